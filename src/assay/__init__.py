@@ -1,0 +1,94 @@
+"""Assay: MLOps on evidence. The verbs of the public face, loaded when they are first used.
+
+>>> import assay
+>>> "promote" in dir(assay)
+True
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from assay.build import check_table, load_model, package_model, split_by_time, step
+    from assay.demo.operation import demo
+    from assay.operate import examine, record_labels, serve
+    from assay.prove import Policy, evaluate, gate, load_policy, promote, rollback
+    from assay.record import (
+        dataset,
+        entries,
+        find_version,
+        list_models,
+        list_runs,
+        open_store,
+        show_run,
+        snapshot,
+        start_run,
+        verify,
+    )
+    from assay.stats import Profile
+    from assay.steer import report
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "build": ["check_table", "load_model", "package_model", "split_by_time", "step"],
+    "demo.operation": ["demo"],
+    "operate": ["examine", "record_labels", "serve"],
+    "prove": ["Policy", "evaluate", "gate", "load_policy", "promote", "rollback"],
+    "record": [
+        "dataset",
+        "entries",
+        "find_version",
+        "list_models",
+        "list_runs",
+        "open_store",
+        "show_run",
+        "snapshot",
+        "start_run",
+        "verify",
+    ],
+    "stats": ["Profile"],
+    "steer": ["report"],
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "Policy",
+    "Profile",
+    "check_table",
+    "dataset",
+    "demo",
+    "entries",
+    "evaluate",
+    "examine",
+    "find_version",
+    "gate",
+    "list_models",
+    "list_runs",
+    "load_model",
+    "load_policy",
+    "open_store",
+    "package_model",
+    "promote",
+    "record_labels",
+    "report",
+    "rollback",
+    "serve",
+    "show_run",
+    "snapshot",
+    "split_by_time",
+    "start_run",
+    "step",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> object:
+    room = _ROOM_OF.get(name)
+    if room is None:
+        raise AttributeError(f"module 'assay' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"assay.{room}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

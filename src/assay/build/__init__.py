@@ -1,0 +1,16 @@
+"""Floor 2: build. From a table to a packaged model: checks, splits, steps that remember, and models as folders."""
+
+from assay.build.checks import Expectation, check_table
+from assay.build.packaging import LoadedModel, load_model, package_model
+from assay.build.splits import split_by_time
+from assay.build.step import step
+
+__all__ = [
+    "Expectation",
+    "LoadedModel",
+    "check_table",
+    "load_model",
+    "package_model",
+    "split_by_time",
+    "step",
+]

@@ -1,0 +1,183 @@
+"""Models as folders in the MLmodel layout, so that `mlflow.pyfunc.load_model` reads what Assay writes.
+
+The MLmodel file is written as JSON, which every YAML parser reads. Loading checks the hash of every file before
+anything is unpickled: a pickle can run code, and only what was registered may.
+"""
+
+import json
+import math
+import pickle
+import platform
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from assay.errors import InvalidInput, nearest
+from assay.record.clock import iso
+from assay.record.registry import ModelVersion, model_folder, register
+from assay.record.runs import Run
+from assay.record.store import Store
+
+__all__ = ["Classifier", "Column", "LoadedModel", "load_model", "matrix", "package_model", "save_model", "signature_of"]
+
+_MODEL_FILE = "model.pkl"
+_EXAMPLE_FILE = "input_example.json"
+_NUMBERS = ("double", "float", "long", "integer")
+
+
+class Classifier(Protocol):
+    """What a packaged estimator offers: the probability of each of two classes for rows of mixed columns."""
+
+    def predict_proba(self, X: NDArray[np.object_]) -> NDArray[np.float64]:
+        """Array (rows, 2)."""
+        ...
+
+
+class Column:
+    """One input column of a model: its name and its MLflow type (`string`, `double` or `long`)."""
+
+    __slots__ = ("is_number", "name", "type")
+
+    def __init__(self, name: str, kind: str) -> None:
+        self.name = name
+        self.type = kind
+        self.is_number = kind in _NUMBERS
+
+
+class LoadedModel:
+    """A version in memory. `predict` is safe to call from several threads."""
+
+    def __init__(
+        self,
+        version: ModelVersion,
+        estimator: Classifier,
+        columns: Sequence[Column],
+        example: Sequence[Sequence[object]],
+    ) -> None:
+        self.version = version
+        self.columns = tuple(columns)
+        self.example = example
+        self._estimator = estimator
+
+    def predict(self, rows: NDArray[np.object_]) -> NDArray[np.float64]:
+        """Probability of the positive class for each row; columns in the order of the signature, None for missing."""
+        return self._estimator.predict_proba(rows)[:, 1]
+
+    def predict_table(self, table: pa.Table) -> NDArray[np.float64]:
+        """The same for a table that has the model's columns by name."""
+        return self.predict(matrix(table, [column.name for column in self.columns]))
+
+
+def matrix(table: pa.Table, columns: Sequence[str]) -> NDArray[np.object_]:
+    """Rows x columns as Python values; numbers are floats with NaN for null."""
+    rows = np.empty((table.num_rows, len(columns)), dtype=object)
+    for position, name in enumerate(columns):
+        if name not in table.column_names:
+            close = nearest(name, table.column_names)
+            raise InvalidInput(f"the table has no column {name!r}", hint=f"did you mean {close!r}?" if close else None)
+        column = table.column(name)
+        is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        if not is_text:
+            column = column.cast(pa.float64())
+        rows[:, position] = column.to_numpy(zero_copy_only=False)
+    return rows
+
+
+def signature_of(table: pa.Table, columns: Sequence[str]) -> list[dict[str, object]]:
+    """MLflow's description of the input columns of a table."""
+    described = []
+    for name in columns:
+        kind = table.schema.field(name).type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            mlflow_type = "string"
+        elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+            mlflow_type = "double"  # a whole number may be missing, and only a double can say so
+        else:
+            raise InvalidInput(f"column {name!r} is of type {kind}", expected="numbers or text as model inputs")
+        described.append({"name": name, "type": mlflow_type, "required": True})
+    return described
+
+
+def save_model(
+    folder: Path,
+    estimator: object,
+    inputs: Sequence[Mapping[str, object]],
+    example: pa.Table,
+    *,
+    run_id: str,
+    created: str,
+) -> None:
+    """Write the folder: MLmodel, model.pkl, requirements.txt and a few example rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _MODEL_FILE).write_bytes(pickle.dumps(estimator, protocol=5))
+    columns = [str(column["name"]) for column in inputs]
+    values = [
+        [None if v is None or (isinstance(v, float) and math.isnan(v)) else v for v in row]
+        for row in matrix(example, columns).tolist()
+    ]
+    (folder / _EXAMPLE_FILE).write_text(json.dumps({"columns": columns, "data": values}))
+    versions = {name: metadata.version(name) for name in ("scikit-learn", "numpy", "scipy")}
+    (folder / "requirements.txt").write_text("".join(f"{name}=={version}\n" for name, version in versions.items()))
+    description = {
+        "flavors": {
+            "python_function": {
+                "loader_module": "mlflow.sklearn",
+                "model_path": _MODEL_FILE,
+                "predict_fn": "predict_proba",
+                "python_version": platform.python_version(),
+                "env": {"virtualenv": "python_env.yaml"},
+            },
+            "sklearn": {
+                "pickled_model": _MODEL_FILE,
+                "serialization_format": "pickle",
+                "sklearn_version": versions["scikit-learn"],
+                "code": None,
+            },
+        },
+        "run_id": run_id,
+        "utc_time_created": created,
+        "signature": {"inputs": json.dumps(list(inputs)), "outputs": None, "params": None},
+        "saved_input_example_info": {
+            "artifact_path": _EXAMPLE_FILE,
+            "type": "dataframe",
+            "pandas_orient": "split",
+        },
+    }
+    environment = {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}
+    (folder / "python_env.yaml").write_text(json.dumps(environment, indent=1))
+    (folder / "MLmodel").write_text(json.dumps(description, indent=1))
+
+
+def package_model(
+    store: Store,
+    model: str,
+    estimator: Classifier,
+    training_table: pa.Table,
+    columns: Sequence[str],
+    *,
+    run: Run,
+    description: str | None = None,
+) -> ModelVersion:
+    """Save an estimator that takes `columns` of the training table, and register it as the model's next version."""
+    inputs = signature_of(training_table, columns)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "model"
+        created = iso(store.clock.now())
+        save_model(folder, estimator, inputs, training_table.slice(0, 3), run_id=run.run_id, created=created)
+        return register(store, model, folder, run=run, signature={"inputs": inputs}, description=description)
+
+
+def load_model(store: Store, version: ModelVersion) -> LoadedModel:
+    """The version ready to predict. Tampered where a file does not match its hash: then nothing is unpickled."""
+    folder = model_folder(store, version)
+    description = json.loads((folder / "MLmodel").read_text())
+    estimator = pickle.loads((folder / _MODEL_FILE).read_bytes())  # noqa: S301 - its hash was checked just now
+    inputs = json.loads(description["signature"]["inputs"])
+    example = json.loads((folder / _EXAMPLE_FILE).read_text())["data"]
+    return LoadedModel(version, estimator, [Column(c["name"], c["type"]) for c in inputs], example)

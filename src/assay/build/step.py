@@ -1,0 +1,103 @@
+"""Steps: plain functions that remember their results by content.
+
+    @assay.step
+    def clean(flights: pa.Table, weather: pa.Table) -> pa.Table: ...
+
+Called inside a run, a step computes its key (code, arguments, versions) and returns the remembered result where there
+is one; the run records the step, its inputs by hash, its time, and whether it was computed. Outside a run, calling it
+just calls the function.
+"""
+
+import functools
+import inspect
+import json
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar
+
+from assay.build import values
+from assay.build.closure import code_of
+from assay.errors import NotFound, Tampered
+from assay.record.canonical import canonical_json, digest
+from assay.record.clock import iso
+from assay.record.identity import ordered_id
+from assay.record.runs import Run, current_run
+
+__all__ = ["step"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_KEY_FORMAT = 1
+
+
+def step(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a plain function a step. It must be deterministic in its arguments: pass a seed where it draws."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        run = current_run()
+        if run is None:
+            return function(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return _remembered(run, function, bound.arguments, lambda: function(*args, **kwargs))
+
+    return call
+
+
+def _remembered(run: Run, function: Callable[..., R], arguments: dict[str, Any], compute: Callable[[], R]) -> R:
+    name = f"{function.__module__}.{function.__qualname__}"
+    inputs = {key: values.value_hash(value, f"{name}: argument {key}") for key, value in arguments.items()}
+    components = {
+        "format": _KEY_FORMAT,
+        "step": name,
+        "code": code_of(function),
+        "inputs": inputs,
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+    }
+    key = digest(components)
+    started = run.store.clock.now()
+    clock = time.perf_counter()
+
+    def record(state: str, output: values.Encoded | None = None, reason: str | None = None) -> None:
+        seconds = time.perf_counter() - clock
+        run.store.append(
+            "step",
+            {
+                "step_id": ordered_id(),
+                "run_id": run.run_id,
+                "name": function.__name__,
+                "key": key,
+                "components": canonical_json(components),
+                "state": state,
+                "started": iso(started),
+                "ended": iso(started + timedelta(seconds=seconds)),
+                "seconds": seconds,
+                "inputs": canonical_json(inputs),
+                "output": canonical_json(output) if output is not None else None,
+                "reason": reason,
+            },
+        )
+
+    known = run.store.query("step", {"key": key, "state": "done"}, order_by=["-started"], limit=1)
+    reason = None
+    if known:
+        output = json.loads(known[0]["output"])
+        try:
+            result: Any = values.decode(output, run.store.blobs)
+        except (NotFound, Tampered) as error:
+            reason = f"computed again: {error.what}"  # a lost blob costs time, never a wrong result
+        else:
+            record("cached", output)
+            return result  # type: ignore[no-any-return] # what the step returned when it was computed
+    try:
+        result = compute()
+    except Exception as error:
+        record("failed", reason=f"{type(error).__name__}: {error}"[:500])
+        raise
+    record("done", values.encode(result, run.store.blobs, f"{name}: result"), reason)
+    return result  # type: ignore[no-any-return] # of type R

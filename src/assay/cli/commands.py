@@ -1,0 +1,31 @@
+"""The commands by name. Where each lives and what its help says is written out here so that `--help` imports nothing;
+a test compares this with the registry of operations.
+"""
+
+from typing import NamedTuple
+
+__all__ = ["COMMANDS", "Command"]
+
+
+class Command(NamedTuple):
+    """Where an operation lives, and the first line of its help."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: dict[str, Command] = {
+    "demo": Command("assay.demo.operation", "Turn the whole loop once on a year of real flights"),
+    "doctor": Command("assay.operate.doctor", "Check the store, its blobs, the ledger and the prediction logs"),
+    "ledger list": Command("assay.record.ledger", "List decisions, newest first"),
+    "ledger verify": Command("assay.record.ledger", "Check the chain of decisions from the first entry to the last"),
+    "models": Command("assay.record.registry", "List models with their versions, aliases and verdicts"),
+    "promote": Command(
+        "assay.prove.promotion", "Make a version the champion, if the gate let it pass against the champion of now"
+    ),
+    "report": Command("assay.steer.report", "Write the report of a model as one HTML file"),
+    "rollback": Command("assay.prove.promotion", "Put the previous champion back at once; no gate stands in the way"),
+    "runs": Command("assay.record.runs", "List runs, newest first"),
+    "serve": Command("assay.operate.serve", "Serve an endpoint over HTTP until interrupted"),
+    "show": Command("assay.record.runs", "Show all that a run recorded; the first characters of its id are enough"),
+}

@@ -1,0 +1,66 @@
+"""A click command from an operation: its arguments, options and help come from the function alone."""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable
+
+import click
+
+from assay.operation import Operation
+
+__all__ = ["common_options", "derive"]
+
+Invoke = Callable[[Operation, dict[str, object]], None]
+
+
+def derive(operation: Operation, invoke: Invoke) -> click.Command:
+    """The command of an operation; `invoke` is called with the values a user gave."""
+    hints = typing.get_type_hints(operation.function, include_extras=True)
+    signature = inspect.signature(operation.function)
+    parameters: list[click.Parameter] = []
+    for parameter in list(signature.parameters.values())[1:]:  # the first one is the store
+        kind, text = _type_and_help(hints[parameter.name])
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            parameters.append(_option(parameter, kind, text))
+        else:
+            parameters.append(click.Argument([parameter.name], type=kind))
+
+    def callback(**given: object) -> None:
+        invoke(operation, given)
+
+    return click.Command(
+        operation.name.rpartition(" ")[2],
+        callback=callback,
+        params=[*parameters, *common_options()],
+        help=inspect.cleandoc(operation.function.__doc__ or ""),
+        short_help=operation.summary,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def common_options() -> list[click.Option]:
+    """What every command accepts."""
+    return [
+        click.Option(["--store"], metavar="PLACE", help="Folder or postgresql:// address of the store."),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document."),
+        click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."),
+    ]
+
+
+def _option(parameter: inspect.Parameter, kind: type, text: str) -> click.Option:
+    name = f"--{parameter.name.replace('_', '-')}"
+    if kind is bool:
+        return click.Option([name], is_flag=True, default=bool(parameter.default), help=f"{text}.")
+    has_default = parameter.default is not None
+    return click.Option([name], type=kind, default=parameter.default, show_default=has_default, help=f"{text}.")
+
+
+def _type_and_help(hint: object) -> tuple[type, str]:
+    text = ""
+    if typing.get_origin(hint) is typing.Annotated:
+        hint, text = typing.get_args(hint)
+    if isinstance(hint, types.UnionType):
+        (hint,) = (argument for argument in typing.get_args(hint) if argument is not type(None))
+    assert hint in (str, int, float, bool), f"an operation takes plain values, not {hint}"
+    return typing.cast(type, hint), text

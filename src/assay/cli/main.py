@@ -1,0 +1,160 @@
+"""The `assay` command: finds the operation, opens the store, prints the result, and turns errors into messages.
+
+Exit codes: 0 good, 1 the verdict is fail, 2 usage or bad input, 3 inconclusive, 4 internal error, 130 interrupted.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from assay.cli.commands import COMMANDS
+from assay.cli.derive import common_options, derive
+from assay.errors import AssayError, nearest
+from assay.operation import OPERATIONS, Operation
+
+__all__ = ["main"]
+
+INTERNAL_ERROR = 4
+INTERRUPTED = 130
+_VERDICT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return the exit code."""
+    debug = "--debug" in arguments
+    try:
+        code = _root().main(arguments, prog_name="assay", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.UsageError as error:
+        return _say_usage(error)
+    except click.ClickException as error:
+        return _say(error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _say("interrupted: what was recorded stays, the run that was going on is marked as killed", INTERRUPTED)
+    except BrokenPipeError:  # `assay runs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except AssayError as error:
+        if debug:
+            raise
+        return _say(str(error), error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        text = f"internal error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        return _say(f"{text}\n  try: the same with --debug, and report what it shows", INTERNAL_ERROR)
+
+
+class _Lazy(click.Group):
+    """A group that knows its commands by name and help, and imports one only to run it."""
+
+    def __init__(self, name: str, commands: dict[str, str], prefix: str = "") -> None:
+        super().__init__(
+            name,
+            params=[*common_options()] if not prefix else [],
+            help="MLOps on evidence: every claim recomputed from the records." if not prefix else f"{name.title()}.",
+            context_settings={"help_option_names": ["-h", "--help"]},
+        )
+        self._summaries = commands
+        self._prefix = prefix
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self._summaries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in self._summaries:
+            return None
+        full = f"{self._prefix}{cmd_name}"
+        if full in COMMANDS:
+            importlib.import_module(COMMANDS[full].module)
+            return derive(OPERATIONS[full], _invoke)
+        return _group(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in self._summaries and not name.startswith("-"):
+            close = nearest(name, list(self._summaries))
+            hint = f"did you mean {close!r}?" if close else f"there are {', '.join(self._summaries)}"
+            raise click.UsageError(f"there is no command {name!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(self._summaries.items()))
+
+
+def _root() -> click.Group:
+    top: dict[str, str] = {}
+    for name, command in COMMANDS.items():
+        first, _, rest = name.partition(" ")
+        top[first] = command.summary if not rest else _GROUPS[first]
+    root = _Lazy("assay", top)
+    return click.version_option(package_name="assay-mlops", message="assay %(version)s")(root)
+
+
+_GROUPS = {"ledger": "The chain of decisions: list or verify it"}
+
+
+def _group(name: str) -> click.Group:
+    inside = {full.partition(" ")[2]: c.summary for full, c in COMMANDS.items() if full.startswith(f"{name} ")}
+    return _Lazy(name, inside, prefix=f"{name} ")
+
+
+def _invoke(operation: Operation, given: dict[str, object]) -> None:
+    from assay.cli import render
+    from assay.record.location import open_store
+
+    context = click.get_current_context()
+    outer = context.find_root().params
+    location = given.pop("store") or outer.get("store")
+    as_json = bool(given.pop("as_json")) or bool(outer.get("as_json"))
+    given.pop("debug")
+    store = open_store(str(location) if location else None, create=operation.creates_store)
+    try:
+        with _progress(as_json):
+            result = operation.function(store, **given)
+    finally:
+        store.close()
+    render.show(result, as_json=as_json)
+    context.exit(_code_of(result))
+
+
+def _code_of(result: object) -> int:
+    if getattr(result, "sound", True) is False:
+        return 1
+    return _VERDICT_CODES.get(getattr(result, "verdict", "pass"), 0)
+
+
+@contextmanager
+def _progress(as_json: bool) -> Iterator[None]:
+    """Progress on a terminal; quiet in a pipe and beside JSON that a person reads there."""
+    if not sys.stderr.isatty() or as_json:
+        yield
+        return
+    from assay.cli.progress import shown
+
+    with shown():
+        yield
+
+
+def _say_usage(error: click.UsageError) -> int:
+    lines = [error.format_message()]
+    if error.ctx is not None:
+        lines.append(f"  try: {error.ctx.command_path} --help")
+    return _say("\n".join(lines), error.exit_code)
+
+
+def _say(text: str, code: int) -> int:
+    click.echo(text if text.startswith("interrupted") else f"assay: {text}", err=True)
+    return code

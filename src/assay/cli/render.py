@@ -1,0 +1,158 @@
+"""Results for people: tables in a terminal, or one JSON document."""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.text import Text
+
+from assay.cli.demo_table import demo_table
+from assay.cli.tables import lines, pairs, table, when
+
+if TYPE_CHECKING:
+    from assay.operate.doctor import Examination
+    from assay.prove.promotion import Promotion
+    from assay.record.ledger import Entry, Verification
+    from assay.record.registry import ModelSummary
+    from assay.record.runs import RunDetail, RunSummary
+
+__all__ = ["RENDERERS", "show"]
+
+_PIPE_WIDTH = 200  # a pipe has no width: no line is cut
+
+
+def show(result: object, *, as_json: bool) -> None:
+    """Print a result on standard output; nothing for None."""
+    if result is None:
+        return
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_PIPE_WIDTH)
+    if isinstance(result, list):
+        console.print(LIST_RENDERERS[type(result[0]).__name__](result) if result else Text("nothing yet"))
+    else:
+        console.print(RENDERERS.get(type(result).__name__, _fields)(result))
+
+
+def _fields(result: msgspec.Struct) -> RenderableType:
+    return pairs({name.replace("_", " "): str(getattr(result, name)) for name in result.__struct_fields__})
+
+
+def _runs(runs: "list[RunSummary]") -> RenderableType:
+    shown = table("run", "name", "experiment", "kind", "status", "started", "seconds", "metrics")
+    for run in runs:
+        metrics = "  ".join(f"{key} {value:.4g}" for key, value in run.metrics.items())
+        seconds = f"{run.seconds:.1f}" if run.seconds is not None else ""
+        shown.add_row(
+            run.run_id[:8], run.name, run.experiment, run.kind, run.status, when(run.started), seconds, metrics
+        )
+    return shown
+
+
+def _models(models: "list[ModelSummary]") -> RenderableType:
+    shown = table("model", "version", "aliases", "verdict", "run", "hash", "created", "description")
+    for model in models:
+        shown.add_row(
+            model.model,
+            str(model.version),
+            ", ".join(model.aliases),
+            model.verdict or "",
+            (model.run_id or "")[:8],
+            model.hash[:12],
+            when(model.created),
+            escape(model.description or ""),
+        )
+    return shown
+
+
+def _entries(entries: "list[Entry]") -> RenderableType:
+    shown = table("no", "kind", "subject", "when", "who", "hash", "what")
+    for entry in entries:
+        what = str(entry.detail.get("verdict") or entry.detail.get("reason") or "")
+        reasons = entry.detail.get("reasons")
+        if isinstance(reasons, list) and reasons:
+            what += f": {reasons[0]}"
+        shown.add_row(
+            str(entry.seq), entry.kind, entry.subject, when(entry.ts), entry.actor, entry.hash[:12], escape(what)
+        )
+    return shown
+
+
+def _run_detail(detail: "RunDetail") -> RenderableType:
+    run = detail.run
+    facts = {
+        "run": run.run_id,
+        "name": run.name,
+        "experiment": run.experiment,
+        "kind": run.kind,
+        "status": run.status,
+        "reason": detail.reason,
+        "trigger": run.trigger_type,
+        "started": when(run.started),
+        "event time": when(run.event_ts) if run.event_ts else None,
+        "seconds": f"{run.seconds:.3f}" if run.seconds is not None else None,
+        "actor": detail.actor,
+        "seed": detail.seed,
+        "pipeline": detail.pipeline,
+        "code": f"{detail.code_sha}{' with uncommitted changes' if detail.dirty else ''}",
+        "environment": f"{(detail.env_hash or '')[:12]}, {detail.packages} packages",
+    }
+    parts: list[RenderableType] = [pairs({key: str(value) for key, value in facts.items() if value is not None})]
+    for title in ("params", "tags", "inputs", "outputs"):
+        found: dict[str, str] = getattr(detail, title)
+        parts += [pairs(found, title)] if found else []
+    if run.metrics:
+        parts.append(pairs({key: f"{value:.6g}" for key, value in run.metrics.items()}, "metrics"))
+    if detail.steps:
+        steps = table("step", "state", "seconds", "key", title="steps")
+        for step in detail.steps:
+            steps.add_row(step.name, step.state, f"{step.seconds:.3f}", step.key[:12])
+        parts.append(steps)
+    if detail.children:
+        parts.append(_runs(detail.children))
+    return Group(*parts)
+
+
+def _verification(found: "Verification") -> RenderableType:
+    if found.sound:
+        return Text(f"sound: {found.entries} decisions in an unbroken chain, head {found.head[:12]}", "green")
+    return lines([f"NOT SOUND: {found.entries} decisions", *(f"  {text}" for text in found.problems)], "red")
+
+
+def _examination(found: "Examination") -> RenderableType:
+    counts = (
+        f"{found.runs} runs, {found.blobs} blobs, {found.ledger_entries} decisions, {found.predictions:,} predictions"
+    )
+    said = [f"{'sound' if found.sound else 'NOT SOUND'}: {counts}"]
+    said += [f"  problem: {text}" for text in found.problems]
+    said += [f"  note: {text}" for text in found.notes]
+    said += [f"  mended: {text}" for text in found.mended]
+    return lines(said, "green" if found.sound else "red")
+
+
+def _promotion(done: "Promotion") -> RenderableType:
+    instead = f" instead of version {done.previous_version}" if done.previous_version else ""
+    return Text(
+        f"{done.model}/{done.version} is the champion{instead} "
+        f"(decision {done.decision}, routing revision {done.revision}): {done.reason}"
+    )
+
+
+RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
+    "DemoResult": demo_table,
+    "Examination": _examination,
+    "Promotion": _promotion,
+    "RunDetail": _run_detail,
+    "Verification": _verification,
+}
+LIST_RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
+    "Entry": _entries,
+    "ModelSummary": _models,
+    "RunSummary": _runs,
+}

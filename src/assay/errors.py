@@ -1,0 +1,110 @@
+"""The whole vocabulary of errors a user can meet.
+
+    AssayError
+    ├── InvalidInput      a value is wrong (also ValueError)
+    ├── NotFound          nothing has that name or id (also KeyError)
+    ├── AlreadyExists     the name or id is taken
+    ├── Conflict          somebody else changed it first
+    ├── Refused           the evidence does not allow it
+    ├── StoreUnavailable  the store cannot be read or written here (also OSError)
+    ├── StoreMismatch     the store was written by another version
+    ├── Tampered          content does not match its hash
+    ├── PortInUse         another process listens on that port (also OSError)
+    └── MissingExtra      an optional dependency is not installed (also ImportError)
+
+Each says what was wrong, where, what was expected and what to do: at most four short lines. A refused input
+changes nothing. Exit codes are those of the command line: 1 refused by a verdict, 2 bad input or usage.
+"""
+
+__all__ = [
+    "AlreadyExists",
+    "AssayError",
+    "Conflict",
+    "InvalidInput",
+    "MissingExtra",
+    "NotFound",
+    "PortInUse",
+    "Refused",
+    "StoreMismatch",
+    "StoreUnavailable",
+    "Tampered",
+    "nearest",
+]
+
+
+class AssayError(Exception):
+    """Root of all errors raised on purpose; `str()` is the message a user reads."""
+
+    exit_code = 2
+
+    def __init__(
+        self, what: str, *, where: str | None = None, expected: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.expected = expected
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        lines += [f"  where: {self.where}"] if self.where else []
+        lines += [f"  expected: {self.expected}"] if self.expected else []
+        lines += [f"  try: {self.hint}"] if self.hint else []
+        return "\n".join(lines)
+
+
+class InvalidInput(AssayError, ValueError):
+    """A value is outside what the operation accepts."""
+
+
+class NotFound(AssayError, KeyError):
+    """Nothing in the store has that name or id."""
+
+
+class AlreadyExists(AssayError):
+    """The name or id is taken, and what stands there is not replaced."""
+
+
+class Conflict(AssayError):
+    """The record was changed by somebody else since it was read."""
+
+
+class Refused(AssayError):
+    """The evidence does not allow the operation."""
+
+    exit_code = 1
+
+
+class StoreUnavailable(AssayError, OSError):
+    """The store cannot be opened, read or written here."""
+
+
+class StoreMismatch(AssayError):
+    """The store was written by another version of Assay."""
+
+
+class Tampered(AssayError):
+    """Content does not match the hash it is recorded under."""
+
+
+class PortInUse(AssayError, OSError):
+    """Another process listens on the address asked for."""
+
+
+class MissingExtra(AssayError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+    def __init__(self, extra: str, package: str) -> None:
+        super().__init__(
+            f"{package} is not installed, and this needs it",
+            hint=f"pip install 'assay-mlops[{extra}]'",
+        )
+
+
+def nearest(word: str, choices: "list[str]") -> str | None:
+    """The choice spelled most like `word`, or None where none is close."""
+    import difflib
+
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    return close[0] if close else None

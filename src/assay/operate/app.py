@@ -1,0 +1,330 @@
+"""The HTTP interface of an endpoint: a bare ASGI callable over msgspec, without a framework.
+
+`POST /predict` takes `{"rows": [{column: value, ...}, ...], "ids": [...]?, "units": [...]?}`. From reading the routing
+table to writing the log nothing is awaited, so one version answers the whole request, and no answer leaves before all
+its rows are in the log.
+"""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from assay.build.packaging import LoadedModel
+from assay.errors import InvalidInput, StoreUnavailable, nearest
+from assay.operate.predictionlog import LogWriter, Prediction
+from assay.operate.routing import Watcher, object_rows
+from assay.record.clock import Clock, iso
+from assay.record.identity import ordered_id
+
+__all__ = ["EVENT_TIME_HEADER", "MAX_BODY_BYTES", "MAX_ROWS", "Application", "Inputs", "Message"]
+
+Message = MutableMapping[str, Any]  # as ASGI defines it
+
+EVENT_TIME_HEADER = "assay-event-time"
+MAX_BODY_BYTES = 16 * 1024 * 1024
+MAX_ROWS = 10_000
+_MAX_ID_LENGTH = 200
+_SHOWN = 100  # characters of somebody else's text in a message
+_METHODS = {"/predict": "POST", "/health/live": "GET", "/health/ready": "GET", "/version": "GET"}
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Inputs:
+    """Reads requests for one model: JSON straight into typed rows in the order of its signature."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
+        self._names = [column.name for column in model.columns]
+        fields = [f"column{position}" for position in range(len(self._names))]
+        types = [(float if column.is_number else str) | None for column in model.columns]
+        row = msgspec.defstruct(
+            "Row",
+            list(zip(fields, types, strict=True)),
+            rename=dict(zip(fields, self._names, strict=True)),
+            forbid_unknown_fields=True,
+        )
+        request = msgspec.defstruct(
+            "Request",
+            [("rows", list[row]), ("ids", list[str] | None, None), ("units", list[str | None] | None, None)],  # type: ignore[valid-type] # made just now
+            forbid_unknown_fields=True,
+        )
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(request).decode
+
+    def read(self, body: bytes) -> tuple[list[tuple[str | float | None, ...]], list[str], list[str | None]]:
+        """Rows, their ids (made where the request has none) and units. InvalidInput names the row and the column."""
+        try:
+            request = self._decode(body)
+        except (ValueError, RecursionError) as error:
+            raise InvalidInput(self._explain(body, error)) from None
+        count = len(request.rows)
+        if not 1 <= count <= MAX_ROWS:
+            raise InvalidInput(f"the request has {count} rows", expected=f"1 to {MAX_ROWS}")
+        ids = request.ids
+        if ids is None:
+            ids = [ordered_id() for _ in range(count)]
+        else:
+            _check_ids(ids, count)
+        units = request.units
+        if units is None:
+            units = [None] * count
+        elif len(units) != count:
+            raise InvalidInput(f"there are {len(units)} units for {count} rows", expected="one for each row")
+        return [msgspec.structs.astuple(row) for row in request.rows], ids, units
+
+    def _explain(self, body: bytes, error: Exception) -> str:
+        """What is wrong with a refused body, in the words of the model's columns."""
+        try:
+            request = msgspec.json.decode(body)
+        except (ValueError, RecursionError) as reason:
+            return f"the body is not JSON: {reason}"
+        if not isinstance(request, dict) or not isinstance(request.get("rows"), list):
+            return 'the body is not a request, expected {"rows": [{column: value, ...}, ...]}'
+        for position, row in enumerate(request["rows"]):
+            problem = self._row_problem(row)
+            if problem:
+                return f"row {position}: {problem}"
+        return f"the request was refused: {error}"
+
+    def _row_problem(self, row: object) -> str | None:
+        if not isinstance(row, dict):
+            return f"is {_kind(row)}, expected an object with the columns {', '.join(self._names)}"
+        for name in row:
+            if name not in self._names:
+                close = nearest(name[:_SHOWN], self._names)
+                return f"unexpected column {name[:_SHOWN]!r}" + (f", did you mean {close!r}?" if close else "")
+        for column in self.model.columns:
+            if column.name not in row:
+                return f"column {column.name!r} is missing; null stands for a value that is not known"
+            value = row[column.name]
+            expected = (int, float) if column.is_number else (str,)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, expected)):
+                return (
+                    f"column {column.name!r} is {_kind(value)}, expected {'a number' if column.is_number else 'text'}"
+                )
+        return None
+
+
+class _Prediction(msgspec.Struct):
+    id: str
+    probability: float
+
+
+class _Answer(msgspec.Struct):
+    model: str
+    version: int
+    revision: int
+    predictions: list[_Prediction]
+
+
+class _HttpError(Exception):
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Application:
+    """Answers for one endpoint with the table its watcher holds. `requests` and `predictions` count what was answered.
+
+    It is not ready before the lifespan has started, nor after it has ended. Who opened the log closes it.
+    """
+
+    def __init__(self, watcher: Watcher, log: LogWriter) -> None:
+        self.requests = 0
+        self.predictions = 0
+        self.is_ready = False
+        self._watcher = watcher
+        self._log = log
+        self._inputs = Inputs(watcher.table.model)
+        self._clock = Clock()
+
+    async def __call__(
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """The ASGI interface, for `http` and `lifespan`."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        headers = [(b"content-type", b"application/json")]
+        try:
+            status, content = await self._answer(scope, receive)
+        except (InvalidInput, StoreUnavailable, _HttpError) as error:
+            status = error.status if isinstance(error, _HttpError) else 400 if isinstance(error, InvalidInput) else 503
+            content = _encode({"error": str(error)})
+            if status == 405:
+                headers.append((b"allow", _METHODS[scope["path"]].encode()))
+        headers.append((b"content-length", str(len(content)).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    async def _live(
+        self, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        await receive()  # startup
+        watching = asyncio.create_task(self._watcher.run())
+        self.is_ready = True
+        await send({"type": "lifespan.startup.complete"})
+        await receive()  # shutdown
+        self.is_ready = False
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, scope: Message, receive: Callable[[], Awaitable[Message]]) -> tuple[int, bytes]:
+        path = scope["path"]
+        method = _METHODS.get(path)
+        if method is None:
+            raise _HttpError(404, f"there is no {path[:_SHOWN]}, expected one of {', '.join(_METHODS)}")
+        if scope["method"] != method:
+            raise _HttpError(405, f"{path} takes {method}, not {scope['method']}")
+        if path == "/predict":
+            headers = dict(scope["headers"])
+            event_ts = _event_time(headers)
+            status, content = self._predict(await _body(headers, receive), event_ts)
+            self.requests += 1
+            return status, content
+        if path == "/health/live":
+            return 200, _encode({"live": True})
+        if path == "/version":
+            return 200, self._version()
+        health: dict[str, object] = {"ready": self.is_ready, "live": True, "revision": self._watcher.table.revision}
+        if self._watcher.problem:
+            health["detail"] = self._watcher.problem
+        return 200 if self.is_ready else 503, _encode(health)
+
+    def _version(self) -> bytes:
+        table = self._watcher.table
+        version = table.model.version
+        return _encode(
+            {
+                "endpoint": self._watcher.endpoint,
+                "model": version.model,
+                "version": version.version,
+                "revision": table.revision,
+                "mv_id": version.mv_id,
+                "hash": version.hash,
+            }
+        )
+
+    def _predict(self, body: bytes, event_ts: str | None) -> tuple[int, bytes]:
+        started = time.perf_counter_ns()
+        table = self._watcher.table
+        model, version = table.model, table.model.version
+        if self._inputs.model is not model:
+            self._inputs = Inputs(model)
+        rows, ids, units = self._inputs.read(body)
+        outputs, failure = _outputs(model, rows)
+        latency_us = (time.perf_counter_ns() - started) // 1000
+        now, request_id = iso(self._clock.now()), ordered_id()
+        self._log.append(
+            [
+                Prediction(
+                    id=ids[position],
+                    ts=now,
+                    event_ts=event_ts,
+                    request_id=request_id,
+                    row=position,
+                    endpoint=self._watcher.endpoint,
+                    model=version.model,
+                    version=version.version,
+                    mv_id=version.mv_id,
+                    role="live",
+                    unit=units[position],
+                    propensity=1.0,
+                    features=row,
+                    output=None if failure else outputs[position],
+                    status="error" if failure else "ok",
+                    error=failure,
+                    latency_us=latency_us,
+                )
+                for position, row in enumerate(rows)
+            ]
+        )
+        if failure:
+            raise _HttpError(500, f"{version.model}/{version.version} failed on these rows: {failure}")
+        self.predictions += len(rows)
+        predictions = [_Prediction(id, output) for id, output in zip(ids, outputs, strict=True)]
+        return 200, _encode(_Answer(version.model, version.version, table.revision, predictions))
+
+
+def _outputs(model: LoadedModel, rows: list[tuple[str | float | None, ...]]) -> tuple[list[float], str | None]:
+    """One finite probability for each row, or what went wrong."""
+    try:
+        outputs: list[float] = model.predict(object_rows(model.columns, rows)).tolist()
+    except Exception as error:  # noqa: BLE001 - a model is somebody else's code; what it raises is logged and told
+        said = f"{type(error).__name__}: {error}"[:500]
+        return [], said.encode(errors="backslashreplace").decode()
+    if len(outputs) != len(rows):
+        return [], f"{len(outputs)} outputs for {len(rows)} rows"
+    for position, output in enumerate(outputs):
+        if not math.isfinite(output):
+            return [], f"the output for row {position} is {output}"
+    return outputs, None
+
+
+async def _body(headers: dict[bytes, bytes], receive: Callable[[], Awaitable[Message]]) -> bytes:
+    encoding = headers.get(b"content-encoding", b"identity").decode("latin-1")
+    if encoding.strip().lower() != "identity":
+        raise _HttpError(415, f"content-encoding {encoding[:_SHOWN]} is not supported, send the JSON as it is")
+    too_large = _HttpError(413, f"the body is larger than {MAX_BODY_BYTES} bytes, send fewer rows at a time")
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared[:20]) > MAX_BODY_BYTES:
+        raise too_large
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _HttpError(400, "the request ended before its body")
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise too_large
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _event_time(headers: dict[bytes, bytes]) -> str | None:
+    value = headers.get(EVENT_TIME_HEADER.encode())
+    if value is None:
+        return None
+    text = value.decode("latin-1")
+    expected = "a time with its zone, such as 2013-04-01T09:30:00Z"
+    try:
+        time_of_event = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(f"{EVENT_TIME_HEADER} {text[:_SHOWN]!r} cannot be read", expected=expected) from None
+    if time_of_event.tzinfo is None or not 1900 <= time_of_event.year <= 9000:  # the text form sorts in these years
+        raise InvalidInput(f"{EVENT_TIME_HEADER} {text[:_SHOWN]!r} is not a moment", expected=expected)
+    return iso(time_of_event)
+
+
+def _check_ids(ids: list[str], count: int) -> None:
+    if len(ids) != count:
+        raise InvalidInput(f"there are {len(ids)} ids for {count} rows", expected="one for each row")
+    first: dict[str, int] = {}
+    for position, id in enumerate(ids):
+        if not 1 <= len(id) <= _MAX_ID_LENGTH:
+            raise InvalidInput(
+                f"row {position}: the id has {len(id)} characters", expected=f"1 to {_MAX_ID_LENGTH} characters"
+            )
+        if first.setdefault(id, position) != position:
+            raise InvalidInput(f"row {position}: the id {id[:_SHOWN]!r} is that of row {first[id]} too")
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    return "text" if isinstance(value, str) else "a list" if isinstance(value, list) else "an object"

@@ -1,0 +1,193 @@
+"""A monitor of quality on labels that arrive late: has the model become worse than it was shown to be?
+
+One observation a day: 1 - AUC of that day's predictions once their labels are in. Rows of one day share weather and
+luck, so rows are not independent; days are far more so. The AUC inside a day does not move with the share of late
+flights, only with the model's power to rank them.
+
+The test is sequential: an e-process by betting against "the mean is at most the limit" (Waudby-Smith and Ramdas 2023),
+after Podkopaev and Ramdas (2022): alarm when the target is proven above the upper bound of the source plus a
+tolerance. It may be looked at every day; the probability that it ever alarms without cause is at most alpha, half of
+it spent on the source's bound, half on the test.
+"""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.errors import InvalidInput, NotFound
+from assay.record.canonical import canonical_json
+from assay.record.clock import iso
+from assay.record.identity import new_id
+from assay.record.store import Row, Store
+from assay.stats import OVERALL, BettingTest, Profile, estimate
+from assay.stats.normal import t_quantile
+
+__all__ = ["Monitor", "MonitorState", "Reference", "check_day", "create_monitor", "monitor_state", "reference_of"]
+
+_MODEL = "model"
+_DAY_S = 86_400
+_MINIMUM_DAYS = 10
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """What the hold-out showed: mean daily AUC, and the lowest it may truly be at the confidence asked for."""
+
+    days: int
+    mean: float
+    lower: float
+
+
+class Monitor(msgspec.Struct, frozen=True):
+    """A performance monitor of one version behind an endpoint. Alarms at `alpha` below reference.lower - tolerance."""
+
+    monitor_id: str
+    model: str
+    endpoint: str
+    mv_id: str
+    reference: Reference
+    tolerance: float
+    alpha: float
+
+    @property
+    def limit(self) -> float:
+        """The lowest mean daily AUC that is no alarm."""
+        return self.reference.lower - self.tolerance
+
+
+class MonitorState(msgspec.Struct, frozen=True):
+    """Where the test stands after the days so far. `e_value` is the evidence against "not worse"; 1/alpha alarms."""
+
+    days: int
+    mean: float | None
+    e_value: float
+    alarm_day: str | None
+    alert_id: str | None
+
+
+def daily_auc(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
+    """AUC of the rows that have a label; NaN with fewer than 10 of a class."""
+    units = np.arange(len(labels)).astype(str)
+    profile = Profile.build(labels, {_MODEL: scores}, {}, units, thresholds={_MODEL: 0.5})
+    found = estimate(profile, OVERALL, _MODEL, "auc")
+    return math.nan if found.method == "too small" else found.value
+
+
+def reference_of(days: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], *, alpha: float) -> Reference:
+    """The reference from the hold-out's days, each as (labels, scores); the bound is a one-sided t at `alpha` / 2."""
+    values = [value for value in (daily_auc(labels, scores) for labels, scores in days) if not math.isnan(value)]
+    if len(values) < _MINIMUM_DAYS:
+        raise InvalidInput(f"the hold-out has {len(values)} days with labels", expected=f"{_MINIMUM_DAYS} or more")
+    mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
+    reach = t_quantile(1 - alpha / 2, len(values) - 1) * spread / math.sqrt(len(values))
+    return Reference(days=len(values), mean=mean, lower=mean - reach)
+
+
+def create_monitor(
+    store: Store, endpoint: str, model: str, mv_id: str, reference: Reference, *, tolerance: float, alpha: float = 0.05
+) -> Monitor:
+    """Start to watch a version; earlier performance monitors of the endpoint are switched off."""
+    if not 0 < alpha < 0.5 or tolerance < 0:
+        raise InvalidInput(f"alpha {alpha}, tolerance {tolerance}", expected="0 < alpha < 0.5 and tolerance >= 0")
+    monitor = Monitor(new_id(), model, endpoint, mv_id, reference, tolerance, alpha)
+    detail = {"mv_id": mv_id, "metric": "auc", "tolerance": tolerance, "alpha": alpha}
+    with store.transaction():
+        for earlier in store.query("monitor", {"endpoint": endpoint, "kind": "performance", "enabled": 1}):
+            store.amend("monitor", {"monitor_id": earlier["monitor_id"]}, {"enabled": 0})
+        store.append(
+            "monitor",
+            {
+                "monitor_id": monitor.monitor_id,
+                "model": model,
+                "endpoint": endpoint,
+                "kind": "performance",
+                "enabled": 1,
+                "every_s": _DAY_S,
+                "owner": store.actor.name,
+                "detail": canonical_json({**detail, "reference": msgspec.to_builtins(reference)}),
+            },
+        )
+    return monitor
+
+
+def check_day(
+    store: Store, monitor: Monitor, day: str, labels: NDArray[np.float64], scores: NDArray[np.float64]
+) -> MonitorState:
+    """Add a day whose labels are in, record the check, and open an alert the first time the test rejects."""
+    value = daily_auc(labels, scores)
+    row: Row = {"monitor_id": monitor.monitor_id, "window": day}
+    if math.isnan(value):
+        store.append("monitor_check", {**row, "status": "no_data"})
+        return monitor_state(store, monitor)
+    before = _test(store, monitor)
+    test = _observe(before, value)
+    rejects = test.rejects(monitor.alpha / 2)
+    with store.transaction():
+        detail = canonical_json({"log_e": test.log_e, "n": int(np.count_nonzero(~np.isnan(labels)))})
+        status = "alarm" if rejects else "ok"
+        store.append("monitor_check", {**row, "status": status, "value": value, "detail": detail})
+        if rejects and not before.rejects(monitor.alpha / 2):
+            message = (
+                f"daily AUC of {monitor.endpoint} is proven below {monitor.limit:.3f} "
+                f"(promoted with {monitor.reference.mean:.3f}), seen after {test.n} days"
+            )
+            opened = iso(store.clock.latest())
+            store.append(
+                "alert",
+                {"alert_id": new_id(), "monitor_id": monitor.monitor_id, "opened": opened, "message": message},
+            )
+    return monitor_state(store, monitor)
+
+
+def monitor_state(store: Store, monitor: Monitor) -> MonitorState:
+    """Where the test stands, computed again from the recorded checks."""
+    checks = _checks(store, monitor)
+    test = BettingTest(1 - monitor.limit)
+    for check in checks:
+        test = _observe(test, check["value"])
+    alarms = [check["window"] for check in checks if check["status"] == "alarm"]
+    alerts = store.query("alert", {"monitor_id": monitor.monitor_id}, limit=1)
+    return MonitorState(
+        days=len(checks),
+        mean=float(np.mean([check["value"] for check in checks])) if checks else None,
+        e_value=math.exp(test.log_largest),
+        alarm_day=alarms[0] if alarms else None,
+        alert_id=alerts[0]["alert_id"] if alerts else None,
+    )
+
+
+def load_monitor(store: Store, monitor_id: str) -> Monitor:
+    """The monitor with that id."""
+    rows = store.query("monitor", {"monitor_id": monitor_id})
+    if not rows:
+        raise NotFound(f"no monitor {monitor_id!r}", where=store.location)
+    detail = msgspec.json.decode(rows[0]["detail"])
+    return Monitor(
+        monitor_id=monitor_id,
+        model=rows[0]["model"],
+        endpoint=rows[0]["endpoint"],
+        mv_id=detail["mv_id"],
+        reference=Reference(**detail["reference"]),
+        tolerance=detail["tolerance"],
+        alpha=detail["alpha"],
+    )
+
+
+def _checks(store: Store, monitor: Monitor) -> list[Row]:
+    where: dict[str, object] = {"monitor_id": monitor.monitor_id, "status !=": "no_data"}
+    return store.query("monitor_check", where, order_by=["window"])
+
+
+def _test(store: Store, monitor: Monitor) -> BettingTest:
+    test = BettingTest(1 - monitor.limit)
+    for check in _checks(store, monitor):
+        test.update(1 - check["value"])
+    return test
+
+
+def _observe(test: BettingTest, value: float) -> BettingTest:
+    after = BettingTest(test.limit, test.n, list(test.log_capitals), test.log_largest)
+    after.update(1 - value)
+    return after

@@ -1,0 +1,41 @@
+"""One operation, one definition: what a user can do is one typed function, and every face is derived from it.
+
+`@operation` changes nothing about a function; it puts it into the registry that the command line reads. The first
+parameter of an operation is the store; positional parameters become arguments, keyword-only ones options, the first
+line of the docstring is the help text, and the result is a `msgspec.Struct` (or a list of them) that `--json` prints.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+__all__ = ["OPERATIONS", "Operation", "operation"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A function under the name its users know, such as `promote` or `ledger verify`."""
+
+    name: str
+    function: Callable[..., Any]
+    creates_store: bool
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring, without the full stop."""
+        return (self.function.__doc__ or "").strip().splitlines()[0].rstrip(".")
+
+
+OPERATIONS: dict[str, Operation] = {}
+
+
+def operation(name: str, *, creates_store: bool = False) -> Callable[[Function], Function]:
+    """Register the decorated function as the operation `name`; most work on a store that is there already."""
+
+    def register(function: Function) -> Function:
+        OPERATIONS[name] = Operation(name, function, creates_store)
+        return function
+
+    return register

@@ -1,0 +1,20 @@
+"""Floor 3: prove. Evaluation by segment, the gate with three verdicts, promotion and rollback."""
+
+from assay.prove.evaluation import Evaluation, evaluate, load_evaluation
+from assay.prove.gate import GateResult, gate
+from assay.prove.policy import Policy, load_policy, parse_policy
+from assay.prove.promotion import Promotion, promote, rollback
+
+__all__ = [
+    "Evaluation",
+    "GateResult",
+    "Policy",
+    "Promotion",
+    "evaluate",
+    "gate",
+    "load_evaluation",
+    "load_policy",
+    "parse_policy",
+    "promote",
+    "rollback",
+]

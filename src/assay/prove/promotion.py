@@ -1,0 +1,204 @@
+"""Promotion and rollback: a decision in the ledger, the champion alias, the routing table and the deployment, at once.
+
+Serving processes see the new routing table and swap; the deployment counts as complete when they acknowledge it.
+"""
+
+import json
+from typing import Annotated, Literal
+
+import msgspec
+
+from assay.errors import Conflict, NotFound, Refused
+from assay.operation import operation
+from assay.record.canonical import canonical_json
+from assay.record.clock import iso
+from assay.record.identity import new_id
+from assay.record.ledger import decide
+from assay.record.registry import CHAMPION, ModelVersion, alias, find_version, move_alias, version_by_id
+from assay.record.store import Row, Store
+
+__all__ = ["Cause", "Promotion", "promote", "rollback"]
+
+Cause = Literal["change", "incident", "drill"]
+
+
+class Promotion(msgspec.Struct, frozen=True):
+    """A champion that was put in place: by which decision, instead of which version, under which routing revision."""
+
+    model: str
+    version: int
+    previous_version: int | None
+    endpoint: str
+    revision: int
+    decision: int
+    deployment: str
+    cause: str
+    reason: str
+
+
+@operation("promote")
+def promote(
+    store: Store,
+    model: str,
+    version: int,
+    *,
+    override: Annotated[str | None, "Promote against the verdict, for this reason, which stays on record"] = None,
+) -> Promotion:
+    """Make a version the champion, if the gate let it pass against the champion of now."""
+    target = find_version(store, model, version)
+    with store.transaction():
+        champion = alias(store, model, CHAMPION)
+        if champion and champion.mv_id == target.mv_id:
+            raise Conflict(f"{model}/{target.version} is the champion already")
+        verdict = _verdict(store, target, champion)
+        if override is None and (verdict is None or verdict["outcome"] != "pass"):
+            raise Refused(**_why_refused(target, champion, verdict))
+        reason = f"override: {override}" if override else f"gate {verdict['id'][:8] if verdict else ''} passed"
+        if override:
+            _record_override(store, target, champion, verdict, override)
+        return _put_in_place(store, target, champion, cause="change", reason=reason)
+
+
+@operation("rollback")
+def rollback(
+    store: Store,
+    model: str,
+    *,
+    to: Annotated[int | None, "An earlier champion's version; without it the one before"] = None,
+    reason: Annotated[str, "Why, for the ledger"] = "rolled back",
+) -> Promotion:
+    """Put the previous champion back at once; no gate stands in the way."""
+    return put_back(store, model, to=to, cause="incident", reason=reason)
+
+
+def put_back(store: Store, model: str, *, to: int | None, cause: Cause, reason: str) -> Promotion:
+    """Make an earlier champion the champion again; `cause` tells an incident from a drill."""
+    with store.transaction():
+        champion = alias(store, model, CHAMPION)
+        if champion is None:
+            raise NotFound(f"model {model!r} has no champion to roll back", where=store.location, hint="`assay models`")
+        moves = store.query("alias_move", {"model": model, "alias": CHAMPION}, order_by=["-seq"])
+        earlier = {move["mv_id"] for move in moves}
+        if to is not None:
+            target = find_version(store, model, to)
+        elif moves[0]["previous_mv_id"]:
+            target = version_by_id(store, moves[0]["previous_mv_id"])
+        else:
+            raise NotFound(f"{model}/{champion.version} is the first champion; there is none before it")
+        if target.mv_id == champion.mv_id:
+            raise Conflict(f"{model}/{target.version} is the champion already")
+        if target.mv_id not in earlier:
+            raise Refused(
+                f"{model}/{target.version} was never the champion", hint=f"assay promote {model} {target.version}"
+            )
+        return _put_in_place(store, target, champion, cause=cause, reason=reason)
+
+
+def _put_in_place(
+    store: Store, target: ModelVersion, champion: ModelVersion | None, *, cause: Cause, reason: str
+) -> Promotion:
+    endpoint = target.model
+    kind = "promotion" if cause == "change" else "rollback"
+    decision = decide(
+        store,
+        kind,
+        f"{target.model}/{target.version}",
+        {
+            "hash": target.hash,
+            "previous": champion.version if champion else None,
+            "endpoint": endpoint,
+            "cause": cause,
+            "reason": reason,
+        },
+    )
+    move_alias(store, target, CHAMPION, decision=decision, expect=champion)
+    now = iso(store.clock.now())
+    ended = _end_deployment(store, endpoint, now, cause)
+    deployment = {
+        "dep_id": new_id(),
+        "model": target.model,
+        "endpoint": endpoint,
+        "mv_id": target.mv_id,
+        "env": "prod",
+        "strategy": "direct",
+        "started": now,
+        "cause": cause,
+        "rollback_of": ended if kind == "rollback" else None,
+        "decision": decision,
+    }
+    store.append("deployment", deployment)
+    last = store.query("route", {"endpoint": endpoint}, order_by=["-revision"], limit=1)
+    revision = last[0]["revision"] + 1 if last else 1
+    variants = [{"mv_id": target.mv_id, "hash": target.hash, "weight": 1}]
+    route = {"endpoint": endpoint, "revision": revision, "detail": canonical_json({"variants": variants})}
+    store.append("route", {**route, "decision": decision})
+    return Promotion(
+        model=target.model,
+        version=target.version,
+        previous_version=champion.version if champion else None,
+        endpoint=endpoint,
+        revision=revision,
+        decision=decision,
+        deployment=str(deployment["dep_id"]),
+        cause=cause,
+        reason=reason,
+    )
+
+
+def _end_deployment(store: Store, endpoint: str, now: str, cause: Cause) -> str | None:
+    """Close what served until now. Only a rollback after an incident says that it failed."""
+    current = store.query("deployment", {"endpoint": endpoint, "ended": None}, limit=1)
+    if not current:
+        return None
+    outcome = "rolled_back" if cause == "incident" else "ok"
+    store.amend("deployment", {"dep_id": current[0]["dep_id"]}, {"ended": now, "outcome": outcome})
+    return str(current[0]["dep_id"])
+
+
+def _verdict(store: Store, target: ModelVersion, champion: ModelVersion | None) -> Row | None:
+    """The last verdict on the version; against the champion where there is one."""
+    where: dict[str, object] = {"mv_id": target.mv_id, "subject_hash": target.hash, "mode": "auto"}
+    if champion:
+        where["baseline_mv_id"] = champion.mv_id
+    found = store.query("gate", where, order_by=["-ts"], limit=1)
+    return found[0] if found else None
+
+
+def _why_refused(target: ModelVersion, champion: ModelVersion | None, verdict: Row | None) -> dict[str, str]:
+    name = f"{target.model}/{target.version}"
+    if verdict is None:
+        against = f" against the champion, version {champion.version}" if champion else ""
+        return {
+            "what": f"{name} has no verdict{against}",
+            "hint": "evaluate it and let the gate judge, or --override REASON",
+        }
+    reasons = json.loads(verdict["detail"])["reasons"]
+    return {
+        "what": f"the gate's verdict on {name} is {verdict['outcome']}",
+        "where": reasons[0] if reasons else "",
+        "expected": "pass",
+        "hint": "--override REASON puts a person's name on it",
+    }
+
+
+def _record_override(
+    store: Store, target: ModelVersion, champion: ModelVersion | None, verdict: Row | None, reason: str
+) -> None:
+    decision = decide(store, "override", f"{target.model}/{target.version}", {"hash": target.hash, "reason": reason})
+    store.append(
+        "gate",
+        {
+            "id": new_id(),
+            "mv_id": target.mv_id,
+            "baseline_mv_id": champion.mv_id if champion else None,
+            "subject_hash": target.hash,
+            "evaluation_id": verdict["evaluation_id"] if verdict else "",
+            "policy_version": verdict["policy_version"] if verdict else "",
+            "checks": "[]",
+            "outcome": verdict["outcome"] if verdict else "none",
+            "mode": "manual",
+            "override_by": store.actor.name,
+            "override_reason": reason,
+            "decision": decision,
+        },
+    )

@@ -1,0 +1,120 @@
+"""Content under its hash: a blob is written once, never changed, and checked when it is read.
+
+A folder is kept as a manifest (path -> hash of each file); the hash of the manifest is the hash of the folder.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from assay.errors import InvalidInput, NotFound, StoreUnavailable, Tampered
+from assay.record.canonical import canonical_json, digest_bytes, digest_file
+from assay.record.faults import storage_faults
+
+__all__ = ["Blobs"]
+
+
+class Blobs:
+    """A folder of blobs. Any number of processes may write: the same content lands in the same place."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, digest: str) -> Path:
+        """Where the blob of that hash is, or would be."""
+        return self.root / digest[:2] / digest
+
+    def has(self, digest: str) -> bool:
+        """Whether a blob is recorded under that hash; its content is not read."""
+        return self.path(digest).is_file()
+
+    def put(self, content: bytes) -> str:
+        """Keep the content and return its hash. When it returns, the content is on disk."""
+        digest = digest_bytes(content)
+        target = self.path(digest)
+        if target.is_file():
+            return digest
+        with storage_faults(str(self.root)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".new-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(temporary).replace(target)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+        return digest
+
+    def put_file(self, path: Path) -> str:
+        """Keep the content of a file and return its hash."""
+        return self.put(path.read_bytes())
+
+    def get(self, digest: str) -> bytes:
+        """The content, after its hash was checked. NotFound where it is missing, Tampered where it differs."""
+        path = self.path(digest)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"no blob with hash {digest[:12]}", where=str(self.root)) from None
+        except OSError as error:
+            raise StoreUnavailable(f"a blob cannot be read: {error.strerror}", where=str(path)) from error
+        if digest_bytes(content) != digest:
+            raise Tampered(
+                f"the content of blob {digest[:12]} does not match its hash",
+                where=str(path),
+                hint="run `assay doctor` to see what else is affected",
+            )
+        return content
+
+    def put_folder(self, folder: Path) -> str:
+        """Keep every file below the folder; returns the hash of the manifest."""
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        if not files:
+            raise InvalidInput("the folder is empty", where=str(folder), expected="at least one file")
+        manifest = {path.relative_to(folder).as_posix(): self.put_file(path) for path in files}
+        return self.put(canonical_json(manifest).encode())
+
+    def manifest(self, digest: str) -> dict[str, str]:
+        """Relative path -> hash of each file of a folder."""
+        found: dict[str, str] = json.loads(self.get(digest))
+        return found
+
+    def folder(self, digest: str, target: Path) -> Path:
+        """Make sure that `target` holds exactly the folder of that hash, every file checked; returns `target`.
+
+        Raises Tampered where a file of an existing target differs or does not belong there.
+        """
+        manifest = self.manifest(digest)
+        if target.is_dir():
+            self._check_folder(manifest, target)
+            return target
+        with storage_faults(str(target)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as temporary:
+                fresh = Path(temporary) / "folder"
+                for name, file_digest in manifest.items():
+                    path = fresh / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(self.get(file_digest))
+                try:
+                    fresh.rename(target)
+                except OSError:  # another process was first
+                    self._check_folder(manifest, target)
+        return target
+
+    def _check_folder(self, manifest: dict[str, str], target: Path) -> None:
+        found = {p.relative_to(target).as_posix(): p for p in target.rglob("*") if p.is_file()}
+        for name in sorted(manifest.keys() | found.keys()):
+            expected = manifest.get(name)
+            if expected is None:
+                raise Tampered("a file was added that is not recorded", where=str(target / name), hint="remove it")
+            if name not in found or digest_file(found[name]) != expected:
+                raise Tampered(
+                    f"{name} does not match its recorded hash {expected[:12]}",
+                    where=str(target / name),
+                    hint=f"remove the folder {target}; it is made again from the store",
+                )

@@ -1,0 +1,73 @@
+"""What a run was made with: the code's commit, Python and the installed packages."""
+
+import functools
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+from assay.record.canonical import canonical_json, digest
+from assay.record.store import Store
+
+__all__ = ["CodeVersion", "code_version", "environment"]
+
+_GIT_SECONDS = 5
+
+
+class CodeVersion(msgspec.Struct, frozen=True):
+    """Commit of the working folder, or the installed package where there is none; `dirty`: not all is committed."""
+
+    code_sha: str
+    dirty: bool
+    commit_ts: str | None
+
+
+def code_version(folder: Path | None = None) -> CodeVersion:
+    """The version of the code in `folder` (default: here), looked up once for each folder in a process."""
+    return _code_version(str((folder or Path.cwd()).absolute()))
+
+
+def environment(store: Store) -> str:
+    """Record Python, platform and installed packages; returns the hash they are kept under."""
+    detail = _installed()
+    key = digest(detail)
+    store.append_many("environment", [{"env_hash": key, "detail": canonical_json(detail)}], skip_existing=True)
+    return key
+
+
+@functools.lru_cache(maxsize=64)
+def _code_version(folder: str) -> CodeVersion:
+    commit = _git(folder, "log", "-1", "--format=%H %cI")
+    if not commit:
+        return CodeVersion(f"assay-mlops=={metadata.version('assay-mlops')}", dirty=False, commit_ts=None)
+    sha, committed = commit.split(" ", 1)
+    return CodeVersion(sha, dirty=bool(_git(folder, "status", "--porcelain")), commit_ts=committed)
+
+
+def _git(folder: str, *arguments: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", "-C", folder, *arguments],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):  # git is not installed, or hangs on a network folder
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+@functools.lru_cache(maxsize=1)
+def _installed() -> dict[str, object]:
+    packages = {found.name.lower(): found.version for found in metadata.distributions() if found.name}
+    return {
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "packages": dict(sorted(packages.items())),
+    }

@@ -1,0 +1,174 @@
+"""Models and their versions: a folder of files under one hash, where it came from, and which alias points to it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from assay.errors import Conflict, NotFound, nearest
+from assay.operation import operation
+from assay.record.canonical import canonical_json
+from assay.record.clock import iso
+from assay.record.identity import new_id
+from assay.record.ledger import serialise
+from assay.record.runs import Run
+from assay.record.store import Row, Store
+
+__all__ = [
+    "CHAMPION",
+    "ModelSummary",
+    "ModelVersion",
+    "alias",
+    "find_version",
+    "list_models",
+    "model_folder",
+    "move_alias",
+    "register",
+    "version_by_id",
+]
+
+CHAMPION = "champion"
+
+
+class ModelVersion(msgspec.Struct, frozen=True):
+    """A version of a model. `hash` is that of its folder; `signature` names its input columns and their types."""
+
+    mv_id: str
+    model: str
+    version: int
+    hash: str
+    run_id: str | None
+    created: str
+    description: str | None
+    signature: dict[str, object]
+
+
+class ModelSummary(msgspec.Struct, frozen=True):
+    """One version as `assay models` lists it, with the aliases that point to it and its last verdict."""
+
+    model: str
+    version: int
+    aliases: list[str]
+    verdict: str | None
+    run_id: str | None
+    hash: str
+    created: str
+    description: str | None
+
+
+def register(
+    store: Store,
+    model: str,
+    folder: Path,
+    *,
+    run: Run | None,
+    signature: Mapping[str, object],
+    description: str | None = None,
+) -> ModelVersion:
+    """Keep a model's folder as the next version of `model`; numbers are never used twice."""
+    content = store.blobs.put_folder(folder)
+    with store.transaction():
+        serialise(store)
+        last = store.query("model_version", {"model": model}, order_by=["-version"], limit=1)
+        row: Row = {
+            "mv_id": new_id(),
+            "model": model,
+            "version": last[0]["version"] + 1 if last else 1,
+            "hash": content,
+            "run_id": run.run_id if run else None,
+            "created": iso(store.clock.now()),
+            "signature": canonical_json(dict(signature)),
+            "base_model": None,
+            "description": description,
+        }
+        store.append("model_version", row)
+        artifact = {
+            "artifact_id": row["mv_id"],
+            "type": "model",
+            "hash": content,
+            "name": f"{model}/{row['version']}",
+        }
+        store.append("artifact", {**artifact, "created": row["created"], "format": "mlmodel", "blob": content})
+        if run:
+            run.makes(row["mv_id"], str(artifact["name"]))
+    return _version(row)
+
+
+def version_by_id(store: Store, mv_id: str) -> ModelVersion:
+    """The version with that id."""
+    return _version(store.get("model_version", {"mv_id": mv_id}))
+
+
+def find_version(store: Store, model: str, which: int | str) -> ModelVersion:
+    """A version by its number or by an alias such as `champion`. NotFound names what there is."""
+    text = str(which)
+    if not text.isdecimal():
+        found = alias(store, model, text)
+        if found is None:
+            raise NotFound(f"model {model!r} has no alias {text!r}", where=store.location, hint=_known(store, model))
+        return found
+    rows = store.query("model_version", {"model": model, "version": int(text)})
+    if not rows:
+        raise NotFound(f"model {model!r} has no version {text}", where=store.location, hint=_known(store, model))
+    return _version(rows[0])
+
+
+def alias(store: Store, model: str, name: str) -> ModelVersion | None:
+    """The version an alias points to now, None where it was never set."""
+    moves = store.query("alias_move", {"model": model, "alias": name}, order_by=["-seq"], limit=1)
+    return version_by_id(store, moves[0]["mv_id"]) if moves else None
+
+
+def move_alias(store: Store, version: ModelVersion, name: str, *, decision: int, expect: ModelVersion | None) -> None:
+    """Point an alias to a version if it still points to `expect` (None: if it was never set); Conflict otherwise."""
+    with store.transaction():
+        serialise(store)
+        moves = store.query("alias_move", {"model": version.model, "alias": name}, order_by=["-seq"], limit=1)
+        current = moves[0]["mv_id"] if moves else None
+        if current != (expect.mv_id if expect else None):
+            raise Conflict(
+                f"{version.model}@{name} was moved by somebody else", hint="look at `assay models` and repeat"
+            )
+        row = {"model": version.model, "alias": name, "seq": moves[0]["seq"] + 1 if moves else 1}
+        store.append("alias_move", {**row, "mv_id": version.mv_id, "previous_mv_id": current, "decision": decision})
+
+
+def model_folder(store: Store, version: ModelVersion) -> Path:
+    """The version's folder on disk, every file checked against its hash; Tampered where one differs."""
+    return store.blobs.folder(version.hash, store.blobs.root.parent / "models" / version.hash)
+
+
+@operation("models")
+def list_models(store: Store, *, model: Annotated[str | None, "Only this model"] = None) -> list[ModelSummary]:
+    """List models with their versions, aliases and verdicts."""
+    rows = store.query("model_version", {"model": model} if model else {}, order_by=["model", "-version"])
+    if model and not rows:
+        raise NotFound(f"no model {model!r}", where=store.location, hint=_known(store, model))
+    pointing: dict[tuple[str, str], str] = {}
+    for move in store.query("alias_move", order_by=["seq"]):
+        pointing[move["model"], move["alias"]] = move["mv_id"]
+    verdicts = {gate["mv_id"]: gate["outcome"] for gate in store.query("gate", order_by=["ts"])}
+    return [
+        ModelSummary(
+            aliases=sorted(name for (_, name), mv_id in pointing.items() if mv_id == row["mv_id"]),
+            verdict=verdicts.get(row["mv_id"]),
+            **{name: row[name] for name in ("model", "version", "run_id", "hash", "created", "description")},
+        )
+        for row in rows
+    ]
+
+
+def _known(store: Store, model: str) -> str:
+    rows = store.query("model_version", order_by=["model", "version"])
+    names = sorted({row["model"] for row in rows})
+    if model in names:
+        return f"it has the versions {', '.join(str(r['version']) for r in rows if r['model'] == model)}"
+    close = nearest(model, names)
+    return f"did you mean {close!r}?" if close else f"there are {', '.join(names) or 'no models'}"
+
+
+def _version(row: Row) -> ModelVersion:
+    fields = {name: row[name] for name in ModelVersion.__struct_fields__ if name != "signature"}
+    return ModelVersion(**fields, signature=json.loads(row["signature"] or "{}"))

@@ -1,0 +1,249 @@
+"""Runs: one piece of work with its params, metrics, tags, inputs, outputs and how it ended."""
+
+import contextvars
+import math
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated
+
+import msgspec
+
+from assay.errors import InvalidInput, NotFound
+from assay.operation import operation
+from assay.record.clock import iso, moment
+from assay.record.environment import code_version, environment
+from assay.record.identity import new_id
+from assay.record.store import Row, Store
+
+__all__ = ["Run", "RunDetail", "RunStep", "RunSummary", "current_run", "list_runs", "show_run", "start_run"]
+
+_ENDS = ("finished", "failed", "killed", "stopped")
+_current: contextvars.ContextVar["Run | None"] = contextvars.ContextVar("assay_run", default=None)
+
+
+class Run:
+    """A run that is going on. Every call returns when what it says is in the store."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self.store = store
+        self.run_id = run_id
+
+    def params(self, values: Mapping[str, object]) -> None:
+        """Keep settings as text. A param is set once; AlreadyExists otherwise."""
+        self._texts("run_param", values)
+
+    def tags(self, values: Mapping[str, object]) -> None:
+        """Keep labels as text."""
+        self._texts("run_tag", values)
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Keep finite numbers measured at `step`."""
+        for key, value in values.items():
+            try:
+                finite = math.isfinite(value)
+            except (TypeError, OverflowError):  # no number at all, or an integer beyond the floats
+                finite = False
+            if not finite:
+                raise InvalidInput(f"metric {key} is {value!r}", expected="a finite number")
+        rows = [{"run_id": self.run_id, "key": k, "step": step, "value": float(v)} for k, v in values.items()]
+        self.store.append_many("run_metric", rows)
+
+    def uses(self, artifact_id: str, name: str) -> None:
+        """Record an artifact as input. Saying it twice is harmless."""
+        self._io("input", artifact_id, name)
+
+    def makes(self, artifact_id: str, name: str) -> None:
+        """Record an artifact as output. Saying it twice is harmless."""
+        self._io("output", artifact_id, name)
+
+    def finish(self, status: str, reason: str | None = None) -> None:
+        """End the run: `finished`, `failed` with the reason, `killed` or `stopped`. Conflict where it has ended."""
+        if status not in _ENDS:
+            raise InvalidInput(f"a run cannot end as {status!r}", expected=" | ".join(_ENDS))
+        changes = {"status": status, "ended": iso(self.store.clock.now()), "reason": reason}
+        self.store.amend("run", {"run_id": self.run_id}, changes, expect={"status": "running"})
+
+    def _texts(self, kind: str, values: Mapping[str, object]) -> None:
+        rows = [{"run_id": self.run_id, "key": key, "value": str(value)} for key, value in values.items()]
+        self.store.append_many(kind, rows)
+
+    def _io(self, role: str, artifact_id: str, name: str) -> None:
+        row = {"run_id": self.run_id, "role": role, "artifact_id": artifact_id, "name": name}
+        self.store.append_many("run_io", [row], skip_existing=True)
+
+
+def current_run() -> Run | None:
+    """The run whose `with start_run(...)` block this is, in this thread or task."""
+    return _current.get()
+
+
+@contextmanager
+def start_run(
+    store: Store,
+    experiment: str,
+    name: str = "run",
+    *,
+    kind: str = "train",
+    stage: str = "dev",
+    trigger_type: str = "manual",
+    model: str | None = None,
+    pipeline: str | None = None,
+    pipeline_hash: str | None = None,
+    seed: int | None = None,
+) -> Iterator[Run]:
+    """A run around the block: finished at its end, failed with the reason where it raises, killed at Ctrl-C.
+
+    kind: train | eval | batch | feature | data. stage: dev | preprod | prod. trigger_type: manual | schedule | data |
+    drift | performance | event | ci. A run inside another one is its child.
+    """
+    parent = _current.get()
+    code = code_version()
+    run_id = new_id()
+    store.append(
+        "run",
+        {
+            "run_id": run_id,
+            "experiment": experiment,
+            "name": name,
+            "kind": kind,
+            "stage": stage,
+            "trigger_type": trigger_type,
+            "status": "running",
+            "started": iso(store.clock.now()),
+            "model": model,
+            "pipeline": pipeline,
+            "pipeline_hash": pipeline_hash,
+            "code_sha": code.code_sha,
+            "dirty": int(code.dirty),
+            "commit_ts": code.commit_ts,
+            "env_hash": environment(store),
+            "parent_run_id": parent.run_id if parent else None,
+            "seed": seed,
+            "host": platform.node(),
+            "pid": os.getpid(),
+        },
+    )
+    run = Run(store, run_id)
+    token = _current.set(run)
+    try:
+        yield run
+    except Exception as error:
+        run.finish("failed", f"{type(error).__name__}: {error}"[:500])
+        raise
+    except BaseException:
+        run.finish("killed", "interrupted")
+        raise
+    else:
+        run.finish("finished")
+    finally:
+        _current.reset(token)
+
+
+class RunSummary(msgspec.Struct, frozen=True):
+    """One line of `assay runs`. `seconds` is None while the run goes on."""
+
+    run_id: str
+    experiment: str
+    name: str
+    kind: str
+    status: str
+    trigger_type: str
+    started: str
+    event_ts: str | None
+    seconds: float | None
+    metrics: dict[str, float]
+
+
+class RunStep(msgspec.Struct, frozen=True):
+    """A step of a run; state is done | cached | failed."""
+
+    name: str
+    state: str
+    seconds: float
+    key: str
+
+
+class RunDetail(msgspec.Struct, frozen=True):
+    """All that a run recorded."""
+
+    run: RunSummary
+    params: dict[str, str]
+    tags: dict[str, str]
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    steps: list[RunStep]
+    children: list[RunSummary]
+    code_sha: str | None
+    dirty: bool
+    env_hash: str | None
+    packages: int
+    pipeline: str | None
+    pipeline_hash: str | None
+    seed: int | None
+    actor: str
+    reason: str | None
+
+
+@operation("runs")
+def list_runs(store: Store, *, experiment: Annotated[str | None, "Only of this experiment"] = None, limit: Annotated[int, "At most so many"] = 30) -> list[RunSummary]:
+    """List runs, newest first."""
+    if limit < 1:
+        raise InvalidInput(f"limit is {limit}", expected="1 or more")
+    where = {"experiment": experiment} if experiment else {}
+    rows = store.query("run", where, order_by=["-started", "run_id"], limit=limit)
+    return _summaries(store, rows)
+
+
+@operation("show")
+def show_run(store: Store, run: str) -> RunDetail:
+    """Show all that a run recorded; the first characters of its id are enough."""
+    rows = store.query("run", {"run_id prefix": run}, limit=2) if run else []
+    if not rows:
+        raise NotFound(f"no run whose id begins with {run!r}", where=store.location, hint="`assay runs` lists them")
+    if len(rows) > 1:
+        raise InvalidInput(f"more than one run begins with {run!r}", hint="give more characters of the id")
+    row = rows[0]
+    key = {"run_id": row["run_id"]}
+    artifacts: dict[str, dict[str, str]] = {"input": {}, "output": {}}
+    for link in store.query("run_io", key, order_by=["name"]):
+        artifact = store.get("artifact", {"artifact_id": link["artifact_id"]})
+        artifacts[link["role"]][link["name"]] = artifact["hash"]
+    steps = store.query("step", key, order_by=["started"])
+    return RunDetail(
+        run=_summaries(store, [row])[0],
+        params={p["key"]: p["value"] for p in store.query("run_param", key, order_by=["key"])},
+        tags={t["key"]: t["value"] for t in store.query("run_tag", key, order_by=["key"])},
+        steps=[RunStep(s["name"], s["state"], s["seconds"], s["key"]) for s in steps],
+        children=_summaries(store, store.query("run", {"parent_run_id": row["run_id"]}, order_by=["started"])),
+        packages=_package_count(store, row["env_hash"]),
+        dirty=bool(row["dirty"]),
+        inputs=artifacts["input"],
+        outputs=artifacts["output"],
+        **{
+            name: row[name] for name in ("code_sha", "env_hash", "pipeline", "pipeline_hash", "seed", "actor", "reason")
+        },
+    )
+
+
+def _package_count(store: Store, env_hash: str | None) -> int:
+    if env_hash is None:  # an imported run
+        return 0
+    detail = msgspec.json.decode(store.get("environment", {"env_hash": env_hash})["detail"])
+    return len(detail["packages"])
+
+
+def _summaries(store: Store, rows: list[Row]) -> list[RunSummary]:
+    metrics: dict[str, dict[str, float]] = {row["run_id"]: {} for row in rows}
+    for metric in store.query("run_metric", {"run_id in": list(metrics)}, order_by=["key", "step"]):
+        metrics[metric["run_id"]][metric["key"]] = metric["value"]  # the last step stands
+    names = ("run_id", "experiment", "name", "kind", "status", "trigger_type", "started", "event_ts")
+    return [
+        RunSummary(
+            **{name: row[name] for name in names},
+            seconds=(moment(row["ended"]) - moment(row["started"])).total_seconds() if row["ended"] else None,
+            metrics=metrics[row["run_id"]],
+        )
+        for row in rows
+    ]

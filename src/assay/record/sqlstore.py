@@ -1,0 +1,320 @@
+"""The store on a SQL database: SQLite in a folder, or PostgreSQL."""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
+
+from assay.errors import AlreadyExists, Conflict, InvalidInput, NotFound, nearest
+from assay.record.blobs import Blobs
+from assay.record.canonical import canonical_json
+from assay.record.clock import Clock, iso
+from assay.record.faults import is_storage_fault, storage_faults
+from assay.record.identity import Actor, current_actor
+from assay.record.schema import TABLES
+from assay.record.store import Observer, Row
+
+__all__ = ["SqlStore", "make_engine"]
+
+_WAIT_S = 120  # how long a writer waits for another before it gives up
+_WRITERS = 4155736180  # key of the lock that a PostgreSQL transaction holds; see `_begun`
+_MOST_VALUES = 1_000  # more are sent as one value: a statement takes 32,766 of them in SQLite, 65,535 in PostgreSQL
+_REFUSALS = (IntegrityError, DataError, ProgrammingError, OverflowError, UnicodeEncodeError)
+_TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_ROWID", "23505")
+_OPERATORS = ("!=", ">=", "<=", "=", ">", "<", "in", "prefix")
+
+
+def make_engine(url: sa.URL) -> sa.Engine:
+    """An engine whose transactions take the right to write when they begin, so that no writer fails half-way."""
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True, pool_timeout=_WAIT_S)
+    engine = sa.create_engine(url, connect_args={"timeout": _WAIT_S}, pool_timeout=_WAIT_S)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: object) -> None:
+        # WAL with NORMAL keeps every commit over a killed process; only a power cut may lose the last ones.
+        connection.isolation_level = None  # transactions begin below, not when the driver thinks so
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        mode = connection.get_execution_options().get("assay_mode", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine
+
+
+class SqlStore:
+    """See `store.Store` for the contract."""
+
+    def __init__(
+        self, engine: sa.Engine, blobs: Blobs, *, clock: Clock | None = None, actor: Actor | None = None
+    ) -> None:
+        self.engine = engine
+        self.blobs = blobs
+        self.clock = clock or Clock()
+        self.actor = actor or current_actor()
+        self.observer: Observer | None = None
+        self._local = threading.local()
+        self._writers = engine.execution_options(assay_mode="IMMEDIATE")
+
+    @property
+    def location(self) -> str:
+        """Folder of the SQLite file, or the address of the server without its password."""
+        url = self.engine.url
+        if url.get_backend_name() == "sqlite":
+            return str(Path(str(url.database)).parent)
+        return url.render_as_string(hide_password=True)
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One transaction around the block; an inner one joins the outer."""
+        with self._begun(exclusive=True):
+            yield
+
+    def append(self, kind: str, row: Mapping[str, object]) -> None:
+        """Add one row."""
+        self.append_many(kind, [row])
+
+    def append_many(self, kind: str, rows: Iterable[Mapping[str, object]], *, skip_existing: bool = False) -> int:
+        """Add rows with the same columns; returns how many were new."""
+        table = self._table(kind)
+        filled = [self._filled(table, row) for row in rows]
+        if not filled:
+            return 0
+        self._check_columns(table, filled[0])
+        if any(row.keys() != filled[0].keys() for row in filled):
+            raise InvalidInput(f"the rows of {kind} have different columns", expected="the same columns in each")
+        keys = [column.name for column in table.primary_key]
+        with self._call(table, filled) as (connection, appended):
+            if skip_existing:
+                statement = self._insert_ignoring(table).returning(*table.primary_key)
+                new = [":".join(map(str, key)) for key in connection.execute(statement, filled)]
+            else:
+                connection.execute(sa.insert(table), filled)
+                new = [":".join(str(row[key]) for key in keys) for row in filled] if self.observer else []
+            appended += [(kind, key) for key in new]
+        return len(new) if skip_existing else len(filled)
+
+    def amend(
+        self,
+        kind: str,
+        key: Mapping[str, object],
+        changes: Mapping[str, object],
+        *,
+        expect: Mapping[str, object] | None = None,
+    ) -> None:
+        """Change columns of the row with that key."""
+        table = self._table(kind)
+        expected = expect or {}
+        self._check_columns(table, {**key, **expected, **changes})
+        if not changes:
+            raise InvalidInput(f"no changes of {kind} {_shown(key)} are named", expected="at least one column")
+        conditions = [*self._conditions(table, key), *self._conditions(table, expected)]
+        with self._call(table, [changes]) as (connection, _):
+            if connection.execute(sa.update(table).where(*conditions).values(dict(changes))).rowcount == 1:
+                return
+            current = self.get(kind, key)  # NotFound where there is no such row
+            differing = {name: current[name] for name, value in expected.items() if current[name] != value}
+            raise Conflict(
+                f"{kind} {_shown(key)} was changed by somebody else",
+                expected=_shown(expected),
+                hint=f"it is now {_shown(differing)}; read it again and repeat",
+            )
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def get(self, kind: str, key: Mapping[str, object]) -> Row:
+        """The row with that key."""
+        rows = self.query(kind, key, limit=2)
+        if not rows:
+            raise NotFound(f"no {kind} with {_shown(key)}", where=self.location)
+        if len(rows) > 1:
+            raise InvalidInput(f"{_shown(key)} does not name one {kind}", expected="the whole key")
+        return rows[0]
+
+    def query(
+        self,
+        kind: str,
+        where: Mapping[str, object] | None = None,
+        *,
+        order_by: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> list[Row]:
+        """Rows that satisfy every condition."""
+        table = self._table(kind)
+        statement = sa.select(table).where(*self._conditions(table, where or {})).limit(limit)
+        for name in order_by:
+            column = self._column(table, name.removeprefix("-"))
+            # SQLite's order of nulls, which PostgreSQL has the other way round
+            order = column.desc().nulls_last() if name.startswith("-") else column.asc().nulls_first()
+            statement = statement.order_by(order if column.nullable else order.element)
+        with storage_faults(self.location), self._reader() as connection:
+            return [dict(row) for row in connection.execute(statement).mappings()]
+
+    def close(self) -> None:
+        """Release the connections."""
+        self.engine.dispose()
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _open(self) -> tuple[sa.Connection, list[tuple[str, str]]] | None:
+        return getattr(self._local, "open", None)
+
+    def _required_open(self) -> tuple[sa.Connection, list[tuple[str, str]]]:
+        assert self._open is not None, "only inside a transaction"
+        return self._open
+
+    @contextmanager
+    def _begun(self, *, exclusive: bool) -> Iterator[None]:
+        """A transaction around the block, or the one that is open already.
+
+        Exclusive ones wait for each other. SQLite lets in one writer anyway; on PostgreSQL what one reads it may then
+        write without losing another's change, and two that touch the same rows in another order cannot deadlock.
+        """
+        if self._open is not None:
+            yield
+            return
+        appended: list[tuple[str, str]] = []
+        with storage_faults(self.location):
+            connection = self._writers.connect()
+        with connection:
+            with storage_faults(self.location):
+                connection.begin()
+                if exclusive and self.engine.dialect.name == "postgresql":
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
+            self._local.open = (connection, appended)
+            try:
+                yield
+            finally:
+                self._local.open = None
+            with storage_faults(self.location):
+                connection.commit()
+        if self.observer is not None:
+            for kind, key in appended:
+                self.observer(kind, key)
+
+    @contextmanager
+    def _call(
+        self, table: sa.Table, rows: Sequence[Mapping[str, object]]
+    ) -> Iterator[tuple[sa.Connection, list[tuple[str, str]]]]:
+        """One writing call: a transaction, or a savepoint in the open one, so that a refused call changes nothing."""
+        joins = self._open is not None
+        # A single row waits for at most one other writer: it needs no turn.
+        with self._begun(exclusive=len(rows) > 1), storage_faults(self.location):
+            connection, appended = self._required_open()
+            try:
+                with connection.begin_nested() if joins else nullcontext():
+                    yield connection, appended
+            except _REFUSALS as error:
+                if is_storage_fault(error):
+                    raise
+                raise _refusal(error, table, rows) from error
+
+    @contextmanager
+    def _reader(self) -> Iterator[sa.Connection]:
+        if self._open is not None:
+            yield self._open[0]
+            return
+        with self.engine.connect() as connection:
+            yield connection
+
+    def _table(self, kind: str) -> sa.Table:
+        table = TABLES.get(kind)
+        if table is None:
+            close = nearest(kind, list(TABLES))
+            raise InvalidInput(
+                f"there are no records of kind {kind!r}", hint=f"did you mean {close!r}?" if close else None
+            )
+        return table
+
+    def _column(self, table: sa.Table, name: str) -> sa.Column[Any]:
+        if name not in table.c:
+            close = nearest(name, table.c.keys())
+            raise InvalidInput(
+                f"{table.name} has no field {name!r}", hint=f"did you mean {close!r}?" if close else None
+            )
+        return table.c[name]
+
+    def _check_columns(self, table: sa.Table, row: Mapping[str, object]) -> None:
+        for name in row:
+            self._column(table, name)
+
+    def _conditions(self, table: sa.Table, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
+        return [self._condition(table, *_split(condition), value) for condition, value in where.items()]
+
+    def _condition(self, table: sa.Table, name: str, operator: str, value: object) -> sa.ColumnElement[bool]:
+        column = self._column(table, name)
+        if operator == "in":
+            if not isinstance(value, Iterable) or isinstance(value, str | bytes):
+                raise InvalidInput(f"{name} in {value!r}", expected="a list of values")
+            return self._among(column, list(value))
+        if operator == "prefix":
+            # Not LIKE, which does not tell a from A in SQLite; the first half lets an index help.
+            return sa.and_(column >= str(value), sa.func.substr(column, 1, len(str(value))) == str(value))
+        if value is None:
+            if operator not in ("=", "!="):
+                raise InvalidInput(f"{name} {operator} None", expected="a value; only = and != know None")
+            return column.is_(None) if operator == "=" else column.is_not(None)
+        return column.op(operator, is_comparison=True)(value)
+
+    def _among(self, column: sa.Column[Any], values: list[object]) -> sa.ColumnElement[bool]:
+        if len(values) <= _MOST_VALUES:
+            return column.in_(values)
+        if self.engine.dialect.name == "postgresql":
+            return column == sa.any_(sa.literal(values, sa.ARRAY(column.type)))
+        listed = sa.func.json_each(canonical_json(values)).table_valued("value")
+        return column.in_(sa.select(listed.c.value))
+
+    def _filled(self, table: sa.Table, row: Mapping[str, object]) -> dict[str, object]:
+        filled = dict(row)
+        if "actor" in table.c:
+            filled.setdefault("actor", self.actor.name)
+            filled.setdefault("actor_kind", self.actor.kind)
+            filled.setdefault("source", "native")
+            filled.setdefault("event_ts", iso(self.clock.event) if self.clock.event else None)
+        if "ts" in table.c:
+            filled.setdefault("ts", iso(self.clock.now()))
+        return filled
+
+    def _insert_ignoring(self, table: sa.Table) -> sa.Insert:
+        if self.engine.dialect.name == "postgresql":
+            from sqlalchemy.dialects import postgresql
+
+            return postgresql.insert(table).on_conflict_do_nothing()
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def _split(condition: str) -> tuple[str, str]:
+    name, _, operator = condition.partition(" ")
+    if operator and operator not in _OPERATORS:
+        raise InvalidInput(f"unknown operator in {condition!r}", expected=" ".join(_OPERATORS))
+    return name, operator or "="
+
+
+def _shown(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
+
+
+def _refusal(
+    error: Exception, table: sa.Table, rows: Sequence[Mapping[str, object]]
+) -> AlreadyExists | InvalidInput:
+    original = getattr(error, "orig", error)
+    code = getattr(original, "sqlite_errorname", None) or getattr(original, "sqlstate", None)
+    if code in _TAKEN:
+        keys = [column.name for column in table.primary_key if column.name in rows[0]]
+        shown = _shown({key: rows[0][key] for key in keys}) if len(rows) == 1 else f"one of {len(rows)} rows"
+        return AlreadyExists(f"{table.name} {shown} exists already")
+    return InvalidInput(f"{table.name} was refused: {str(original).strip().splitlines()[0]}")

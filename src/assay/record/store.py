@@ -1,0 +1,91 @@
+"""The contract of a store of records: five verbs for every kind of row, not a method a feature.
+
+A *kind* is the name of a table in `schema.py`, a row is a flat mapping of its columns.
+
+* Atomicity: what stands inside one `transaction()` happens wholly or not at all; a call outside is its own
+  transaction. Transactions do not nest: an inner one joins the outer.
+* Durability: when a call outside a transaction, or the end of one, has returned, the rows survive `kill -9`.
+* Concurrency: any number of processes and threads may write. A writer waits for another; none fails for that.
+* `append` refuses an existing key with AlreadyExists. `amend` changes named columns of one existing row; with
+  `expect` it does so only while the row still holds those values, else it raises Conflict.
+* `append` fills in actor, actor_kind, source, ts and event_ts where the row leaves them out.
+* `get` and `query` return fresh dictionaries with every column; they see one's own open transaction.
+* A missing key is NotFound, an unknown kind or column InvalidInput.
+* `observer` is called after a commit with (kind, key) of each row that was appended.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from assay.record.blobs import Blobs
+from assay.record.clock import Clock
+from assay.record.identity import Actor
+
+__all__ = ["Observer", "Row", "Store"]
+
+Row = dict[str, Any]
+Observer = Callable[[str, str], None]
+
+
+class Store(Protocol):
+    """Rows, blobs, and who writes when."""
+
+    blobs: Blobs
+    clock: Clock
+    actor: Actor
+    observer: Observer | None
+
+    @property
+    def location(self) -> str:
+        """Where the store is, for messages: a folder, or an address without its password."""
+        ...
+
+    def append(self, kind: str, row: Mapping[str, object]) -> None:
+        """Add one row."""
+        ...
+
+    def append_many(self, kind: str, rows: Iterable[Mapping[str, object]], *, skip_existing: bool = False) -> int:
+        """Add rows with the same columns in one statement; returns how many were new.
+
+        With `skip_existing` a row whose key exists is passed over, which makes repeated delivery harmless.
+        """
+        ...
+
+    def amend(
+        self,
+        kind: str,
+        key: Mapping[str, object],
+        changes: Mapping[str, object],
+        *,
+        expect: Mapping[str, object] | None = None,
+    ) -> None:
+        """Change columns of the row with that key."""
+        ...
+
+    def get(self, kind: str, key: Mapping[str, object]) -> Row:
+        """The row with that key."""
+        ...
+
+    def query(
+        self,
+        kind: str,
+        where: Mapping[str, object] | None = None,
+        *,
+        order_by: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> list[Row]:
+        """Rows that satisfy every condition.
+
+        A condition is `{"column": value}` or, with an operator after the name, `{"started >=": value}`; operators
+        are `=  !=  <  <=  >  >=  in  prefix`. None matches null. `order_by` names columns, `-column` descending.
+        """
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything inside is one transaction that already holds the right to write."""
+        ...
+
+    def close(self) -> None:
+        """Release connections. Closing twice is harmless."""
+        ...

@@ -1,0 +1,42 @@
+"""How many rows a comparison needs, and what difference the rows at hand can show."""
+
+import math
+
+from assay.errors import InvalidInput
+from assay.stats import normal
+
+__all__ = ["minimum_difference", "rows_needed"]
+
+
+def rows_needed(
+    variance_per_row: float, margin: float, expected: float = 0.0, alpha: float = 0.05, power: float = 0.8
+) -> int | None:
+    """Rows with which a one-sided test at `alpha` shows non-inferiority with probability `power`.
+
+    n = (z₁₋α + z₁₋β)²·variance/(expected + margin)², rounded up; `expected` is the true difference assumed. For
+    a paired proportion `variance_per_row` is the disagreement ψ = (b + c)/n; for unpaired proportions
+    p₁q₁ + p₂q₂ gives the rows of each side; otherwise the variance of the per-row difference. None where no
+    number of rows decides (expected + margin <= 0) or the variance is NaN, that is unknown.
+    """
+    if math.isnan(variance_per_row) or expected + margin <= 0:
+        return None
+    n = (_z_sum(variance_per_row, alpha, power) / (expected + margin)) ** 2 * variance_per_row
+    return math.ceil(n)
+
+
+def minimum_difference(variance_per_row: float, n: int, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The smallest difference `n` rows show with probability `power` in a one-sided test at `alpha`.
+
+    (z₁₋α + z₁₋β)·√(variance/n); infinite where n is 0, NaN where the variance is NaN.
+    """
+    if math.isnan(variance_per_row):
+        return math.nan
+    if n < 0:
+        raise InvalidInput(f"{n!r} rows", expected="0 or more")
+    return _z_sum(variance_per_row, alpha, power) * math.sqrt(variance_per_row / n) if n else math.inf
+
+
+def _z_sum(variance_per_row: float, alpha: float, power: float) -> float:
+    if not variance_per_row >= 0:
+        raise InvalidInput(f"the variance per row is {variance_per_row!r}", expected="0 or more")
+    return -normal.quantile(alpha) + normal.quantile(power)

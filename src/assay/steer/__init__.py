@@ -1,0 +1,6 @@
+"""Floor 5: steer. What the records say to people: the story of a model, and its report."""
+
+from assay.steer.loop import LoopSummary, summarise
+from assay.steer.report import ReportFile, report, write_report
+
+__all__ = ["LoopSummary", "ReportFile", "report", "summarise", "write_report"]

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.stats import grouping
+
+KEYS = st.lists(st.integers(0, 30), max_size=60)
+
+
+@given(KEYS, st.sampled_from([31, 10**9]))
+def test_compressed_keys_are_distinct_and_lead_back(keys: list[int], size: int) -> None:
+    distinct, positions = grouping.compress(np.array(keys, dtype=np.int64), size)
+    assert distinct.tolist() == sorted(set(keys))
+    assert distinct[positions].tolist() == keys
+
+
+@given(KEYS)
+def test_folding_sums_the_rows_of_each_key(keys: list[int]) -> None:
+    table = np.arange(2 * len(keys), dtype=np.int64).reshape(-1, 2)
+    distinct, sums = grouping.fold(np.array(keys, dtype=np.int64), table)
+    assert distinct.tolist() == sorted(set(keys))
+    for key, row in zip(distinct, sums, strict=True):
+        assert row.tolist() == table[np.array(keys) == key].sum(axis=0).tolist()
+
+
+def test_sums_stay_exact_beyond_what_a_float_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouping, "_SLICE", 3)
+    values = np.array([2**30 - 1, 1, 2**29 + 1] * 7, dtype=np.int64)
+    groups = np.array([0, 1, 0] * 7, dtype=np.int64)
+    assert grouping.sum_by(groups, 3, values).tolist() == [7 * (2**30 + 2**29), 7, 0]
+    assert grouping.sum_by(groups, 3).tolist() == [14, 7, 0]

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from assay.stats.histogram import BINS, Histogram, bin_edges, bin_of
+
+ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 12), st.booleans()), max_size=60)
+
+
+def histogram_of(rows: list[tuple[int, int, bool]]) -> Histogram:
+    groups, twelfths, positive = (np.array(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
+    return Histogram.count(
+        np.asarray(groups, dtype=np.int64), np.asarray(twelfths) / 12.0, np.asarray(positive, dtype=bool)
+    )
+
+
+def twice_area(rows: list[tuple[int, int, bool]]) -> tuple[int, int, int]:
+    positives = [score for _, score, positive in rows if positive]
+    negatives = [score for _, score, positive in rows if not positive]
+    twice = sum(2 * (p > q) + (p == q) for p in positives for q in negatives)
+    return twice, len(positives), len(negatives)
+
+
+def test_bins_follow_the_score_and_end_at_one() -> None:
+    scores = np.array([-0.0, 0.0, 1e-40, 1e-9, 0.25, 0.5, 0.7, 1.0 - 1e-12, 1.0])
+    bins = bin_of(scores)
+    assert (np.diff(bins) >= 0).all()
+    assert bins[0] == bins[1] == 0
+    assert bins[-1] == BINS - 1
+
+
+def test_bins_are_at_most_a_five_hundredth_of_their_score_wide() -> None:
+    edges = bin_edges(np.arange(bin_of(np.array([1e-30]))[0], BINS))
+    assert (np.diff(edges) / edges[:-1]).max() <= 1 / 512 + 1e-12
+
+
+@given(ROWS)
+def test_areas_are_counts_of_pairs(rows: list[tuple[int, int, bool]]) -> None:
+    found = histogram_of(rows)
+    for name, groups in (("own", found.area(4)), ("without", found.area_without(4))):
+        for group in range(4):
+            part = [row for row in rows if (row[0] == group) == (name == "own")]
+            counted = (groups.twice[group], groups.positives[group], groups.negatives[group])
+            assert counted == twice_area(part)
+    total = found.area_total()
+    assert (total.twice[0], total.positives[0], total.negatives[0]) == twice_area(rows)
+
+
+@given(ROWS)
+def test_dense_counts_hold_every_row(rows: list[tuple[int, int, bool]]) -> None:
+    bins, positives, negatives = histogram_of(rows).dense(4)
+    assert (np.diff(bins) > 0).all()
+    assert positives.sum(axis=1).tolist() == [sum(g == k and y for g, _, y in rows) for k in range(4)]
+    assert negatives.sum(axis=1).tolist() == [sum(g == k and not y for g, _, y in rows) for k in range(4)]
+
+
+def test_rare_events_keep_their_area() -> None:
+    # validation.md V25: scores of median 0.001, |error| <= 1e-5
+    rng = np.random.default_rng(25)
+    scores = np.clip(np.exp(rng.normal(np.log(0.001), 1.5, size=500_000)), 0, 1)
+    positive = rng.random(len(scores)) < scores
+    counts = Histogram.count(np.zeros(len(scores), dtype=np.int64), scores, positive).area(1)
+    area = counts.twice[0] / (2 * counts.positives[0] * counts.negatives[0])
+    assert area == pytest.approx(roc_auc_score(positive, scores), abs=1e-5)

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn import metrics as reference
+
+from assay.errors import InvalidInput
+from assay.stats import METRICS, OVERALL, Profile, Segment, metric_named
+
+
+def value(name: str, label: NDArray[np.float64], score: NDArray[np.float64]) -> float:
+    profile = Profile.build(label, {"m": score}, {}, [str(i) for i in range(len(label))], {"m": 0.5})
+    return float(METRICS[name].value(profile.state(OVERALL).total(), "m")[0])
+
+
+@pytest.mark.parametrize("grid", [8, 256, None])  # None: scores that bins do not hold exactly
+def test_every_metric_agrees_with_sklearn(grid: int | None) -> None:
+    rng = np.random.default_rng(12)
+    n = 4000
+    score = rng.integers(0, grid + 1, n) / grid if grid else rng.beta(1.5, 4, n)
+    label = (rng.random(n) < 0.15 + 0.7 * score).astype(float)
+    predicted = score >= 0.5
+    matrix = reference.confusion_matrix(label, predicted)
+    expected = {
+        "accuracy": reference.accuracy_score(label, predicted),
+        "recall": reference.recall_score(label, predicted),
+        "precision": reference.precision_score(label, predicted),
+        "fpr": matrix[0, 1] / matrix[0].sum(),
+        "selection_rate": predicted.mean(),
+        "auc": reference.roc_auc_score(label, score),
+        "log_loss": reference.log_loss(label, np.clip(score, 1e-15, 1 - 1e-15)),
+        "brier": reference.brier_score_loss(label, score),
+        "prevalence": label.mean(),
+        "calibration_in_the_large": score.mean() - label.mean(),
+    }
+    assert set(expected) == set(METRICS)
+    for name, right in expected.items():
+        tolerance = 1e-4 if name == "auc" and grid is None else 1e-7
+        assert value(name, label, score) == pytest.approx(right, abs=tolerance), name
+
+
+def test_the_area_of_ties_counts_half() -> None:
+    assert value("auc", np.array([0.0, 1.0]), np.array([0.3, 0.3])) == 0.5
+    assert value("auc", np.array([0.0, 1.0, 1.0]), np.array([0.3, 0.3, 0.6])) == 0.75
+
+
+def test_compas_rates_are_those_published() -> None:
+    # validation.md V10: TN, FP, FN, TP by group; FPR and FNR in per cent
+    groups = {"Black": (990, 805, 532, 1369, 44.85, 27.99), "White": (1139, 349, 461, 505, 23.45, 47.72)}
+    label, score, group = [], [], []
+    for name, (tn, fp, fn, tp, _, _) in groups.items():
+        label += [0] * (tn + fp) + [1] * (fn + tp)
+        score += [0.1] * tn + [0.9] * fp + [0.1] * fn + [0.9] * tp
+        group += [name] * (tn + fp + fn + tp)
+    profile = Profile.build(label, {"m": score}, {"group": group}, [str(i) for i in range(len(label))], {"m": 0.5})
+    for name, (*_, fpr, fnr) in groups.items():
+        state = profile.state(Segment((("group", name),))).total()
+        assert round(100 * METRICS["fpr"].value(state, "m")[0], 2) == fpr
+        assert round(100 * (1 - METRICS["recall"].value(state, "m")[0]), 2) == fnr
+
+
+def test_fairlearns_example_comes_out() -> None:
+    # validation.md V11
+    truth, predicted = [1, 1, 1, 1, 1, 0, 0, 1, 1, 0], [0, 1, 1, 1, 1, 0, 0, 0, 1, 1]
+    profile = Profile.build(
+        truth, {"m": predicted}, {"sex": ["F"] * 5 + ["M"] * 5}, [str(i) for i in range(10)], {"m": 0.5}
+    )
+    states = [profile.state(Segment((("sex", sex),))).total() for sex in "FM"]
+    assert [METRICS["accuracy"].value(state, "m")[0] for state in states] == [0.8, 0.6]
+    assert [METRICS["selection_rate"].value(state, "m")[0] for state in states] == [0.8, 0.4]
+
+
+def test_an_undefined_value_is_nan() -> None:
+    profile = Profile.build([1, 1], {"m": [0.1, 0.2]}, {}, ["1", "2"], {"m": 0.5})
+    state = profile.state(OVERALL).total()
+    for name in ("precision", "fpr", "auc"):
+        assert np.isnan(METRICS[name].value(state, "m")).all()
+
+
+def test_rates_are_their_numerator_over_their_denominator() -> None:
+    profile = Profile.build([1, 0, 1], {"m": [0.1, 0.9, 0.8]}, {}, ["1", "2", "3"], {"m": 0.5})
+    state = profile.state(OVERALL).total()
+    for metric in METRICS.values():
+        if metric.numerator is not None:
+            expected = metric.numerator(state, "m") / metric.denominator(state, "m")
+            np.testing.assert_array_equal(metric.value(state, "m"), expected)
+
+
+def test_each_metric_knows_its_own_name_and_direction() -> None:
+    assert all(name == metric.name for name, metric in METRICS.items())
+    smaller = {name for name, metric in METRICS.items() if metric.larger_is_better is False}
+    neither = {name for name, metric in METRICS.items() if metric.larger_is_better is None}
+    assert smaller == {"fpr", "log_loss", "brier"}
+    assert neither == {"selection_rate", "prevalence", "calibration_in_the_large"}
+
+
+def test_a_misspelt_metric_is_refused_with_the_nearest() -> None:
+    assert metric_named("auc").title == "Area under the ROC curve"
+    with pytest.raises(InvalidInput, match="accuracy"):
+        metric_named("acuracy")
