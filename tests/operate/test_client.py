@@ -28,24 +28,27 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, LogR
 
 
 @contextlib.contextmanager
-def _fake(*answers: bytes) -> Iterator[tuple[str, list[int]]]:
-    """A server that gives each connection one answer and then closes it; counts the connections it took."""
-    taken: list[int] = []
+def _fake(*answers: bytes) -> Iterator[tuple[str, list[threading.Event]]]:
+    """A server that gives each connection one answer and then closes it, with an event for each that is closed."""
+    closed: list[threading.Event] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def run() -> None:
             for answer in answers:
                 connection, _ = listener.accept()
-                taken.append(1)
-                with connection:
-                    request = b""
-                    while b"\r\n\r\n" not in request:
-                        request += connection.recv(65536)
+                closed.append(threading.Event())
+                with connection, connection.makefile("rb") as request:
+                    head = list(iter(request.readline, b"\r\n"))
+                    length = sum(
+                        int(line.split(b":")[1]) for line in head if line.lower().startswith(b"content-length")
+                    )
+                    request.read(length)
                     connection.sendall(answer)
+                closed[-1].set()
 
         thread = threading.Thread(target=run)
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", taken
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", closed
         thread.join()
 
 
@@ -96,17 +99,18 @@ def test_a_refusal_is_invalid_input_and_another_fault_an_error(server: tuple[str
 
 def test_a_connection_closed_while_idle_is_opened_again() -> None:
     good = _answer("200 OK", b'{"predictions":[{"id":"a","probability":0.5}]}')
-    with _fake(good, good) as (url, taken), PredictionClient(url) as client:
+    with _fake(good, good) as (url, closed), PredictionClient(url) as client:
         assert client.predict([ROW]) == [("a", 0.5)]
+        assert closed[0].wait(5)
         assert client.predict([ROW]) == [("a", 0.5)]
-        assert len(taken) == 2
+        assert len(closed) == 2
 
 
 def test_a_request_that_was_sent_and_not_answered_is_not_repeated() -> None:
-    with _fake(b"") as (url, taken), PredictionClient(url) as client:
+    with _fake(b"") as (url, closed), PredictionClient(url) as client:
         with pytest.raises(AssayError, match="no answer from"):
             client.predict([ROW])
-        assert len(taken) == 1
+        assert len(closed) == 1
 
 
 @pytest.mark.parametrize("content", [b"<html>bad gateway", b"[]"])

@@ -1,6 +1,6 @@
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +11,7 @@ from assay.build import packaging
 from assay.build.packaging import Column
 from assay.errors import AssayError, InvalidInput, NotFound, StoreUnavailable, Tampered
 from assay.operate.routing import Route, Variant, Watcher, acknowledge, current_route, object_rows, wait_acknowledged
-from assay.record.location import open_store
 from assay.record.sqlstore import SqlStore
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    opened = open_store(tmp_path / "store")
-    yield opened
-    opened.close()
 
 
 def _watch(watcher: Watcher, until: Callable[[], bool], meanwhile: Callable[[], object] = lambda: None) -> None:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,16 +17,13 @@ from assay.operate.predictionlog import log_folder, read_all
 from assay.operate.routing import wait_acknowledged
 from assay.operate.serve import serve
 from assay.operation import OPERATIONS
-from assay.record.location import open_store
 from assay.record.sqlstore import SqlStore
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    opened = open_store(tmp_path / "store")
-    add_route(opened, add_version(opened))
-    yield opened
-    opened.close()
+def store(store: SqlStore) -> SqlStore:
+    add_route(store, add_version(store))
+    return store
 
 
 def _server(tmp_path: Path) -> ServerProcess:

@@ -31,6 +31,9 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code."""
     debug = "--debug" in arguments
+    # Threads of the numeric libraries that wait for each other sleep instead of spinning: on a busy machine a training
+    # that takes seconds took minutes.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = _root().main(arguments, prog_name="assay", standalone_mode=False)
         return code if isinstance(code, int) else 0

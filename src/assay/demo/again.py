@@ -13,7 +13,7 @@ from assay.build.splits import split_by_time
 from assay.demo import data
 from assay.demo.first import START
 from assay.demo.live import close_day, watch
-from assay.demo.pipeline import CHANGE, SILENT_CARRIER, lose_reports, sample_rows
+from assay.demo.pipeline import CHANGE, MIXED_UP_CARRIER, mix_up_units, sample_rows
 from assay.demo.replay import Replay, days_between, start_of
 from assay.demo.training import PIPELINE, fit_and_register, judge_on, training_run
 from assay.demo.turn import Turn
@@ -33,7 +33,6 @@ from assay.record.registry import ModelVersion
 __all__ = ["Candidates", "promote_live", "retrain"]
 
 HOLD_OUT_DAYS = 42
-CONFIGURATION = "medium"
 PATIENCE_S = 10.0
 TRAFFIC_DAYS = 14
 
@@ -54,13 +53,15 @@ def retrain(turn: Turn, champion: ModelVersion, state: MonitorState, today: date
     store = turn.store
     kind = "performance" if state.alert_id else "schedule"
     trigger = define_trigger(store, turn.model, kind, PIPELINE)
-    reason = "quality decayed" if state.alert_id else "the model is seven months old"
+    reason = "quality decayed" if state.alert_id else f"four months passed by {today}"
     fired = fire(store, trigger, reason, alert_id=state.alert_id)
+    params = store.get("run_param", {"run_id": champion.run_id, "key": "configuration"})
+    configuration = str(params["value"])
     cut = today - timedelta(days=HOLD_OUT_DAYS)
     fresh, hold_out = split_by_time(turn.known_by(today), "departure", [start_of(d) for d in (START, cut, today)])
     with training_run(turn, "retrain", trigger_type=kind) as run:
         link_run(store, fired, run.run_id)
-        tables = {"": fresh, CHANGE: lose_reports(fresh, SILENT_CARRIER)}
+        tables = {"": fresh, CHANGE: mix_up_units(fresh, MIXED_UP_CARRIER)}
         order = list(tables)
         random.Random(turn.seed).shuffle(order)  # noqa: S311 - an order, not a secret
         versions = []
@@ -69,7 +70,7 @@ def retrain(turn: Turn, champion: ModelVersion, state: MonitorState, today: date
             rows = sample_rows(tables[change], turn.size.train_share, turn.seed)
             with training_run(turn, f"candidate {number + 1}", trigger_type=kind) as child:
                 child.tags({"change": change or "none"})
-                versions.append((change, fit_and_register(turn, child, rows, CONFIGURATION, cut, hold_out)))
+                versions.append((change, fit_and_register(turn, child, rows, configuration, cut, hold_out)))
         judged_on = snapshot(store, "hold-out", hold_out, source_system=data.ORIGIN, licence=data.LICENCE)
         judged = []
         for _, version in versions:  # the gate is given versions and rows, not how they were made

@@ -1,15 +1,14 @@
 """`assay demo`: one full turn of the loop on real data, and what it left behind."""
 
 import time
-from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
 from assay.demo.again import promote_live, retrain
-from assay.demo.first import first_champion, prepare_data
+from assay.demo.first import GO_LIVE, first_champion, prepare_data
 from assay.demo.live import watch_until_decay
-from assay.demo.replay import Replay
+from assay.demo.replay import Replay, start_of
 from assay.demo.turn import FAST, FULL, Turn, unused_model_name
 from assay.errors import InvalidInput
 from assay.operate.client import PredictionClient, ServerProcess
@@ -55,7 +54,7 @@ def demo(
     if not target.parent.is_dir():
         raise InvalidInput("the report cannot be written", where=str(target), expected="a folder that exists")
     store.actor = Actor("demo", "service")
-    store.clock.advance(datetime(2013, 4, 1, tzinfo=UTC))
+    store.clock.advance(start_of(GO_LIVE))
     heard = _journal(Path(journal)) if journal else None
     store.observer = heard
     policy = parse_policy((resources.files(__package__) / "policy.toml").read_text(), "policy.toml")

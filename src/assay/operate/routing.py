@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from assay.build.packaging import Column, LoadedModel, load_model
 from assay.errors import AssayError, InvalidInput, NotFound, Tampered, nearest
-from assay.record.registry import version_by_id
+from assay.record.registry import ModelVersion, version_by_id
 from assay.record.store import Row, Store
 
 __all__ = [
@@ -185,22 +185,23 @@ class Watcher:
                 expected="exactly one",
             )
         variant = route.variants[0]
-        model = self._models.get(variant.mv_id) or self._fresh_model(variant)
+        known = self._models.get(variant.mv_id)
+        version = known.version if known else version_by_id(self._store, variant.mv_id)
+        if version.hash != variant.hash:
+            raise Tampered(
+                f"{version.model}/{version.version} is not what was routed",
+                expected=f"hash {variant.hash[:12]}, the version has {version.hash[:12]}",
+            )
+        model = known or self._fresh_model(version)
         self._models[variant.mv_id] = model
         self._models.move_to_end(variant.mv_id)
         if len(self._models) > _KEPT_MODELS:
             self._models.popitem(last=False)
         return RoutingTable(route.revision, model)
 
-    def _fresh_model(self, variant: Variant) -> LoadedModel:
+    def _fresh_model(self, version: ModelVersion) -> LoadedModel:
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it ships no types
 
-        version = version_by_id(self._store, variant.mv_id)
-        if version.hash != variant.hash:
-            raise Tampered(
-                f"{version.model}/{version.version} is not what was routed",
-                expected=f"hash {variant.hash[:12]}, the version has {version.hash[:12]}",
-            )
         model = load_model(self._store, version)
         with threadpool_limits(limits=1):  # in this thread too: warming up must not take all cores from the requests
             model.predict(object_rows(model.columns, model.example))

@@ -27,7 +27,12 @@ _EVIDENCE = ("actor", "actor_kind", "source", "ts", "event_ts")
 
 
 class StoreContract:
-    """Each test is a sentence of the contract."""
+    """Each test is a sentence of the contract.
+
+    `checks_types`: whether the database refuses a word in a column of numbers. SQLite does not.
+    """
+
+    checks_types = True
 
     # --- rows -----------------------------------------------------------------------------------------------------
 
@@ -273,8 +278,6 @@ class StoreContract:
             store.append("run", run_row("c"))
         assert ids(store) == ["a", "c"]
         assert store.get("run", {"run_id": "a"})["name"] == "name"
-
-    checks_types = True  # SQLite does not; a subclass may say so
 
     def test_a_word_in_a_value_does_not_change_the_error(self, store: Store) -> None:
         """A null is not taken for a taken key because the row holds the word `unique`."""

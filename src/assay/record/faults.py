@@ -11,7 +11,12 @@ __all__ = ["is_storage_fault", "storage_faults"]
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # What SQLite and PostgreSQL say, not single words: those may be the name of a user or a database.
-_READ_ONLY_TEXTS = ("readonly database", "unable to open database file", "read-only transaction", "permission denied for")
+_READ_ONLY_TEXTS = (
+    "readonly database",
+    "unable to open database file",
+    "read-only transaction",
+    "permission denied for",
+)
 _FULL_TEXTS = ("database or disk is full", "No space left on device")
 _DAMAGED_TEXTS = ("not a database", "malformed")
 
@@ -19,7 +24,7 @@ _DAMAGED_TEXTS = ("not a database", "malformed")
 @contextmanager
 def storage_faults(location: str) -> Iterator[None]:
     """Turn errors of files and databases inside the block into StoreUnavailable; others pass."""
-    from sqlalchemy.exc import DatabaseError, InterfaceError
+    from sqlalchemy.exc import DatabaseError, InterfaceError, PendingRollbackError
     from sqlalchemy.exc import TimeoutError as NoConnection
 
     try:
@@ -30,6 +35,8 @@ def storage_faults(location: str) -> Iterator[None]:
         raise _from_os(error, location) from error
     except NoConnection as error:
         raise _from_database("no connection became free", location) from error
+    except PendingRollbackError as error:
+        raise StoreUnavailable("the transaction was broken off; nothing of it was kept", where=location) from error
     except (DatabaseError, InterfaceError) as error:
         if not is_storage_fault(error):
             raise

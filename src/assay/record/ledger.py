@@ -78,7 +78,12 @@ def serialise(store: Store) -> None:
 
 
 @operation("ledger list")
-def entries(store: Store, *, kind: Annotated[str | None, "Only of this kind"] = None, limit: Annotated[int, "At most so many"] = 50) -> list[Entry]:
+def entries(
+    store: Store,
+    *,
+    kind: Annotated[str | None, "Only of this kind"] = None,
+    limit: Annotated[int, "At most so many"] = 50,
+) -> list[Entry]:
     """List decisions, newest first."""
     if limit < 1:
         raise InvalidInput(f"limit is {limit}", expected="1 or more")

@@ -94,5 +94,5 @@ def _postgres_url(address: str) -> sa.URL:
         raise MissingExtra("postgres", "psycopg") from None
     try:
         return sa.make_url(address).set(drivername="postgresql+psycopg")
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
         raise InvalidInput("the store's address cannot be read", expected="postgresql://user@host/database") from error

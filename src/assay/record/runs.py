@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from assay.errors import InvalidInput, NotFound
+from assay.errors import AssayError, InvalidInput, NotFound
 from assay.operation import operation
 from assay.record.clock import iso, moment
 from assay.record.environment import code_version, environment
@@ -24,11 +24,12 @@ _current: contextvars.ContextVar["Run | None"] = contextvars.ContextVar("assay_r
 
 
 class Run:
-    """A run that is going on. Every call returns when what it says is in the store."""
+    """A run that is going on, until `ended`. Every call returns when what it says is in the store."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         self.store = store
         self.run_id = run_id
+        self.ended = False
 
     def params(self, values: Mapping[str, object]) -> None:
         """Keep settings as text. A param is set once; AlreadyExists otherwise."""
@@ -64,6 +65,7 @@ class Run:
             raise InvalidInput(f"a run cannot end as {status!r}", expected=" | ".join(_ENDS))
         changes = {"status": status, "ended": iso(self.store.clock.now()), "reason": reason}
         self.store.amend("run", {"run_id": self.run_id}, changes, expect={"status": "running"})
+        self.ended = True
 
     def _texts(self, kind: str, values: Mapping[str, object]) -> None:
         rows = [{"run_id": self.run_id, "key": key, "value": str(value)} for key, value in values.items()]
@@ -96,7 +98,8 @@ def start_run(
     """A run around the block: finished at its end, failed with the reason where it raises, killed at Ctrl-C.
 
     kind: train | eval | batch | feature | data. stage: dev | preprod | prod. trigger_type: manual | schedule | data |
-    drift | performance | event | ci. A run inside another one is its child.
+    drift | performance | event | ci. A run inside another one is its child. A block may end its run earlier by
+    `finish`, such as with `stopped`.
     """
     parent = _current.get()
     code = code_version()
@@ -130,15 +133,26 @@ def start_run(
     try:
         yield run
     except Exception as error:
-        run.finish("failed", f"{type(error).__name__}: {error}"[:500])
+        _end(run, "failed", error, f"{type(error).__name__}: {error}"[:500])
         raise
-    except BaseException:
-        run.finish("killed", "interrupted")
+    except BaseException as error:
+        _end(run, "killed", error, "interrupted")
         raise
     else:
-        run.finish("finished")
+        if not run.ended:
+            run.finish("finished")
     finally:
         _current.reset(token)
+
+
+def _end(run: Run, status: str, error: BaseException, reason: str) -> None:
+    """End a run because of an error, which matters more than what may now go wrong as well."""
+    if run.ended:
+        return
+    try:  # without what a database may refuse: null characters, halves of characters
+        run.finish(status, "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in reason))
+    except AssayError as fault:
+        error.add_note(f"run {run.run_id[:8]} could not be marked as {status}: {fault}")
 
 
 class RunSummary(msgspec.Struct, frozen=True):
@@ -187,7 +201,12 @@ class RunDetail(msgspec.Struct, frozen=True):
 
 
 @operation("runs")
-def list_runs(store: Store, *, experiment: Annotated[str | None, "Only of this experiment"] = None, limit: Annotated[int, "At most so many"] = 30) -> list[RunSummary]:
+def list_runs(
+    store: Store,
+    *,
+    experiment: Annotated[str | None, "Only of this experiment"] = None,
+    limit: Annotated[int, "At most so many"] = 30,
+) -> list[RunSummary]:
     """List runs, newest first."""
     if limit < 1:
         raise InvalidInput(f"limit is {limit}", expected="1 or more")

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -213,13 +213,21 @@ class SqlStore:
         # A single row waits for at most one other writer: it needs no turn.
         with self._begun(exclusive=len(rows) > 1), storage_faults(self.location):
             connection, appended = self._required_open()
+            savepoint = connection.begin_nested() if joins else None
             try:
-                with connection.begin_nested() if joins else nullcontext():
-                    yield connection, appended
-            except _REFUSALS as error:
-                if is_storage_fault(error):
+                yield connection, appended
+            except BaseException as error:
+                if isinstance(error, Exception) and is_storage_fault(error):
+                    # SQLite may have ended the transaction already: nothing after this may become one of its own
+                    connection.invalidate()
                     raise
-                raise _refusal(error, table, rows) from error
+                if savepoint is not None:
+                    savepoint.rollback()
+                if isinstance(error, _REFUSALS):
+                    raise _refusal(error, table, rows) from error
+                raise
+            if savepoint is not None:
+                savepoint.commit()
 
     @contextmanager
     def _reader(self) -> Iterator[sa.Connection]:
@@ -308,9 +316,7 @@ def _shown(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
-def _refusal(
-    error: Exception, table: sa.Table, rows: Sequence[Mapping[str, object]]
-) -> AlreadyExists | InvalidInput:
+def _refusal(error: Exception, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> AlreadyExists | InvalidInput:
     original = getattr(error, "orig", error)
     code = getattr(original, "sqlite_errorname", None) or getattr(original, "sqlstate", None)
     if code in _TAKEN:

@@ -5,12 +5,16 @@ A *kind* is the name of a table in `schema.py`, a row is a flat mapping of its c
 * Atomicity: what stands inside one `transaction()` happens wholly or not at all; a call outside is its own
   transaction. Transactions do not nest: an inner one joins the outer.
 * Durability: when a call outside a transaction, or the end of one, has returned, the rows survive `kill -9`.
-* Concurrency: any number of processes and threads may write. A writer waits for another; none fails for that.
+* Concurrency: any number of processes and threads may write. A writer waits for another; none fails for that. What
+  a transaction has read, nobody else changes by a transaction before it ends.
 * `append` refuses an existing key with AlreadyExists. `amend` changes named columns of one existing row; with
   `expect` it does so only while the row still holds those values, else it raises Conflict.
 * `append` fills in actor, actor_kind, source, ts and event_ts where the row leaves them out.
 * `get` and `query` return fresh dictionaries with every column; they see one's own open transaction.
-* A missing key is NotFound, an unknown kind or column InvalidInput.
+* A missing key is NotFound, an unknown kind or column InvalidInput, and so is a value that a column cannot hold. A
+  refused call changes nothing; a transaction whose block handles the refusal goes on. After StoreUnavailable it does
+  not: nothing of it is kept.
+* Text sorts and compares by code point, null before every value. A condition other than `None` never holds for null.
 * `observer` is called after a commit with (kind, key) of each row that was appended.
 """
 

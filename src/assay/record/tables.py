@@ -1,7 +1,8 @@
 """Tables in and out: Arrow in memory, Parquet on disk, and a hash of the content.
 
 The hash sees names, types, order of rows, nulls and values. It does not see how Arrow happens to hold them: chunks,
-offsets, dictionary encoding, 32- or 64-bit string offsets, metadata.
+offsets, dictionary encoding, 32- or 64-bit offsets, metadata; nor what Parquet changes, such as whole seconds that it
+keeps as milliseconds.
 """
 
 import hashlib
@@ -18,7 +19,14 @@ from assay.record.canonical import digest
 
 __all__ = ["as_table", "column_texts", "content_hash", "from_parquet", "schema_hash", "to_parquet"]
 
-_STRING_BYTES = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}
+_STANDS_FOR = {
+    pa.string(): pa.large_string(),
+    pa.string_view(): pa.large_string(),
+    pa.binary(): pa.large_binary(),
+    pa.binary_view(): pa.large_binary(),
+    pa.date64(): pa.date32(),  # what Parquet makes of it; the same for whole seconds
+    pa.time32("s"): pa.time32("ms"),
+}
 _WHOLE = {8: pa.int8(), 16: pa.int16(), 32: pa.int32(), 64: pa.int64()}  # numbers and times by their bits
 
 
@@ -30,7 +38,10 @@ def as_table(data: object) -> pa.Table:
         path = Path(data)
         if not path.is_file():
             raise InvalidInput(f"there is no file {path}", expected="a Parquet file")
-        return pq.read_table(path)
+        try:
+            return pq.read_table(path)
+        except pa.ArrowInvalid as error:
+            raise InvalidInput(f"{path} cannot be read: {error}", expected="a Parquet file") from error
     if hasattr(data, "__arrow_c_stream__"):
         return pa.table(data)
     raise InvalidInput(f"a {type(data).__name__} is not a table", expected="Arrow, pandas, Polars, DuckDB or a path")
@@ -71,11 +82,16 @@ def from_parquet(content: bytes) -> pa.Table:
 
 
 def _logical(kind: pa.DataType) -> pa.DataType:
+    """The type that stands for all ways in which Arrow may hold the same values, nested ones included."""
     if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
-        return pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
-    return _STRING_BYTES.get(kind, kind)
+        return _logical(kind.value_type)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pa.large_list(_logical(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(field.name, _logical(field.type)) for field in kind])
+    if pa.types.is_timestamp(kind) and kind.unit == "s":
+        return pa.timestamp("ms", kind.tz)
+    return _STANDS_FOR.get(kind, kind)
 
 
 def _column_digest(column: pa.ChunkedArray) -> tuple[str, str]:
@@ -96,18 +112,17 @@ def _feed(state: "hashlib._Hash", values: pa.Array) -> None:
         return
     if pa.types.is_struct(kind):
         for field in values.flatten():
-            _feed(state, field.cast(_logical(field.type)))
-    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            _feed(state, field)
+    elif pa.types.is_large_list(kind):
         _feed_numbers(state, pc.fill_null(pc.list_value_length(values), 0).cast(pa.int64()))
-        inner = values.flatten()
-        _feed(state, inner.cast(_logical(inner.type)))
+        _feed(state, values.flatten())
     elif pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
         _feed_bytes(state, pc.fill_null(values, "" if pa.types.is_large_string(kind) else b""))
     elif pa.types.is_decimal(kind):
         _feed_bytes(state, pc.fill_null(values.cast(pa.large_string()), ""))
     elif pa.types.is_boolean(kind):
         _feed_numbers(state, pc.fill_null(values, False))
-    elif pa.types.is_primitive(kind):
+    elif pa.types.is_primitive(kind) and kind.bit_width in _WHOLE:
         whole = values.view(_WHOLE[kind.bit_width])
         _feed_numbers(state, pc.fill_null(whole, 0) if values.null_count else whole)
     else:

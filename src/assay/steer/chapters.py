@@ -71,11 +71,11 @@ class Decay(msgspec.Struct, frozen=True):
 
 
 class DailyAuc(msgspec.Struct, frozen=True):
-    """AUC of one day's predictions, and the mean of the last seven watched days up to it."""
+    """AUC of one day's predictions, and the mean of the last seven watched days; None before the seventh."""
 
     day: str
     auc: float
-    week_mean: float
+    week_mean: float | None
 
 
 class Watch(msgspec.Struct, frozen=True):

@@ -1,96 +1,133 @@
 """One turn of the loop of a model, as the store tells it: from the data to the champion that replaced the first."""
 
 import json
+from statistics import fmean
 
 import msgspec
 
 from assay.errors import NotFound
 from assay.operate.monitor import load_monitor, monitor_state
-from assay.operate.predictionlog import inspect
+from assay.operate.predictionlog import inspect, log_folder
 from assay.prove.gate import Check
+from assay.prove.policy import Policy
+from assay.record.ledger import entries
 from assay.record.registry import ModelVersion, version_by_id
 from assay.record.runs import RunSummary, list_runs
 from assay.record.store import Row, Store
+from assay.steer.chapters import (
+    Champion,
+    DailyAuc,
+    Dataset,
+    Decay,
+    Decision,
+    Deployment,
+    Promoted,
+    Refusal,
+    Retraining,
+    Rules,
+    Watch,
+)
 
-__all__ = ["Champion", "Dataset", "Decay", "LoopSummary", "Promoted", "Refusal", "Retraining", "summarise"]
+__all__ = ["LoopSummary", "summarise"]
 
 _MANY = 1000
+_WEEK = 7
 
 
 class LoopSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened to a model: each part is None where it has not happened."""
+    """What happened to a model: each part is None where it has not happened.
+
+    `watches`, `deployments` and `ledger` are in order of time; `ledger` holds the decisions about this model,
+    `decisions` counts those of the whole store. `runs` are newest first.
+    """
 
     model: str
-    seed: int
+    seed: int | None
     dataset: Dataset
+    policy: Rules
     runs: list[RunSummary]
     champion: Champion
     decay: Decay | None
+    watches: list[Watch]
     retrained: Retraining | None
     refused: Refusal | None
     promoted: Promoted | None
     rollback_seconds: float | None
+    deployments: list[Deployment]
     predictions_logged: int
     labels_joined: int
     decisions: int
+    ledger: list[Decision]
 
 
 def summarise(store: Store, model: str) -> LoopSummary:
     """Read one turn of the loop back from the records; NotFound where the model was never judged by a gate."""
-    gates = store.query("gate", order_by=["ts"])
+    gates = store.query("gate", {"mode": "auto"}, order_by=["ts"])
     gates = [gate for gate in gates if version_by_id(store, gate["mv_id"]).model == model]
     if not gates:
         raise NotFound(f"no verdict on a model {model!r}", where=store.location, hint="`assay models` lists models")
-    monitors = store.query("monitor", {"model": model}, order_by=["ts"])
+    monitors = store.query("monitor", {"model": model, "kind": "performance"}, order_by=["ts"])
     moves = store.query("alias_move", {"model": model}, order_by=["seq"])
     later = gates[1:]
     refused = next((gate for gate in later if gate["outcome"] != "pass"), None)
     deployed = next((gate for gate in later if gate["mv_id"] in {move["mv_id"] for move in moves[1:]}), None)
     drills = store.query("drill", {"model": model}, order_by=["-ts"], limit=1)
-    runs = list_runs(store, experiment=model, limit=_MANY)
+    seeded = store.query("run", {"experiment": model, "seed !=": None}, order_by=["started"], limit=1)
     windows = store.query("serving_window", {"model": model})
     return LoopSummary(
         model=model,
-        seed=store.query("run", {"experiment": model, "seed !=": None}, limit=1)[0]["seed"],
-        dataset=_dataset(store, runs[-1]),
-        runs=runs,
+        seed=seeded[0]["seed"] if seeded else None,
+        dataset=_dataset(store, model),
+        policy=_rules(gates[-1]),
+        runs=list_runs(store, experiment=model, limit=_MANY),
         champion=_champion(store, gates[0]),
         decay=_decay(store, monitors[0]) if monitors else None,
+        watches=[_watch(store, monitor) for monitor in monitors],
         retrained=_retraining(store, model),
         refused=_refusal(store, refused) if refused else None,
         promoted=_promoted(store, deployed, monitors) if deployed else None,
         rollback_seconds=drills[0]["seconds"] if drills else None,
-        predictions_logged=inspect(store.blobs.root.parent / "predictions" / model).records,
+        deployments=_deployments(store, model),
+        predictions_logged=inspect(log_folder(store, model)).records,
         labels_joined=sum(window["labelled"] for window in windows),
         decisions=len(store.query("ledger")),
+        ledger=_decisions(store, model),
     )
 
 
-def _dataset(store: Store, data_run: RunSummary) -> Dataset:
-    links = store.query("run_io", {"run_id": data_run.run_id, "role": "input"})
-    artifacts = {a["name"]: a for a in (store.get("artifact", {"artifact_id": x["artifact_id"]}) for x in links)}
-    flights = artifacts["flights"]
-    results = store.query(
-        "test_result",
-        {
-            "subject_id in": [artifact["hash"] for artifact in artifacts.values()],
-            "ts >=": data_run.started,
-        },
-    )
-    outcomes = [result["result"] for result in results]
+def _dataset(store: Store, model: str) -> Dataset:
+    """The largest input of the first run of the model that read anything."""
+    for run in store.query("run", {"experiment": model}, order_by=["started"]):
+        links = store.query("run_io", {"run_id": run["run_id"], "role": "input"})
+        inputs = [store.get("artifact", {"artifact_id": link["artifact_id"]}) for link in links]
+        tables = [artifact for artifact in inputs if artifact["type"] == "dataset"]
+        if tables:
+            break
+    else:
+        raise NotFound(f"no run of {model!r} read a dataset", where=store.location, hint="`assay runs` lists runs")
+    largest = max(tables, key=lambda artifact: artifact["rows"])
+    checked: dict[str, object] = {"subject_id in": [table["hash"] for table in tables], "ts >=": run["started"]}
+    if run["ended"]:  # the same tables may have been checked again by a later turn
+        checked["ts <="] = run["ended"]
+    outcomes = [result["result"] for result in store.query("test_result", checked)]
     return Dataset(
-        name=flights["name"],
-        hash=flights["hash"],
-        rows=flights["rows"],
-        origin=flights["source_system"],
-        licence=flights["licence"],
+        name=largest["name"],
+        hash=largest["hash"],
+        rows=largest["rows"],
+        origin=largest["source_system"] or "",
+        licence=largest["licence"] or "",
         passed=outcomes.count("pass"),
         warned=outcomes.count("warn"),
         failed=outcomes.count("fail"),
     )
 
 
-def checks_of(gate: Row) -> list[Check]:
+def _rules(gate: Row) -> Rules:
+    policy = msgspec.convert(json.loads(gate["detail"])["policy"], Policy)
+    return Rules(policy.name, gate["policy_version"], policy.alpha, 1 - 2 * policy.alpha)
+
+
+def _checks(gate: Row) -> list[Check]:
     """The comparisons a verdict rests on."""
     return msgspec.convert(json.loads(gate["checks"]), list[Check])
 
@@ -103,8 +140,12 @@ def _interval(check: Check) -> list[float]:
     return [check.low or 0.0, check.high or 0.0]
 
 
+def _segments(checks: list[Check]) -> int:
+    return len({check.segment for check in checks})
+
+
 def _champion(store: Store, gate: Row) -> Champion:
-    version, checks = version_by_id(store, gate["mv_id"]), checks_of(gate)
+    version, checks = version_by_id(store, gate["mv_id"]), _checks(gate)
     overall = _overall(checks)
     return Champion(
         version=version.version,
@@ -114,8 +155,9 @@ def _champion(store: Store, gate: Row) -> Champion:
         baseline=overall.baseline_value or 0.0,
         delta=overall.delta or 0.0,
         interval=_interval(overall),
-        segments=len({check.segment for check in checks}),
+        segments=_segments(checks),
         description=version.description or "",
+        checks=checks,
     )
 
 
@@ -129,6 +171,23 @@ def _decay(store: Store, monitor: Row) -> Decay:
         limit_auc=watched.limit,
         observed_auc=state.mean or 0.0,
         e_value=state.e_value,
+    )
+
+
+def _watch(store: Store, monitor: Row) -> Watch:
+    watched = load_monitor(store, monitor["monitor_id"])
+    where: dict[str, object] = {"monitor_id": watched.monitor_id, "status !=": "no_data"}
+    checks = store.query("monitor_check", where, order_by=["window"])
+    values = [check["value"] for check in checks]
+    return Watch(
+        version=version_by_id(store, watched.mv_id).version,
+        promised_auc=watched.reference.mean,
+        limit_auc=watched.limit,
+        alarm_day=next((check["window"] for check in checks if check["status"] == "alarm"), None),
+        days=[
+            DailyAuc(check["window"], check["value"], fmean(values[end - _WEEK : end]) if end >= _WEEK else None)
+            for end, check in enumerate(checks, start=1)
+        ],
     )
 
 
@@ -151,7 +210,7 @@ def _retraining(store: Store, model: str) -> Retraining | None:
 
 
 def _refusal(store: Store, gate: Row) -> Refusal:
-    version, checks = version_by_id(store, gate["mv_id"]), checks_of(gate)
+    version, checks = version_by_id(store, gate["mv_id"]), _checks(gate)
     failed = sorted((c for c in checks if c.verdict == "fail"), key=lambda c: (c.p_worse, c.segment))
     worst = failed[0] if failed else _overall(checks)
     return Refusal(
@@ -166,9 +225,12 @@ def _refusal(store: Store, gate: Row) -> Refusal:
         p_holm=worst.p_holm,
         verdict=gate["outcome"],
         overall_delta=_overall(checks).delta or 0.0,
-        failed_segments=len(failed),
+        failed_segments=_segments(failed),
         change=_change(store, version),
         reasons=json.loads(gate["detail"])["reasons"],
+        baseline_version=version_by_id(store, gate["baseline_mv_id"]).version,
+        segments=_segments(checks),
+        checks=checks,
     )
 
 
@@ -185,9 +247,10 @@ def _metric(store: Store, model: str, key: str) -> float:
 
 
 def _promoted(store: Store, gate: Row, monitors: list[Row]) -> Promoted:
-    version = version_by_id(store, gate["mv_id"])
-    overall = _overall(checks_of(gate))
-    state = monitor_state(store, load_monitor(store, monitors[-1]["monitor_id"]))
+    version, checks = version_by_id(store, gate["mv_id"]), _checks(gate)
+    overall = _overall(checks)
+    watches = [load_monitor(store, monitor["monitor_id"]) for monitor in monitors]
+    states = [monitor_state(store, watch) for watch in watches if watch.mv_id == version.mv_id]
     windows = store.query("serving_window", {"model": version.model, "mv_id": version.mv_id})
     return Promoted(
         version=version.version,
@@ -197,6 +260,40 @@ def _promoted(store: Store, gate: Row, monitors: list[Row]) -> Promoted:
         interval=_interval(overall),
         answered_during=sum(window["predictions"] for window in windows),
         failed_requests=int(_metric(store, version.model, "failed_requests")),
-        observed_auc=state.mean,
-        days=state.days,
+        observed_auc=states[-1].mean if states else None,
+        days=states[-1].days if states else 0,
+        baseline_version=version_by_id(store, gate["baseline_mv_id"]).version,
+        segments=_segments(checks),
+        reasons=json.loads(gate["detail"])["reasons"],
+        checks=checks,
     )
+
+
+def _deployments(store: Store, model: str) -> list[Deployment]:
+    rows = store.query("deployment", {"model": model}, order_by=["started"])
+    return [
+        Deployment(
+            version=version_by_id(store, row["mv_id"]).version,
+            started=row["event_ts"] or row["started"],
+            cause=row["cause"],
+            outcome=row["outcome"],
+            decision=row["decision"],
+        )
+        for row in rows
+    ]
+
+
+def _decisions(store: Store, model: str) -> list[Decision]:
+    about = [entry for entry in entries(store, limit=_MANY) if entry.subject.rpartition("/")[0] == model]
+    return [
+        Decision(
+            seq=entry.seq,
+            kind=entry.kind,
+            subject=entry.subject,
+            at=entry.event_ts or entry.ts,
+            ts=entry.ts,
+            actor=entry.actor,
+            hash=entry.hash,
+        )
+        for entry in reversed(about)
+    ]

@@ -439,5 +439,11 @@ def upgrade() -> None:
             "CREATE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$"
         )
-    for verb in ("UPDATE", "DELETE"):
+    for verb in ("UPDATE", "DELETE", "TRUNCATE") if dialect == "postgresql" else ("UPDATE", "DELETE"):
         op.execute(_REFUSE[dialect].format(verb=verb))
+    if dialect == "sqlite":  # REPLACE does not call the trigger of DELETE
+        op.execute(
+            "CREATE TRIGGER ledger_no_REPLACE BEFORE INSERT ON ledger "
+            "WHEN EXISTS (SELECT 1 FROM ledger WHERE seq = NEW.seq) "
+            "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+        )
