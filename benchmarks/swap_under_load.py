@@ -1,8 +1,8 @@
-"""Exchange the version behind an endpoint while requests arrive, and print what they noticed as one line of JSON.
+"""Promote and roll back while requests arrive, and print what they noticed as one line of JSON.
 
 Requests of one row arrive at a fixed rate whether or not earlier ones were answered (open loop); latency counts from
-the moment a request was due. `swap_seconds` counts from the commit of a route to the first answer of its version, and
-to the last answer of the one before.
+the moment a request was due. `swap_seconds` counts from the commit of a decision to the first answer of its version,
+and to the last answer of the one before.
 
     python benchmarks/swap_under_load.py --seconds 15 --rate 200 --swaps 5
 """
@@ -23,7 +23,7 @@ import pyarrow as pa
 from assay.build.packaging import matrix, package_model
 from assay.operate.client import ServerProcess
 from assay.operate.routing import wait_acknowledged
-from assay.record.canonical import canonical_json
+from assay.prove.promotion import promote, rollback
 from assay.record.location import open_store
 from assay.record.registry import ModelVersion
 from assay.record.runs import start_run
@@ -31,11 +31,6 @@ from assay.record.store import Store
 
 ENDPOINT = "delays"
 TEXTS, NUMBERS = 3, 11
-COMMAND = (
-    "from assay.operate.serve import serve\n"
-    "from assay.record.location import open_store\n"
-    "serve(open_store({folder!r}), {endpoint!r}, port=0, exit_with_parent=True)\n"
-)
 
 
 @dataclass
@@ -82,11 +77,14 @@ def register_version(store: Store, seed: int) -> ModelVersion:
         return package_model(store, ENDPOINT, pipeline, table, columns, run=run)
 
 
-def append_route(store: Store, version: ModelVersion, revision: int) -> float:
-    """Commit a route; returns the moment it was in the store."""
-    detail = canonical_json({"variants": [{"mv_id": version.mv_id, "hash": version.hash, "weight": 1}]})
-    store.append("route", {"endpoint": ENDPOINT, "revision": revision, "detail": detail, "decision": 0})
-    return time.monotonic()
+def decide(store: Store, number: int, version: ModelVersion) -> tuple[float, int]:
+    """Promote the version, or every second time roll back to it; returns the moment of commit and the revision."""
+    if number % 2:
+        done = promote(store, ENDPOINT, version.version, override="benchmark")
+    else:
+        done = rollback(store, ENDPOINT, reason="benchmark")
+    assert done.version == version.version
+    return time.monotonic(), done.revision
 
 
 class Load:
@@ -147,8 +145,8 @@ async def measure(
     for number in range(1, options.swaps + 1):
         await asyncio.sleep(options.seconds / (options.swaps + 1))
         version = versions[number % 2]
-        committed = await asyncio.to_thread(append_route, store, version, number + 1)
-        acknowledged = await asyncio.to_thread(wait_acknowledged, store, ENDPOINT, number + 1)
+        committed, revision = await asyncio.to_thread(decide, store, number, version)
+        acknowledged = await asyncio.to_thread(wait_acknowledged, store, ENDPOINT, revision)
         swaps.append((committed, version.version, acknowledged))
     await loading
     answers = load.answers
@@ -181,9 +179,8 @@ def main() -> None:
         folder = Path(temporary) / "store"
         store = open_store(folder)
         versions = [register_version(store, seed) for seed in (1, 2)]
-        append_route(store, versions[0], 1)
-        command = [sys.executable, "-c", COMMAND.format(folder=str(folder), endpoint=ENDPOINT)]
-        with ServerProcess(store, ENDPOINT, command=command) as server:
+        promote(store, ENDPOINT, versions[0].version, override="benchmark")
+        with ServerProcess(store, ENDPOINT) as server:
             result = asyncio.run(measure(store, server.url, versions, options))
         store.close()
     sys.stdout.write(json.dumps(result) + "\n")

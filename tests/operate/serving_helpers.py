@@ -136,9 +136,12 @@ def serve_command(folder: Path, endpoint: str = ENDPOINT, *, before: str = "") -
     code = (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'src')!r}]\n"
         f"{before}\n"
+        "import msgspec\n"
         "from assay.operate.serve import serve\n"
+        "from assay.progress import announcing\n"
         "from assay.record.location import open_store\n"
-        f"print(serve(open_store({str(folder)!r}), {endpoint!r}, port=0, exit_with_parent=True))\n"
+        "with announcing(lambda begun: print(msgspec.json.encode(begun).decode(), flush=True)):\n"
+        f"    serve(open_store({str(folder)!r}), {endpoint!r}, port=0, exit_with_parent=True)\n"
     )
     return [sys.executable, "-W", "error", "-c", code]
 

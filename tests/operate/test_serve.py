@@ -15,8 +15,9 @@ from assay.errors import AssayError, InvalidInput, NotFound, PortInUse
 from assay.operate.client import PredictionClient, ServerProcess
 from assay.operate.predictionlog import log_folder, read_all
 from assay.operate.routing import wait_acknowledged
-from assay.operate.serve import serve
+from assay.operate.serve import Serving, serve
 from assay.operation import OPERATIONS
+from assay.progress import announcing
 from assay.record.sqlstore import SqlStore
 
 
@@ -73,6 +74,7 @@ def test_an_address_this_machine_does_not_give_is_refused(store: SqlStore, monke
 def test_it_says_when_it_is_ready_and_what_it_did(
     store: SqlStore, host: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    begun: list[object] = []
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind((host, 0))
         port = probe.getsockname()[1]
@@ -90,12 +92,13 @@ def test_it_says_when_it_is_ready_and_what_it_did(
 
     thread = threading.Thread(target=use)
     thread.start()
-    served = serve(store, ENDPOINT, host=host, port=port)
+    with announcing(begun.append):
+        served = serve(store, ENDPOINT, host=host, port=port)
     thread.join()
     assert (served.endpoint, served.url, served.requests, served.predictions) == (ENDPOINT, url, 1, 2)
     assert served.seconds > 0
-    expected = f'{{"url": "{url}", "pid": {os.getpid()}, "endpoint": "delays", "model": "delays", "version": 1}}\n'
-    assert capsys.readouterr().out == expected
+    assert begun == [Serving(url, os.getpid(), "delays", "delays", 1)]
+    assert capsys.readouterr().out == ""
     assert (signal.getsignal(signal.SIGTERM), sys.getswitchinterval()) == before
     assert len(read_all(log_folder(store, ENDPOINT))) == 2
 

@@ -64,8 +64,8 @@ def _at_once(script: str, arguments: list[list[str]], timeout_s: float = 120) ->
             assert (process.returncode, errors) == (0, "")
     finally:
         for process in processes:
-            process.kill()
-            process.wait()
+            with process:  # closes its pipes
+                process.kill()
 
 
 def _check_runs(store: SqlStore, who: list[str]) -> None:

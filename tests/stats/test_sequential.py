@@ -254,7 +254,7 @@ def test_a_betting_test_goes_on_where_it_was_stored() -> None:
     for one in (test, stored):
         one.update(0.4)
     assert stored == test
-    assert BettingTest(0.2).log_capitals == [0.0] * 20
+    assert BettingTest(0.2).log_capitals == [0.0] * 10
 
 
 @pytest.mark.parametrize("x", [-0.1, 1.1, math.nan])

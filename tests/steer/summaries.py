@@ -4,7 +4,7 @@ import hashlib
 import math
 import random
 from datetime import date, timedelta
-from statistics import NormalDist, fmean
+from statistics import fmean
 
 from assay.prove.gate import Check, Verdict
 from assay.record.runs import RunSummary
@@ -58,11 +58,11 @@ def _compared(
         return n, None, 0.0, None
     error = 0.16 / math.sqrt(n)
     delta = overall + chance.gauss(0, error) + sum(shift for key, shift in worse.items() if key in name)
-    return n, delta, error, NormalDist().cdf(delta / error)
+    return n, delta, error, _below(delta / error)
 
 
 def _check(name: str, n: int, delta: float | None, error: float, p: float | None, p_holm: float) -> Check:
-    not_worse = 1.0 if delta is None else NormalDist().cdf(-(delta + _MARGIN) / error)
+    not_worse = 1.0 if delta is None else _below(-(delta + _MARGIN) / error)
     verdict: Verdict = "fail" if p_holm <= 0.05 else ("pass" if not_worse <= 0.05 else "inconclusive")
     baseline = None if delta is None else 0.1412 + 0.01 * math.sin(n)
     return Check(
@@ -84,6 +84,10 @@ def _check(name: str, n: int, delta: float | None, error: float, p: float | None
         rows_needed=12_345 if verdict == "inconclusive" and delta is not None else None,
         method="too small" if delta is None else "jackknife",
     )
+
+
+def _below(z: float) -> float:
+    return math.erfc(-z / math.sqrt(2)) / 2
 
 
 def _interval(check: Check) -> list[float]:

@@ -15,6 +15,7 @@ from assay.cli.commands import COMMANDS
 from assay.cli.derive import common_options, derive
 from assay.errors import AssayError, nearest
 from assay.operation import OPERATIONS, Operation
+from assay.progress import announcing
 
 __all__ = ["main"]
 
@@ -123,13 +124,20 @@ def _invoke(operation: Operation, given: dict[str, object]) -> None:
     location = given.pop("store") or outer.get("store")
     as_json = bool(given.pop("as_json")) or bool(outer.get("as_json"))
     given.pop("debug")
+    announced = []
+
+    def show_begun(begun: object) -> None:
+        announced.append(begun)
+        render.show(begun, as_json=as_json)
+
     store = open_store(str(location) if location else None, create=operation.creates_store)
     try:
-        with _progress(as_json):
+        with _progress(as_json), announcing(show_begun):
             result = operation.function(store, **given)
     finally:
         store.close()
-    render.show(result, as_json=as_json)
+    if not (announced and as_json):  # one document: what was announced is the one
+        render.show(result, as_json=as_json)
     context.exit(_code_of(result))
 
 

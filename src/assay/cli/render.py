@@ -14,6 +14,7 @@ from assay.cli.tables import lines, pairs, table, when
 
 if TYPE_CHECKING:
     from assay.operate.doctor import Examination
+    from assay.operate.serve import Serving
     from assay.prove.promotion import Promotion
     from assay.record.ledger import Entry, Verification
     from assay.record.registry import ModelSummary
@@ -30,6 +31,7 @@ def show(result: object, *, as_json: bool) -> None:
         return
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
+        sys.stdout.flush()
         return
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -144,11 +146,19 @@ def _promotion(done: "Promotion") -> RenderableType:
     )
 
 
+def _serving(begun: "Serving") -> RenderableType:
+    return Text(
+        f"{begun.endpoint} answers at {begun.url}/predict with {begun.model}/{begun.version}; Ctrl-C ends it.\n"
+        f"Its inputs: curl {begun.url}/version"
+    )
+
+
 RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "DemoResult": demo_table,
     "Examination": _examination,
     "Promotion": _promotion,
     "RunDetail": _run_detail,
+    "Serving": _serving,
     "Verification": _verification,
 }
 LIST_RENDERERS: dict[str, Callable[[Any], RenderableType]] = {

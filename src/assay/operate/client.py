@@ -160,7 +160,7 @@ class ServerProcess:
         deadline = time.monotonic() + self._timeout_s
         while True:
             ended = self._process.poll()
-            ready = self._ready_line()
+            ready = self._ready_document()
             if ready is not None:
                 return ready
             if ended is not None or time.monotonic() > deadline:
@@ -169,12 +169,12 @@ class ServerProcess:
                 raise AssayError("\n".join([f"the server could not be started: {state}", *said]))
             time.sleep(_START_POLL_S)
 
-    def _ready_line(self) -> dict[str, Any] | None:
-        for line in _content(self._output).splitlines(keepends=True):
-            if line.startswith('{"url"') and line.endswith("\n"):
-                found: dict[str, Any] = json.loads(line)
-                return found
-        return None
+    def _ready_document(self) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = json.loads(_content(self._output))
+        except ValueError:  # not there yet, or not whole
+            return None
+        return found
 
     def _stop(self) -> None:
         self._process.terminate()

@@ -27,7 +27,9 @@ class Examination(msgspec.Struct, frozen=True):
 
 
 @operation("doctor")
-def examine(store: Store, *, mend: Annotated[bool, "Also clear away what interrupted processes left"] = False) -> Examination:
+def examine(
+    store: Store, *, mend: Annotated[bool, "Also clear away what interrupted processes left"] = False
+) -> Examination:
     """Check the store, its blobs, the ledger and the prediction logs.
 
     Mending marks unfinished runs as killed and cuts off torn ends of logs; nothing that was acknowledged is touched.

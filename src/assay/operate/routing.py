@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from assay.build.packaging import Column, LoadedModel, load_model
 from assay.errors import AssayError, InvalidInput, NotFound, Tampered, nearest
+from assay.record.clock import iso
 from assay.record.registry import ModelVersion, version_by_id
 from assay.record.store import Row, Store
 
@@ -83,9 +84,18 @@ def current_route(store: Store, endpoint: str) -> Route:
 
 
 def acknowledge(store: Store, endpoint: str, worker: str, revision: int) -> None:
-    """Record that a worker answers with that revision from now on. Saying it twice is harmless."""
+    """Record that a worker answers with that revision from now on. Saying it twice is harmless.
+
+    The first worker to do so makes the deployment behind the revision complete: all traffic is answered by it.
+    """
     row = {"endpoint": endpoint, "worker": worker, "revision": revision}
-    store.append_many("route_ack", [row], skip_existing=True)
+    with store.transaction():
+        store.append_many("route_ack", [row], skip_existing=True)
+        for route in store.query("route", {"endpoint": endpoint, "revision": revision}):
+            serving = {"endpoint": endpoint, "decision": route["decision"], "full_at": None}
+            for deployment in store.query("deployment", serving):
+                changes = {"full_at": iso(store.clock.now()), "outcome": deployment["outcome"] or "ok"}
+                store.amend("deployment", {"dep_id": deployment["dep_id"]}, changes)
 
 
 def wait_acknowledged(
@@ -200,7 +210,7 @@ class Watcher:
         return RoutingTable(route.revision, model)
 
     def _fresh_model(self, version: ModelVersion) -> LoadedModel:
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it ships no types
+        from threadpoolctl import threadpool_limits
 
         model = load_model(self._store, version)
         with threadpool_limits(limits=1):  # in this thread too: warming up must not take all cores from the requests

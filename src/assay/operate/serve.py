@@ -4,14 +4,13 @@ import contextlib
 import errno
 import gc
 import ipaddress
-import json
 import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -20,12 +19,13 @@ from assay.operate.app import Application
 from assay.operate.predictionlog import LogWriter, log_folder
 from assay.operate.routing import Watcher, current_route
 from assay.operation import operation
+from assay.progress import announce
 from assay.record.store import Store
 
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["Served", "serve"]
+__all__ = ["Served", "Serving", "serve"]
 
 _KEEP_ALIVE_S = 75
 _SHUTDOWN_S = 30
@@ -33,6 +33,16 @@ _BACKLOG = 2048
 # How soon the thread that unpickles a new model gives way to a request. Measured beside a busy thread: a wake-up comes
 # 5.3 ms late with Python's own 5 ms, and 0.7 ms with this.
 _SWITCH_INTERVAL_S = 0.0005
+
+
+class Serving(msgspec.Struct, frozen=True):
+    """A server that is ready: where it listens, and what it answers with."""
+
+    url: str
+    pid: int
+    endpoint: str
+    model: str
+    version: int
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -50,15 +60,14 @@ def serve(
     store: Store,
     endpoint: str,
     *,
-    host: str = "127.0.0.1",
-    port: int = 8080,
-    exit_with_parent: bool = False,
+    host: Annotated[str, "The loopback address to listen on"] = "127.0.0.1",
+    port: Annotated[int, "The port; 0 takes any free one"] = 8080,
+    exit_with_parent: Annotated[bool, "End also when the process that started this one has gone"] = False,
 ) -> Served:
     """Serve an endpoint over HTTP until interrupted.
 
-    When it is ready it writes one line of JSON to standard output: url, pid, endpoint, model, version. Port 0 takes
-    any free one. New routes are taken over without a pause. SIGINT and SIGTERM end it after the requests that are
-    under way. `exit_with_parent` ends it also when the process that started it has gone.
+    New routes are taken over without a pause. SIGINT and SIGTERM end it after the requests that are under way. When
+    it is ready it announces `Serving`.
 
     Raises NotFound for an unknown endpoint, PortInUse, InvalidInput for an address that others could reach (there is
     no authentication), and what loading the model raises. Runs in the main thread.
@@ -71,11 +80,10 @@ def serve(
         application = Application(watcher, log)
         url = _url(listener)
         version = watcher.table.model.version
-        ready = {"url": url, "pid": os.getpid(), "endpoint": endpoint}
-        ready |= {"model": version.model, "version": version.version}
+        ready = Serving(url, os.getpid(), endpoint, version.model, version.version)
         started = time.monotonic()
         try:
-            _run(application, listener, json.dumps(ready), parent if exit_with_parent else None)
+            _run(application, listener, ready, parent if exit_with_parent else None)
         finally:
             log.close()
     return Served(
@@ -87,8 +95,8 @@ def serve(
     )
 
 
-def _run(application: Application, listener: socket.socket, ready: str, parent: int | None) -> None:
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it ships no types
+def _run(application: Application, listener: socket.socket, ready: Serving, parent: int | None) -> None:
+    from threadpoolctl import threadpool_limits
 
     server = _server(application, ready, parent)
     switch_interval = sys.getswitchinterval()
@@ -103,7 +111,7 @@ def _run(application: Application, listener: socket.socket, ready: str, parent: 
         sys.setswitchinterval(switch_interval)
 
 
-def _server(application: Application, ready: str, parent: int | None) -> "uvicorn.Server":
+def _server(application: Application, ready: Serving, parent: int | None) -> "uvicorn.Server":
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -111,8 +119,7 @@ def _server(application: Application, ready: str, parent: int | None) -> "uvicor
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            sys.stdout.write(ready + "\n")
-            sys.stdout.flush()
+            announce(ready)
 
         async def on_tick(self, counter: int) -> bool:
             if parent is not None and os.getppid() != parent:

@@ -6,7 +6,7 @@ A folder is kept as a manifest (path -> hash of each file); the hash of the mani
 import json
 import os
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from assay.errors import InvalidInput, NotFound, StoreUnavailable, Tampered
 from assay.record.canonical import canonical_json, digest_bytes, digest_file
@@ -33,7 +33,7 @@ class Blobs:
         """Keep the content and return its hash. When it returns, the content is on disk."""
         digest = digest_bytes(content)
         target = self.path(digest)
-        if target.is_file():
+        if target.is_file() and target.read_bytes() == content:  # a damaged one is written anew
             return digest
         with storage_faults(str(self.root)):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +81,9 @@ class Blobs:
     def manifest(self, digest: str) -> dict[str, str]:
         """Relative path -> hash of each file of a folder."""
         found: dict[str, str] = json.loads(self.get(digest))
+        for name in found:
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                raise Tampered(f"the folder {digest[:12]} names a file outside itself: {name}", where=str(self.root))
         return found
 
     def folder(self, digest: str, target: Path) -> Path:

@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _SHOWN = 8
+_STEPS = ((1, 1.5), (2, 3.5), (5, 7.5), (10, math.inf))  # the nearest of the round steps
 _PADDING = 0.06
 _EDGE = 4  # percent; a label nearer to the end would stand out of the drawing
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -130,10 +131,13 @@ class TimeChart:
 
 
 def nice_ticks(low: float, high: float, count: int) -> tuple[list[float], int]:
-    """Multiples of 1, 2 or 5 times a power of ten inside [low, high], about `count`, and the decimals they need."""
+    """Multiples of 1, 2 or 5 times a power of ten inside [low, high], `count` of them and at most half as many more.
+
+    Also returns the decimals they need.
+    """
     rough = (high - low) / max(count, 1)
     power = math.floor(math.log10(rough))
-    factor = next(f for f in (1, 2, 5, 10) if f * 10.0**power >= rough * 0.999)
+    factor = next(factor for factor, until in _STEPS if rough < until * 10.0**power)
     decimals = max(0, -power - (factor == 10))
     step = factor * 10.0**power
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
@@ -163,7 +167,7 @@ def forest_plot(checks: Sequence[Check], metric: str, scale: Scale) -> ForestPlo
     chosen.sort(key=lambda index: (checks[index].segment != "overall", _difference(checks[index])))
     return ForestPlot(
         rows=[_row(index, checks[index], scale) for index in chosen],
-        ticks=[tick for tick in scale.ticks(5, signed=True) if _EDGE <= tick.at <= 100 - _EDGE],
+        ticks=[tick for tick in scale.ticks(3, signed=True) if _EDGE <= tick.at <= 100 - _EDGE],
         zero=scale.at(0.0),
         margin=scale.at(-checks[chosen[0]].margin),
         others=sum(check.metric == metric for check in checks) - len(chosen),
@@ -218,7 +222,7 @@ def time_chart(watches: Sequence[Watch], deployments: Sequence[Deployment]) -> T
     return TimeChart(
         stretches=[_stretch(index, watch, across, down) for index, watch in watched],
         x_ticks=_dates(first, last, across),
-        y_ticks=[Tick(100 - tick.at, tick.label) for tick in down.ticks(6)],
+        y_ticks=[Tick(100 - tick.at, tick.label) for tick in down.ticks(5)],
         alarm=_band(alarm, across) if alarm else None,
         live=_took_over(watched, deployments, across),
     )

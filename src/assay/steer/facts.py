@@ -66,7 +66,9 @@ def _scientific(value: float) -> str:
 
 
 def _probability(value: float) -> str:
-    return _scientific(value) if 0 < value < _SMALL else f"{value:.3f}"
+    if value == 0:
+        return "0"
+    return _scientific(value) if value < _SMALL else f"{value:.3f}"
 
 
 def _measured(value: float) -> str:

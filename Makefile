@@ -1,0 +1,48 @@
+# Two commands matter: `make demo` and `make test`. Both make a virtual environment and install what they need.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+WORKERS ?= 2
+export OMP_WAIT_POLICY = PASSIVE
+
+.PHONY: demo test test-browser lint types layers docs clean
+
+demo: $(VENV)/.installed
+	$(BIN)/assay demo
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not browser" --cov --cov-report= --cov-fail-under=0
+	$(BIN)/coverage report --fail-under=90
+
+test-browser: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m browser
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.installed-dev
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n $(WORKERS) tests/docs
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info .coverage*
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Assay needs Python 3.11 or newer; try: make PYTHON=python3.12 demo")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[dev]'
+	touch $@ $(VENV)/.installed

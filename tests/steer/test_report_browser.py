@@ -1,0 +1,166 @@
+"""The report in a real browser: at two widths and in both themes, without a network."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from assay.steer.report import render
+from summaries import full_turn, only_champion
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+ARGUMENTS += ["--disable-component-update", "--disable-sync"]
+WIDTHS, THEMES, STORIES = (360, 1280), ("light", "dark"), ("full", "champion")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; its absence is a failure, because a page nobody opened is a page nobody checked."""
+    if not CHROMIUM.exists():
+        pytest.fail(f"{CHROMIUM} is missing; install it with: apt-get install chromium", pytrace=False)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The report of a full turn, and of a model that was only judged once."""
+    folder = tmp_path_factory.mktemp("reports")
+    written = {name: folder / f"{name}.html" for name in STORIES}
+    written["full"].write_text(render(full_turn()), encoding="utf-8")
+    written["champion"].write_text(render(only_champion()), encoding="utf-8")
+    return written
+
+
+@pytest.fixture(params=itertools.product(STORIES, WIDTHS, THEMES), ids=lambda way: "-".join(map(str, way)))
+def page(request: pytest.FixtureRequest, browser: Browser, files: dict[str, Path]) -> Iterator[Page]:
+    """The report opened from disk with all details open, offline; nothing but the file may be asked for."""
+    story, width, theme = request.param
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
+    context.set_offline(True)
+    opened = context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    opened.on("request", lambda asking: asked.append(asking.url))
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    address = files[story].as_uri()
+    opened.goto(address)
+    yield opened
+    assert set(asked) - {"data:,"} == {address}
+    assert not complaints
+    context.close()
+
+
+def test_the_page_fits_the_width(page: Page) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.eval_on_selector_all("details", "all => all.forEach(one => one.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_axe_finds_nothing_serious(page: Page) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    for opened in (False, True):
+        page.eval_on_selector_all("details", f"all => all.forEach(one => one.open = {json.dumps(opened)})")
+        found = Axe().run(page).response["violations"]
+        grave = [each for each in found if each["impact"] in ("serious", "critical")]
+        assert not grave, _told(grave)
+
+
+def _told(violations: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        f"{each['id']}: {node['html'][:120]} {node['failureSummary']}" for each in violations for node in each["nodes"]
+    )
+
+
+def test_every_value_in_the_page_is_the_one_at_its_path(page: Page) -> None:
+    wrong = page.evaluate(
+        """() => {
+            const summary = JSON.parse(document.getElementById("assay-summary").textContent);
+            const unescaped = part => part.replaceAll("~1", ".").replaceAll("~0", "~");
+            const all = [...document.querySelectorAll("data")];
+            const found = data => data.dataset.path.split(".").reduce((at, part) => at[unescaped(part)], summary);
+            const equal = (value, truth) => typeof truth === "number" ? Number(value) === truth : value === truth;
+            return { count: all.length,
+                     wrong: all.filter(d => !equal(d.value, found(d))).map(d => d.outerHTML) };
+        }"""
+    )
+    assert wrong["count"] > 200
+    assert wrong["wrong"] == []
+
+
+def test_the_keyboard_reaches_links_details_and_every_region_that_scrolls(page: Page) -> None:
+    page.eval_on_selector_all("details", "all => all.forEach(one => one.open = true)")
+    scrolling = page.evaluate(
+        """() => [...document.querySelectorAll("body *")].filter(e =>
+            (e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === "auto") ||
+            (e.scrollHeight > e.clientHeight + 1 && getComputedStyle(e).overflowY === "auto"))
+            .map(e => e.getAttribute("aria-label") || e.getAttribute("aria-labelledby"))"""
+    )
+    assert scrolling
+    assert None not in scrolling
+    reached = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        here = page.evaluate(
+            """() => { const e = document.activeElement;
+                return [e.tagName, e.getAttribute("aria-label") || e.getAttribute("aria-labelledby"),
+                        e === document.body || getComputedStyle(e).outlineStyle !== "none"]; }"""
+        )
+        if here[0] == "BODY":
+            break
+        assert here[2], f"{here} has focus that cannot be seen"
+        reached.append(here)
+    assert set(scrolling) <= {name for _, name, _ in reached}
+    assert [tag for tag, _, _ in reached].count("A") == 11, "the skip link and ten sections"
+    assert [tag for tag, _, _ in reached].count("SUMMARY") == page.locator("summary").count()
+
+
+def test_the_skip_link_appears_on_focus_and_leads_to_the_story(page: Page) -> None:
+    page.keyboard.press("Tab")
+    box = page.locator(".skip").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "story"
+
+
+def test_text_is_never_smaller_than_twelve_pixels_and_never_hidden_by_its_box(page: Page) -> None:
+    found = page.evaluate(
+        """() => [...document.querySelectorAll("body *")].filter(e =>
+            [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) && e.getClientRects().length
+            && !e.closest(".hidden, svg, script, style, thead"))
+            .filter(e => parseFloat(getComputedStyle(e).fontSize) < 12 ||
+                         e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll"))
+            .map(e => e.outerHTML.slice(0, 100))"""
+    )
+    assert found == []
+
+
+def test_labels_of_an_axis_do_not_touch(page: Page) -> None:
+    touching = page.evaluate(
+        """() => [...document.querySelectorAll(".ticks, .down, .across, .flags")].flatMap(axis => {
+            const boxes = [...axis.querySelectorAll(".tick, .flag > span")].map(t => t.getBoundingClientRect());
+            return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b =>
+                a.left < b.right + 2 && b.left < a.right + 2 && a.top < b.bottom && b.top < a.bottom));
+        }).length"""
+    )
+    assert touching == 0
+
+
+def test_the_page_prints_in_black_on_white_without_losing_its_charts(page: Page) -> None:
+    page.emulate_media(media="print")
+    style = page.evaluate("(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))")
+    assert style == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+    assert page.locator("nav").is_hidden()
+    assert page.locator(".forest svg").first.is_visible()
