@@ -71,7 +71,8 @@ def flights_table(flights: pa.Table, airports: pa.Table) -> pa.Table:
     """One row a flight in order of scheduled departure, with times in UTC."""
     zones = dict(zip(airports["faa"].to_pylist(), airports["tzone"].to_pylist(), strict=True)) | CARIBBEAN
     zone_of = {name: ZoneInfo(zone) for name, zone in zones.items() if zone and zone != "\\N"}
-    departures, known = [], []
+    departures: list[datetime] = []
+    known: list[datetime | None] = []
     for row in flights.select(
         ["year", "month", "day", "sched_dep_time", "sched_arr_time", "arr_delay", "dest"]
     ).to_pylist():

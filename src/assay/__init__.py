@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from assay.build import check_table, load_model, package_model, split_by_time, step
-    from assay.demo.operation import demo
     from assay.operate import examine, record_labels, serve
     from assay.prove import Policy, evaluate, gate, load_policy, promote, rollback
     from assay.record import (
@@ -32,7 +31,6 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "build": ["check_table", "load_model", "package_model", "split_by_time", "step"],
-    "demo.operation": ["demo"],
     "operate": ["examine", "record_labels", "serve"],
     "prove": ["Policy", "evaluate", "gate", "load_policy", "promote", "rollback"],
     "record": [
@@ -57,7 +55,6 @@ __all__ = [
     "Profile",
     "check_table",
     "dataset",
-    "demo",
     "entries",
     "evaluate",
     "examine",

@@ -29,7 +29,7 @@ def test_a_full_disk_is_said_and_nothing_is_changed(store: SqlStore) -> None:
     ledger.decide(store, "promote", "m", {})
     before = store.query("run")
     _limit(store, None)
-    with pytest.raises(StoreUnavailable, match="the disk is full; nothing was changed") as caught:
+    with pytest.raises(StoreUnavailable, match="the disk is full, and this was not recorded") as caught:
         store.append("run", run_row("b", name="x" * 1_000_000))
     assert "free some space" in str(caught.value)
     assert caught.value.where == store.location
@@ -57,7 +57,7 @@ def test_a_full_disk_leaves_no_part_of_a_blob(store: SqlStore, monkeypatch: pyte
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StoreUnavailable, match="the disk is full; nothing was changed"):
+    with pytest.raises(StoreUnavailable, match="the disk is full, and this was not recorded"):
         store.blobs.put(b"content")
     assert [path for path in store.blobs.root.rglob("*") if path.is_file()] == []
 

@@ -1,6 +1,7 @@
 """The report as a document: every number on it is a number of the summary, and nothing of it is missing."""
 
 import importlib
+import itertools
 import json
 import re
 import stat
@@ -9,13 +10,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.steer.summaries import full_turn, only_champion
 
 from assay.errors import InvalidInput, NotFound, StoreUnavailable
 from assay.record.sqlstore import SqlStore
 from assay.steer.facts import FORMATS, Facts
 from assay.steer.loop import LoopSummary
 from assay.steer.report import render, write_report
-from summaries import full_turn, only_champion
 
 report_module = importlib.import_module("assay.steer.report")  # `assay.steer.report` is the operation
 VOID = {"meta", "link", "br", "line", "path", "circle", "rect"}
@@ -95,13 +96,14 @@ def all_parts(summary: LoopSummary) -> list[LoopSummary]:
         {"runs": [], "ledger": []},
         {"champion": change(summary.champion, verdict="inconclusive"), "promoted": None},
     ]
-    return [change(summary, **parts) for parts in lost]  # type: ignore[arg-type]
+    return [change(summary, **parts) for parts in lost]
 
 
 @pytest.fixture(params=range(13))
 def summary(request: pytest.FixtureRequest) -> LoopSummary:
     """A full turn, its variants with a part missing, and a model that was only judged once."""
-    return [*all_parts(full_turn()), only_champion()][request.param]
+    number: int = request.param
+    return [*all_parts(full_turn()), only_champion()][number]
 
 
 def test_every_number_on_the_page_is_the_number_of_the_summary(summary: LoopSummary) -> None:
@@ -143,7 +145,7 @@ def test_headings_are_in_order_and_there_is_one_h1(summary: LoopSummary) -> None
     assert headings[0] == "h1"
     assert headings.count("h1") == 1
     assert headings.count("h2") == 10
-    assert all(int(after[1]) - int(before[1]) <= 1 for before, after in zip(headings, headings[1:], strict=False))
+    assert all(int(after[1]) - int(before[1]) <= 1 for before, after in itertools.pairwise(headings))
 
 
 def test_the_outcome_is_told_in_one_sentence() -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.errors import InvalidInput
+from assay.errors import InvalidInput, nearest
 from assay.record.canonical import canonical_json
 from assay.record.identity import ordered_id
 from assay.record.store import Store
@@ -78,6 +78,9 @@ def columns_are(schema: pa.Schema) -> Expectation:
         found = {field.name: field.type for field in table.schema}
         wanted = {field.name: field.type for field in schema}
         wrong = [name for name in sorted(found.keys() | wanted.keys()) if found.get(name) != wanted.get(name)]
+        twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+        if twice:
+            return max(table.num_rows, 1), f"more than one column is called {', '.join(twice)}"
         text = ", ".join(f"{n}: {found.get(n, 'absent')}, expected {wanted.get(n, 'no such column')}" for n in wrong)
         return (max(table.num_rows, 1) if wrong else 0), text
 
@@ -90,19 +93,21 @@ def values_present(column: str, *, share: float = 1.0, severity: Severity = "sto
         raise InvalidInput(f"share is {share}", expected="0 to 1")
 
     def count(table: pa.Table) -> tuple[int, str]:
-        missing = table.column(column).null_count
-        too_many = missing > (1 - share) * table.num_rows
+        missing = _column(table, column).null_count
+        # As a quotient: both sides are then the same nearest float where the share is met exactly.
+        too_many = table.num_rows > 0 and (table.num_rows - missing) / table.num_rows < share
         return (missing if too_many else 0), f"{missing} of {table.num_rows} values are missing"
 
     return Expectation(f"{column} is present", "data_values", severity, count)
 
 
 def in_range(column: str, low: float, high: float, *, severity: Severity = "stop") -> Expectation:
-    """Every value that is present lies in [low, high]."""
+    """Every value that is present lies in [low, high]; NaN does not."""
+    if not low <= high:
+        raise InvalidInput(f"the range is {low:g} to {high:g}", expected="low <= high")
 
-    def outside(table: pa.Table) -> pa.ChunkedArray:
-        values = table.column(column)
-        return pc.or_kleene(pc.less(values, low), pc.greater(values, high))
+    def outside(values: pa.ChunkedArray) -> pa.ChunkedArray:
+        return pc.invert(pc.and_kleene(pc.greater_equal(values, low), pc.less_equal(values, high)))
 
     return Expectation(f"{column} in [{low:g}, {high:g}]", "data_values", severity, _counting(column, outside))
 
@@ -110,17 +115,18 @@ def in_range(column: str, low: float, high: float, *, severity: Severity = "stop
 def is_one_of(column: str, allowed: Sequence[str], *, severity: Severity = "stop") -> Expectation:
     """Every value that is present is one of `allowed`."""
 
-    def outside(table: pa.Table) -> pa.ChunkedArray:
-        values = table.column(column)
+    def outside(values: pa.ChunkedArray) -> pa.ChunkedArray:
         return pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, value_set=pa.array(allowed, values.type))))
 
     return Expectation(f"{column} is known", "data_values", severity, _counting(column, outside))
 
 
 def unique(columns: Sequence[str], *, severity: Severity = "stop") -> Expectation:
-    """No two rows agree in all of `columns`."""
+    """No two rows agree in all of `columns`; null agrees with null."""
 
     def count(table: pa.Table) -> tuple[int, str]:
+        for column in columns:
+            _column(table, column)
         groups = table.group_by(list(columns)).aggregate([([], "count_all")])
         repeated = groups.filter(pc.greater(groups["count_all"], 1))
         extra = (pc.sum(repeated["count_all"]).as_py() or 0) - repeated.num_rows
@@ -129,12 +135,32 @@ def unique(columns: Sequence[str], *, severity: Severity = "stop") -> Expectatio
     return Expectation(f"{' + '.join(columns)} is unique", "data_values", severity, count)
 
 
-def _counting(column: str, outside: Callable[[pa.Table], pa.ChunkedArray]) -> Callable[[pa.Table], tuple[int, str]]:
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column of a table, its text as text; InvalidInput where there is none of that name, or several."""
+    found = table.column_names.count(name)
+    if found != 1:
+        close = nearest(name, table.column_names)
+        raise InvalidInput(
+            f"the table has {found or 'no'} {'columns' if found else 'column'} {name!r}",
+            expected=", ".join(table.column_names),
+            hint=f"did you mean {close!r}?" if close and not found else None,
+        )
+    column = table.column(name)
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _counting(
+    name: str, outside: Callable[[pa.ChunkedArray], pa.ChunkedArray]
+) -> Callable[[pa.Table], tuple[int, str]]:
     def count(table: pa.Table) -> tuple[int, str]:
-        mask = pc.fill_null(outside(table), False)
+        column = _column(table, name)
+        try:
+            mask = pc.fill_null(outside(column), False)
+        except (pa.ArrowException, TypeError) as error:
+            raise InvalidInput(f"column {name!r} is of type {column.type}, which this check does not read") from error
         failing = pc.sum(mask).as_py() or 0
         if not failing:
             return 0, ""
-        return failing, f"for example {table.column(column).filter(mask)[0].as_py()!r}"
+        return failing, f"for example {column.filter(mask)[0].as_py()!r}"
 
     return count

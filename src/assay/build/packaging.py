@@ -70,21 +70,31 @@ class LoadedModel:
         return self._estimator.predict_proba(rows)[:, 1]
 
     def predict_table(self, table: pa.Table) -> NDArray[np.float64]:
-        """The same for a table that has the model's columns by name."""
+        """The same for a table that has the model's columns by name; InvalidInput for a missing or wrong column."""
+        for column in self.columns:
+            kind = _column(table, column.name).type
+            if _is_text(kind) == column.is_number and not pa.types.is_null(kind):
+                raise InvalidInput(
+                    f"column {column.name!r} is of type {kind}",
+                    where=f"{self.version.model}/{self.version.version}",
+                    expected=column.type,
+                )
         return self.predict(matrix(table, [column.name for column in self.columns]))
 
 
 def matrix(table: pa.Table, columns: Sequence[str]) -> NDArray[np.object_]:
-    """Rows x columns as Python values; numbers are floats with NaN for null."""
+    """Rows x columns as Python values; numbers are floats with NaN for null, text is text with None for null."""
     rows = np.empty((table.num_rows, len(columns)), dtype=object)
     for position, name in enumerate(columns):
-        if name not in table.column_names:
-            close = nearest(name, table.column_names)
-            raise InvalidInput(f"the table has no column {name!r}", hint=f"did you mean {close!r}?" if close else None)
-        column = table.column(name)
-        is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-        if not is_text:
-            column = column.cast(pa.float64())
+        column = _column(table, name)
+        if not _is_text(column.type):
+            try:
+                column = column.cast(pa.float64())
+            except pa.ArrowException as error:
+                raise InvalidInput(
+                    f"column {name!r} of type {column.type} cannot be read as numbers: {error}",
+                    expected="numbers or text as model inputs",
+                ) from error
         rows[:, position] = column.to_numpy(zero_copy_only=False)
     return rows
 
@@ -93,8 +103,8 @@ def signature_of(table: pa.Table, columns: Sequence[str]) -> list[dict[str, obje
     """MLflow's description of the input columns of a table."""
     described = []
     for name in columns:
-        kind = table.schema.field(name).type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        kind = _column(table, name).type
+        if _is_text(kind):
             mlflow_type = "string"
         elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
             mlflow_type = "double"  # a whole number may be missing, and only a double can say so
@@ -102,6 +112,21 @@ def signature_of(table: pa.Table, columns: Sequence[str]) -> list[dict[str, obje
             raise InvalidInput(f"column {name!r} is of type {kind}", expected="numbers or text as model inputs")
         described.append({"name": name, "type": mlflow_type, "required": True})
     return described
+
+
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column of a table, categories as what they stand for."""
+    if table.column_names.count(name) != 1:
+        close = nearest(name, table.column_names)
+        many = "more than one" if name in table.column_names else "no"
+        hint = f"did you mean {close!r}?" if close and many == "no" else None
+        raise InvalidInput(f"the table has {many} column {name!r}", hint=hint)
+    column = table.column(name)
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def save_model(
@@ -118,7 +143,7 @@ def save_model(
     (folder / _MODEL_FILE).write_bytes(pickle.dumps(estimator, protocol=5))
     columns = [str(column["name"]) for column in inputs]
     values = [
-        [None if v is None or (isinstance(v, float) and math.isnan(v)) else v for v in row]
+        [None if isinstance(v, float) and not math.isfinite(v) else v for v in row]  # JSON has neither NaN nor infinity
         for row in matrix(example, columns).tolist()
     ]
     (folder / _EXAMPLE_FILE).write_text(json.dumps({"columns": columns, "data": values}))
@@ -176,8 +201,15 @@ def package_model(
 def load_model(store: Store, version: ModelVersion) -> LoadedModel:
     """The version ready to predict. Tampered where a file does not match its hash: then nothing is unpickled."""
     folder = model_folder(store, version)
+    for name in ("MLmodel", _MODEL_FILE, _EXAMPLE_FILE):
+        if not (folder / name).is_file():
+            raise InvalidInput(
+                f"{version.model}/{version.version} has no file {name}", expected="a model that `package_model` wrote"
+            )
     description = json.loads((folder / "MLmodel").read_text())
-    estimator = pickle.loads((folder / _MODEL_FILE).read_bytes())  # noqa: S301 - its hash was checked just now
+    # From the store and not from the folder, where the file could have been changed since it was checked.
+    content = store.blobs.get(store.blobs.manifest(version.hash)[_MODEL_FILE])
+    estimator = pickle.loads(content)  # noqa: S301 - its hash was checked just now
     inputs = json.loads(description["signature"]["inputs"])
     example = json.loads((folder / _EXAMPLE_FILE).read_text())["data"]
     return LoadedModel(version, estimator, [Column(c["name"], c["type"]) for c in inputs], example)

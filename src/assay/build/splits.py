@@ -7,7 +7,7 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.errors import InvalidInput
+from assay.errors import InvalidInput, nearest
 
 __all__ = ["split_by_time"]
 
@@ -15,13 +15,25 @@ __all__ = ["split_by_time"]
 def split_by_time(table: pa.Table, column: str, cuts: Sequence[datetime]) -> list[pa.Table]:
     """The parts of a table between ascending moments: len(cuts) - 1 tables, each [cut, next cut).
 
-    Rows outside the first and the last cut, or without a time, are in no part. An empty part is InvalidInput.
+    Rows outside the first and the last cut, or without a time, are in no part. Times without a zone and dates are read
+    as UTC. InvalidInput for an empty part, and for a column that is missing or holds no times.
     """
     if len(cuts) < 2 or any(later <= earlier for earlier, later in pairwise(cuts)):
         raise InvalidInput(f"cuts are {[str(cut) for cut in cuts]}", expected="two or more ascending moments")
     if any(cut.tzinfo is None for cut in cuts):
         raise InvalidInput("a cut has no time zone", expected="aware datetimes")
+    if column not in table.column_names:
+        close = nearest(column, table.column_names)
+        raise InvalidInput(
+            f"the table has no column {column!r}",
+            expected=", ".join(table.column_names),
+            hint=f"did you mean {close!r}?" if close else None,
+        )
     times = table.column(column)
+    if not pa.types.is_temporal(times.type) or pa.types.is_time(times.type) or pa.types.is_duration(times.type):
+        raise InvalidInput(f"column {column!r} is of type {times.type}", expected="a column of times")
+    if not pa.types.is_timestamp(times.type) or times.type.unit in ("s", "ms"):  # a cut may be finer than they are
+        times = times.cast(pa.timestamp("us", getattr(times.type, "tz", None)))
     parts = []
     for start, end in pairwise(cuts):
         low, high = (pa.scalar(cut, times.type) for cut in (start, end))

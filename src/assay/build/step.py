@@ -19,7 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from assay.build import values
 from assay.build.closure import code_of
-from assay.errors import NotFound, Tampered
+from assay.errors import InvalidInput, NotFound, Tampered
 from assay.record.canonical import canonical_json, digest
 from assay.record.clock import iso
 from assay.record.identity import ordered_id
@@ -34,7 +34,11 @@ _KEY_FORMAT = 1
 
 
 def step(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a plain function a step. It must be deterministic in its arguments: pass a seed where it draws."""
+    """Make a plain function a step. It must be deterministic in its arguments: pass a seed where it draws.
+
+    Variables of a surrounding function count as arguments; globals that are changed while the program runs, files and
+    the network are not seen. In a run, InvalidInput names the argument or the result that cannot be kept.
+    """
     signature = inspect.signature(function)
 
     @functools.wraps(function)
@@ -56,6 +60,7 @@ def _remembered(run: Run, function: Callable[..., R], arguments: dict[str, Any],
         "format": _KEY_FORMAT,
         "step": name,
         "code": code_of(function),
+        "closed_over": _closed_over(function, name, set()),
         "inputs": inputs,
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
     }
@@ -89,15 +94,35 @@ def _remembered(run: Run, function: Callable[..., R], arguments: dict[str, Any],
         output = json.loads(known[0]["output"])
         try:
             result: Any = values.decode(output, run.store.blobs)
-        except (NotFound, Tampered) as error:
+        except (NotFound, Tampered, InvalidInput) as error:
             reason = f"computed again: {error.what}"  # a lost blob costs time, never a wrong result
         else:
             record("cached", output)
             return result  # type: ignore[no-any-return] # what the step returned when it was computed
     try:
         result = compute()
-    except Exception as error:
-        record("failed", reason=f"{type(error).__name__}: {error}"[:500])
+        output = values.encode(result, run.store.blobs, f"{name}: result")
+    except BaseException as error:
+        record("failed", reason=_printable(f"{type(error).__name__}: {error}"[:500]))
         raise
-    record("done", values.encode(result, run.store.blobs, f"{name}: result"), reason)
+    record("done", output, reason)
     return result  # type: ignore[no-any-return] # of type R
+
+
+def _closed_over(function: Callable[..., object], name: str, seen: set[int]) -> dict[str, object]:
+    """The variables of surrounding functions that a function uses: values by hash, functions by their code."""
+    inner = inspect.unwrap(function)
+    seen.add(id(inner))
+    found: dict[str, object] = {}
+    for variable, cell in zip(inner.__code__.co_freevars, inner.__closure__ or (), strict=True):
+        value = cell.cell_contents
+        if not inspect.isfunction(value):
+            found[variable] = values.value_hash(value, f"{name}: the variable {variable} around it")
+        elif id(inspect.unwrap(value)) not in seen:
+            found[variable] = [code_of(value), _closed_over(value, name, seen)]
+    return found
+
+
+def _printable(text: str) -> str:
+    """Without what a database may refuse: null characters, halves of characters."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)

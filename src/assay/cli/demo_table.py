@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.text import Text
 
 from assay.cli.tables import table
@@ -18,7 +17,7 @@ def demo_table(found: "DemoResult") -> RenderableType:
     """A row for each thing that happened."""
     shown = table("what", "what happened", "look closer", title=f"One turn of the loop: {found.model}")
     for what, happened, command in [*_before(found), *_after(found)]:
-        shown.add_row(what, escape(happened), command)
+        shown.add_row(what, happened, command)
     return Group(shown, Text(f"Report with plots: {found.report}\nIt took {found.seconds:.0f} s."))
 
 

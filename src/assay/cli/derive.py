@@ -33,7 +33,7 @@ def derive(operation: Operation, invoke: Invoke) -> click.Command:
         operation.name.rpartition(" ")[2],
         callback=callback,
         params=[*parameters, *common_options()],
-        help=inspect.cleandoc(operation.function.__doc__ or ""),
+        help=_help(operation),
         short_help=operation.summary,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -48,12 +48,19 @@ def common_options() -> list[click.Option]:
     ]
 
 
+def _help(operation: Operation) -> str:
+    """The docstring without what only callers from Python meet: the names of exceptions."""
+    paragraphs = inspect.cleandoc(operation.function.__doc__ or "").split("\n\n")
+    return "\n\n".join(paragraph for paragraph in paragraphs if not paragraph.startswith("Raises "))
+
+
 def _option(parameter: inspect.Parameter, kind: type, text: str) -> click.Option:
     name = f"--{parameter.name.replace('_', '-')}"
+    text = f"{text}." if text else ""
     if kind is bool:
-        return click.Option([name], is_flag=True, default=bool(parameter.default), help=f"{text}.")
+        return click.Option([name], is_flag=True, default=bool(parameter.default), help=text)
     has_default = parameter.default is not None
-    return click.Option([name], type=kind, default=parameter.default, show_default=has_default, help=f"{text}.")
+    return click.Option([name], type=kind, default=parameter.default, show_default=has_default, help=text)
 
 
 def _type_and_help(hint: object) -> tuple[type, str]:

@@ -6,11 +6,13 @@ Exit codes: 0 good, 1 the verdict is fail, 2 usage or bad input, 3 inconclusive,
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
+from assay import __version__
 from assay.cli.commands import COMMANDS
 from assay.cli.derive import common_options, derive
 from assay.errors import AssayError, nearest
@@ -38,22 +40,22 @@ def run(arguments: list[str]) -> int:
     try:
         code = _root().main(arguments, prog_name="assay", standalone_mode=False)
         return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
     except click.UsageError as error:
         return _say_usage(error)
     except click.ClickException as error:
         return _say(error.format_message(), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        return _say("interrupted: what was recorded stays, the run that was going on is marked as killed", INTERRUPTED)
-    except BrokenPipeError:  # `assay runs | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _say("interrupted: what was recorded stays, a run that was going on is marked as killed", INTERRUPTED)
     except AssayError as error:
         if debug:
-            raise
+            traceback.print_exc()
         return _say(str(error), error.exit_code)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - what nobody foresaw is a message too, not a traceback
         if debug:
-            raise
+            traceback.print_exc()
         text = f"internal error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         return _say(f"{text}\n  try: the same with --debug, and report what it shows", INTERNAL_ERROR)
 
@@ -65,7 +67,7 @@ class _Lazy(click.Group):
         super().__init__(
             name,
             params=[*common_options()] if not prefix else [],
-            help="MLOps on evidence: every claim recomputed from the records." if not prefix else f"{name.title()}.",
+            help=f"{_GROUPS[name]}." if prefix else "MLOps on evidence: every claim recomputed from the records.",
             context_settings={"help_option_names": ["-h", "--help"]},
         )
         self._summaries = commands
@@ -104,7 +106,7 @@ def _root() -> click.Group:
         first, _, rest = name.partition(" ")
         top[first] = command.summary if not rest else _GROUPS[first]
     root = _Lazy("assay", top)
-    return click.version_option(package_name="assay-mlops", message="assay %(version)s")(root)
+    return click.version_option(__version__, message="assay %(version)s")(root)
 
 
 _GROUPS = {"ledger": "The chain of decisions: list or verify it"}
@@ -116,7 +118,6 @@ def _group(name: str) -> click.Group:
 
 
 def _invoke(operation: Operation, given: dict[str, object]) -> None:
-    from assay.cli import render
     from assay.record.location import open_store
 
     context = click.get_current_context()
@@ -128,7 +129,7 @@ def _invoke(operation: Operation, given: dict[str, object]) -> None:
 
     def show_begun(begun: object) -> None:
         announced.append(begun)
-        render.show(begun, as_json=as_json)
+        _print(begun, as_json)
 
     store = open_store(str(location) if location else None, create=operation.creates_store)
     try:
@@ -137,8 +138,17 @@ def _invoke(operation: Operation, given: dict[str, object]) -> None:
     finally:
         store.close()
     if not (announced and as_json):  # one document: what was announced is the one
-        render.show(result, as_json=as_json)
+        _print(result, as_json)
     context.exit(_code_of(result))
+
+
+def _print(result: object, as_json: bool) -> None:
+    from assay.cli import render
+
+    try:
+        render.show(result, as_json=as_json)
+    except BrokenPipeError:  # `assay runs | head`: nobody reads on, and that is no fault
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _code_of(result: object) -> int:
@@ -160,10 +170,8 @@ def _progress(as_json: bool) -> Iterator[None]:
 
 
 def _say_usage(error: click.UsageError) -> int:
-    lines = [error.format_message()]
-    if error.ctx is not None:
-        lines.append(f"  try: {error.ctx.command_path} --help")
-    return _say("\n".join(lines), error.exit_code)
+    command = error.ctx.command_path if error.ctx is not None else "assay"
+    return _say(f"{error.format_message()}\n  try: {command} --help", error.exit_code)
 
 
 def _say(text: str, code: int) -> int:

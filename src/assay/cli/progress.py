@@ -19,7 +19,7 @@ def shown() -> Iterator[None]:
         TextColumn("[bold]{task.description:<8}"),
         BarColumn(bar_width=24),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
     )
     stages: dict[str, TaskID] = {}
     with Progress(*columns, console=Console(stderr=True)) as progress:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
 from rich.text import Text
 
 from assay.cli.demo_table import demo_table
-from assay.cli.tables import lines, pairs, table, when
+from assay.cli.tables import lines, number, pairs, table, when
 
 if TYPE_CHECKING:
     from assay.operate.doctor import Examination
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RENDERERS", "show"]
 
-_PIPE_WIDTH = 200  # a pipe has no width: no line is cut
+_PIPE_WIDTH = 10_000  # a pipe has no width: a row stays one line, for grep and its like
 
 
 def show(result: object, *, as_json: bool) -> None:
@@ -33,13 +32,19 @@ def show(result: object, *, as_json: bool) -> None:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
         sys.stdout.flush()
         return
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_PIPE_WIDTH)
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    console = _Console(highlight=False, markup=False, emoji=False, width=width)
     if isinstance(result, list):
         console.print(LIST_RENDERERS[type(result[0]).__name__](result) if result else Text("nothing yet"))
     else:
         console.print(RENDERERS.get(type(result).__name__, _fields)(result))
+
+
+class _Console(Console):
+    """Prints what was recorded as it is: no mark-up in names, and a reader that went away is the caller's to judge."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - rich calls this where it handles the BrokenPipeError
 
 
 def _fields(result: msgspec.Struct) -> RenderableType:
@@ -49,7 +54,7 @@ def _fields(result: msgspec.Struct) -> RenderableType:
 def _runs(runs: "list[RunSummary]") -> RenderableType:
     shown = table("run", "name", "experiment", "kind", "status", "started", "seconds", "metrics")
     for run in runs:
-        metrics = "  ".join(f"{key} {value:.4g}" for key, value in run.metrics.items())
+        metrics = "  ".join(f"{key} {number(value, 4)}" for key, value in run.metrics.items())
         seconds = f"{run.seconds:.1f}" if run.seconds is not None else ""
         shown.add_row(
             run.run_id[:8], run.name, run.experiment, run.kind, run.status, when(run.started), seconds, metrics
@@ -68,7 +73,7 @@ def _models(models: "list[ModelSummary]") -> RenderableType:
             (model.run_id or "")[:8],
             model.hash[:12],
             when(model.created),
-            escape(model.description or ""),
+            model.description or "",
         )
     return shown
 
@@ -80,9 +85,7 @@ def _entries(entries: "list[Entry]") -> RenderableType:
         reasons = entry.detail.get("reasons")
         if isinstance(reasons, list) and reasons:
             what += f": {reasons[0]}"
-        shown.add_row(
-            str(entry.seq), entry.kind, entry.subject, when(entry.ts), entry.actor, entry.hash[:12], escape(what)
-        )
+        shown.add_row(str(entry.seq), entry.kind, entry.subject, when(entry.ts), entry.actor, entry.hash[:12], what)
     return shown
 
 
@@ -110,7 +113,7 @@ def _run_detail(detail: "RunDetail") -> RenderableType:
         found: dict[str, str] = getattr(detail, title)
         parts += [pairs(found, title)] if found else []
     if run.metrics:
-        parts.append(pairs({key: f"{value:.6g}" for key, value in run.metrics.items()}, "metrics"))
+        parts.append(pairs({key: number(value, 6) for key, value in run.metrics.items()}, "metrics"))
     if detail.steps:
         steps = table("step", "state", "seconds", "key", title="steps")
         for step in detail.steps:

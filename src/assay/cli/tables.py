@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["lines", "pairs", "table", "when"]
+__all__ = ["lines", "number", "pairs", "table", "when"]
+
+_EXACT = 2**53  # floats hold every whole number up to here
 
 
 def table(*columns: str, title: str | None = None) -> Table:
@@ -23,13 +24,18 @@ def pairs(values: Mapping[str, str], title: str | None = None) -> Table:
     shown = table("name", "value", title=title)
     shown.show_header = False
     for name, value in values.items():
-        shown.add_row(name, escape(value))
+        shown.add_row(name, value)
     return shown
 
 
 def lines(texts: Sequence[str], style: str) -> Text:
     """Lines of text in one colour."""
     return Text("\n".join(texts), style)
+
+
+def number(value: float, digits: int) -> str:
+    """A whole number in full, any other with that many digits."""
+    return f"{value:.0f}" if value.is_integer() and abs(value) < _EXACT else f"{value:.{digits}g}"
 
 
 def when(time: str) -> str:

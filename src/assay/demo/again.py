@@ -102,7 +102,8 @@ def promote_live(
             break
         if promoted:
             tell("promote", 0.6, "rollback drill")
-            drill = rehearse_rollback(turn.store, turn.model, PredictionClient(url))
+            with PredictionClient(url) as client:
+                drill = rehearse_rollback(turn.store, turn.model, client)
     if promoted:
         monitor = watch(turn, promoted, candidates.hold_out)
         for day in days_between(today, today + timedelta(days=TRAFFIC_DAYS)):

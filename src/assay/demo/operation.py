@@ -1,6 +1,8 @@
 """`assay demo`: one full turn of the loop on real data, and what it left behind."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +11,7 @@ from assay.demo.again import promote_live, retrain
 from assay.demo.first import GO_LIVE, first_champion, prepare_data
 from assay.demo.live import watch_until_decay
 from assay.demo.replay import Replay, start_of
-from assay.demo.turn import FAST, FULL, Turn, unused_model_name
+from assay.demo.turn import FAST, FULL, Size, Turn, unused_model_name
 from assay.errors import InvalidInput
 from assay.operate.client import PredictionClient, ServerProcess
 from assay.operate.predictionlog import LogReader
@@ -17,6 +19,7 @@ from assay.operate.windows import ServingDays
 from assay.operation import operation
 from assay.progress import tell
 from assay.prove.policy import parse_policy
+from assay.record.clock import Clock
 from assay.record.identity import Actor
 from assay.record.runs import start_run
 from assay.record.store import Observer, Store
@@ -47,18 +50,21 @@ def demo(
     Data, training, evaluation by segment, gate, serving, late labels, decay, retraining, a refused and a promoted
     candidate, a rollback drill and a report. The journal is a check from outside that nothing is lost.
     """
-    started = time.perf_counter()
     if seed < 0:
         raise InvalidInput(f"seed is {seed}", expected="0 or more")
     target = Path(report).absolute()
-    if not target.parent.is_dir():
-        raise InvalidInput("the report cannot be written", where=str(target), expected="a folder that exists")
-    store.actor = Actor("demo", "service")
-    store.clock.advance(start_of(GO_LIVE))
-    heard = _journal(Path(journal)) if journal else None
-    store.observer = heard
+    if target.is_dir() or not target.parent.is_dir():  # not at the end of the turn
+        raise InvalidInput(
+            "the report cannot be written", where=str(target), expected="the name of a file in a folder that exists"
+        )
+    with _demo_time(store, Path(journal).absolute() if journal else None):
+        return _turn_once(store, seed, FAST if fast else FULL, target)
+
+
+def _turn_once(store: Store, seed: int, size: Size, target: Path) -> DemoResult:
+    started = time.perf_counter()
     policy = parse_policy((resources.files(__package__) / "policy.toml").read_text(), "policy.toml")
-    turn = Turn(store, unused_model_name(store), seed, FAST if fast else FULL, policy)
+    turn = Turn(store, unused_model_name(store), seed, size, policy)
 
     prepare_data(turn)
     _, champion = first_champion(turn)
@@ -66,15 +72,16 @@ def demo(
     with (
         start_run(store, turn.experiment, "replay", kind="batch", stage="prod", model=turn.model) as run,
         ServerProcess(store.location, turn.model) as server,
+        PredictionClient(server.url) as client,
     ):
         days = ServingDays(store, LogReader(store.blobs.root.parent / "predictions" / turn.model))
         replay = Replay(
             store,
-            PredictionClient(server.url),
+            client,
             turn.replayed(),
             days,
             request_rows=turn.size.request_rows,
-            acknowledged=heard,
+            acknowledged=store.observer,
         )
         _, state, today = watch_until_decay(turn, champion, replay, days)
         candidates = retrain(turn, champion, state, today)
@@ -88,10 +95,31 @@ def demo(
     return DemoResult(**parts, seconds=time.perf_counter() - started, report=str(target))
 
 
-def _journal(path: Path) -> Observer:
-    file = path.open("a", buffering=1)
+@contextmanager
+def _demo_time(store: Store, journal: Path | None) -> Iterator[None]:
+    """Inside the block the store is the demo's: its name, the year 2013, and what it acknowledges in the journal."""
+    before = store.actor, store.clock, store.observer
+    store.actor, store.clock = Actor("demo", "service"), Clock(start_of(GO_LIVE))
+    try:
+        with _journal(journal) as heard:
+            store.observer = heard or store.observer
+            yield
+    finally:
+        store.actor, store.clock, store.observer = before
+
+
+@contextmanager
+def _journal(path: Path | None) -> Iterator[Observer | None]:
+    if path is None:
+        yield None
+        return
+    try:
+        file = path.open("a", buffering=1)
+    except OSError as error:
+        raise InvalidInput(f"the journal cannot be written: {error.strerror}", where=str(path)) from error
 
     def heard(kind: str, key: str) -> None:
         file.write(f"{kind} {key}\n")
 
-    return heard
+    with file:
+        yield heard

@@ -4,6 +4,7 @@ import time
 
 import msgspec
 
+from assay.errors import AssayError
 from assay.operate.client import PredictionClient
 from assay.operate.routing import wait_acknowledged
 from assay.prove.promotion import put_back
@@ -17,7 +18,10 @@ _PATIENCE_S = 10.0
 
 
 class Drill(msgspec.Struct, frozen=True):
-    """A rehearsed rollback: seconds from the decision until the server answered with the earlier version."""
+    """A rehearsed rollback: seconds from the decision until the server answered with the earlier version.
+
+    `result` is `pass`, or `fail` where the server answered with another version.
+    """
 
     drill_id: str
     model: str
@@ -29,30 +33,44 @@ class Drill(msgspec.Struct, frozen=True):
 
 
 def rehearse_rollback(store: Store, model: str, client: PredictionClient) -> Drill:
-    """Roll the serving champion back, time it at the server, put it in place again, and record the drill."""
+    """Roll the serving champion back, time it at the server, put it in place again, and record the drill.
+
+    Whatever the server does, the champion of before is the champion again at the end. AssayError where no server took
+    the rollback over or answered; that is on record as a failed drill.
+    """
     start = time.perf_counter()
     back = put_back(store, model, to=None, cause="drill", reason="rollback drill")
-    assert back.previous_version is not None, "a rollback has something to roll back from"
-    wait_acknowledged(store, back.endpoint, back.revision, timeout_s=_PATIENCE_S)
-    answered = client.version()
-    seconds = time.perf_counter() - start
-    result = "pass" if answered["version"] == back.version else "fail"
-    start = time.perf_counter()
-    again = put_back(store, model, to=back.previous_version, cause="drill", reason="end of the rollback drill")
+    champion = back.previous_version
+    assert champion is not None, "a rollback has something to roll back from"
+    try:
+        wait_acknowledged(store, back.endpoint, back.revision, timeout_s=_PATIENCE_S)
+        answered = client.version()["version"]
+    except AssayError as fault:
+        _record(store, Drill(new_id(), model, champion, back.version, time.perf_counter() - start, 0.0, "fail"), fault)
+        raise
+    finally:
+        seconds = time.perf_counter() - start
+        again = put_back(store, model, to=champion, cause="drill", reason="end of the rollback drill")
     wait_acknowledged(store, again.endpoint, again.revision, timeout_s=_PATIENCE_S)
-    restored = time.perf_counter() - start
-    drill = Drill(new_id(), model, back.previous_version, back.version, seconds, restored, result)
-    detail = {"from": drill.from_version, "to": drill.to_version, "restored_seconds": restored}
+    restored = time.perf_counter() - start - seconds
+    result = "pass" if answered == back.version else "fail"
+    drill = Drill(new_id(), model, champion, back.version, seconds, restored, result)
+    _record(store, drill)
+    return drill
+
+
+def _record(store: Store, drill: Drill, fault: AssayError | None = None) -> None:
+    detail = {"from": drill.from_version, "to": drill.to_version}
+    outcome = {"fault": fault.what} if fault else {"restored_seconds": drill.restored_seconds}
     store.append(
         "drill",
         {
             "drill_id": drill.drill_id,
-            "model": model,
+            "model": drill.model,
             "kind": "rollback",
-            "seconds": seconds,
-            "result": result,
+            "seconds": drill.seconds,
+            "result": drill.result,
             "initiated": "scheduled",
-            "detail": canonical_json(detail),
+            "detail": canonical_json({**detail, **outcome}),
         },
     )
-    return drill

@@ -29,12 +29,20 @@ class Label(msgspec.Struct, frozen=True):
 
 
 def record_labels(store: Store, labels: Iterable[Label]) -> int:
-    """Keep labels and return how many were new; what was delivered before is passed over."""
+    """Keep labels and return how many were new; what was delivered before is passed over.
+
+    InvalidInput for a value other than 0 and 1 and for a moment without a time zone; then none of them is kept.
+    """
     ingested = iso(store.clock.latest())
     rows = []
     for label in labels:
         if label.value not in (0, 1):
             raise InvalidInput(f"the label of {label.prediction_id} is {label.value}", expected="0 or 1")
+        if label.event_ts.tzinfo is None:
+            raise InvalidInput(
+                f"the label of {label.prediction_id} happened at {label.event_ts}, which has no time zone",
+                expected="an aware datetime",
+            )
         rows.append(
             {
                 "prediction_id": label.prediction_id,

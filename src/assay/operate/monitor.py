@@ -11,6 +11,7 @@ it spent on the source's bound, half on the test.
 """
 
 import math
+import sys
 from collections.abc import Sequence
 
 import msgspec
@@ -25,11 +26,21 @@ from assay.record.store import Row, Store
 from assay.stats import OVERALL, BettingTest, Profile, estimate
 from assay.stats.normal import t_quantile
 
-__all__ = ["Monitor", "MonitorState", "Reference", "check_day", "create_monitor", "monitor_state", "reference_of"]
+__all__ = [
+    "Monitor",
+    "MonitorState",
+    "Reference",
+    "check_day",
+    "create_monitor",
+    "load_monitor",
+    "monitor_state",
+    "reference_of",
+]
 
 _MODEL = "model"
 _DAY_S = 86_400
 _MINIMUM_DAYS = 10
+_LARGEST_LOG = math.log(sys.float_info.max)
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -58,7 +69,11 @@ class Monitor(msgspec.Struct, frozen=True):
 
 
 class MonitorState(msgspec.Struct, frozen=True):
-    """Where the test stands after the days so far. `e_value` is the evidence against "not worse"; 1/alpha alarms."""
+    """Where the test stands after the days so far.
+
+    `e_value` is the largest evidence against "not worse" that there was; 2/alpha alarms. `alarm_day` is the day that
+    first did.
+    """
 
     days: int
     mean: float | None
@@ -77,6 +92,7 @@ def daily_auc(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> float
 
 def reference_of(days: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], *, alpha: float) -> Reference:
     """The reference from the hold-out's days, each as (labels, scores); the bound is a one-sided t at `alpha` / 2."""
+    _check_alpha(alpha)
     values = [value for value in (daily_auc(labels, scores) for labels, scores in days) if not math.isnan(value)]
     if len(values) < _MINIMUM_DAYS:
         raise InvalidInput(f"the hold-out has {len(values)} days with labels", expected=f"{_MINIMUM_DAYS} or more")
@@ -89,9 +105,16 @@ def create_monitor(
     store: Store, endpoint: str, model: str, mv_id: str, reference: Reference, *, tolerance: float, alpha: float = 0.05
 ) -> Monitor:
     """Start to watch a version; earlier performance monitors of the endpoint are switched off."""
-    if not 0 < alpha < 0.5 or tolerance < 0:
-        raise InvalidInput(f"alpha {alpha}, tolerance {tolerance}", expected="0 < alpha < 0.5 and tolerance >= 0")
+    _check_alpha(alpha)
+    if not tolerance >= 0:
+        raise InvalidInput(f"tolerance is {tolerance}", expected="0 or more")
     monitor = Monitor(new_id(), model, endpoint, mv_id, reference, tolerance, alpha)
+    if not 0 < monitor.limit < 1:  # nothing is ever proven below 0, and nothing stays at 1
+        raise InvalidInput(
+            f"the limit on the mean daily AUC would be {monitor.limit:g}",
+            where=f"lower bound of the reference {reference.lower:g}, tolerance {tolerance:g}",
+            expected="inside (0, 1)",
+        )
     detail = {"mv_id": mv_id, "metric": "auc", "tolerance": tolerance, "alpha": alpha}
     with store.transaction():
         for earlier in store.query("monitor", {"endpoint": endpoint, "kind": "performance", "enabled": 1}):
@@ -115,20 +138,24 @@ def create_monitor(
 def check_day(
     store: Store, monitor: Monitor, day: str, labels: NDArray[np.float64], scores: NDArray[np.float64]
 ) -> MonitorState:
-    """Add a day whose labels are in, record the check, and open an alert the first time the test rejects."""
+    """Add a day whose labels are in, record the check, and open an alert the first time the test rejects.
+
+    A day is checked once; AlreadyExists otherwise. One with fewer than 10 labels of a class is recorded as `no_data`.
+    """
     value = daily_auc(labels, scores)
     row: Row = {"monitor_id": monitor.monitor_id, "window": day}
     if math.isnan(value):
         store.append("monitor_check", {**row, "status": "no_data"})
         return monitor_state(store, monitor)
-    before = _test(store, monitor)
-    test = _observe(before, value)
-    rejects = test.rejects(monitor.alpha / 2)
-    with store.transaction():
+    with store.transaction():  # nobody adds a day between what is read and what is written
+        test = _test(monitor, _checks(store, monitor))
+        rejected_before = test.rejects(monitor.alpha / 2)
+        test.update(1 - value)
+        rejects = test.rejects(monitor.alpha / 2)
         detail = canonical_json({"log_e": test.log_e, "n": int(np.count_nonzero(~np.isnan(labels)))})
         status = "alarm" if rejects else "ok"
         store.append("monitor_check", {**row, "status": status, "value": value, "detail": detail})
-        if rejects and not before.rejects(monitor.alpha / 2):
+        if rejects and not rejected_before:
             message = (
                 f"daily AUC of {monitor.endpoint} is proven below {monitor.limit:.3f} "
                 f"(promoted with {monitor.reference.mean:.3f}), seen after {test.n} days"
@@ -144,15 +171,13 @@ def check_day(
 def monitor_state(store: Store, monitor: Monitor) -> MonitorState:
     """Where the test stands, computed again from the recorded checks."""
     checks = _checks(store, monitor)
-    test = BettingTest(1 - monitor.limit)
-    for check in checks:
-        test = _observe(test, check["value"])
+    test = _test(monitor, checks)
     alarms = [check["window"] for check in checks if check["status"] == "alarm"]
     alerts = store.query("alert", {"monitor_id": monitor.monitor_id}, limit=1)
     return MonitorState(
         days=len(checks),
         mean=float(np.mean([check["value"] for check in checks])) if checks else None,
-        e_value=math.exp(test.log_largest),
+        e_value=math.exp(min(test.log_largest, _LARGEST_LOG)),
         alarm_day=alarms[0] if alarms else None,
         alert_id=alerts[0]["alert_id"] if alerts else None,
     )
@@ -177,17 +202,16 @@ def load_monitor(store: Store, monitor_id: str) -> Monitor:
 
 def _checks(store: Store, monitor: Monitor) -> list[Row]:
     where: dict[str, object] = {"monitor_id": monitor.monitor_id, "status !=": "no_data"}
-    return store.query("monitor_check", where, order_by=["window"])
+    return store.query("monitor_check", where, order_by=["ts", "window"])  # as the test saw them
 
 
-def _test(store: Store, monitor: Monitor) -> BettingTest:
+def _test(monitor: Monitor, checks: Sequence[Row]) -> BettingTest:
     test = BettingTest(1 - monitor.limit)
-    for check in _checks(store, monitor):
+    for check in checks:
         test.update(1 - check["value"])
     return test
 
 
-def _observe(test: BettingTest, value: float) -> BettingTest:
-    after = BettingTest(test.limit, test.n, list(test.log_capitals), test.log_largest)
-    after.update(1 - value)
-    return after
+def _check_alpha(alpha: float) -> None:
+    if not 0 < alpha < 0.5:
+        raise InvalidInput(f"alpha is {alpha}", expected="inside (0, 0.5), such as 0.05")

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.build.packaging import LoadedModel
-from assay.errors import InvalidInput
+from assay.errors import InvalidInput, nearest
 from assay.record import tables
 from assay.record.canonical import canonical_json
 from assay.record.datasets import DatasetVersion
@@ -75,8 +75,18 @@ def evaluate(
     """Score both models on `data` and keep the profile.
 
     `label` holds 0, 1 or null. `unit` names the columns that together say which rows belong together (they share
-    chance: flights of one day, orders of one customer); intervals treat units, not rows, as independent.
+    chance: flights of one day, orders of one customer); intervals treat units, not rows, as independent. InvalidInput
+    for a version beside itself, no rows, and columns that are missing or hold other values.
     """
+    if candidate.version.mv_id == baseline.version.mv_id:
+        raise InvalidInput(
+            f"{candidate.version.model}/{candidate.version.version} cannot be compared with itself",
+            expected="two versions",
+        )
+    if not data.num_rows:
+        raise InvalidInput("there are no rows to evaluate on", where=dataset.name, expected="labelled rows")
+    for name in (label, *unit, *segments):  # before the models take their time
+        _check_column(data, name)
     profile = profile_table(
         data,
         {CANDIDATE: candidate.predict_table(data), BASELINE: baseline.predict_table(data)},
@@ -163,9 +173,14 @@ def profile_table(
     seed: int = 0,
 ) -> Profile:
     """The profile of several models' scores on the rows of a table."""
-    if label not in data.column_names:
-        raise InvalidInput(f"there is no label column {label!r}", expected=", ".join(data.column_names))
-    labels = data.column(label).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    for name in (label, *unit, *segments):
+        _check_column(data, name)
+    try:
+        labels = data.column(label).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowException as error:
+        raise InvalidInput(
+            f"the label column {label!r} is of type {data.column(label).type}", expected="0, 1 or null"
+        ) from error
     return Profile.build(
         labels,
         scores,
@@ -174,6 +189,16 @@ def profile_table(
         thresholds=dict.fromkeys(scores, threshold),
         seed=seed,
     )
+
+
+def _check_column(data: pa.Table, name: str) -> None:
+    if name not in data.column_names:
+        close = nearest(name, data.column_names)
+        raise InvalidInput(
+            f"there is no column {name!r}",
+            expected=", ".join(data.column_names),
+            hint=f"did you mean {close!r}?" if close else None,
+        )
 
 
 def _units(data: pa.Table, columns: Sequence[str]) -> NDArray[np.object_]:

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from assay.errors import nearest
 from assay.prove.evaluation import BASELINE, CANDIDATE, Evaluation
 from assay.prove.policy import Policy
 from assay.record.canonical import canonical_json
@@ -77,7 +78,8 @@ def gate(store: Store, evaluation: Evaluation, policy: Policy) -> GateResult:
     gate_id = new_id()
     with store.transaction():
         same_rows = store.query("evaluation", {"dataset_hash": evaluation.dataset_hash})
-        used = store.query("gate", {"evaluation_id in": [row["evaluation_id"] for row in same_rows]})
+        same = [row["evaluation_id"] for row in same_rows]
+        used = store.query("gate", {"evaluation_id in": same, "mode": "auto"})  # an override looks at no rows
         decision = decide(
             store,
             "gate",
@@ -135,12 +137,18 @@ def judge(evaluation: Evaluation, policy: Policy) -> tuple[Verdict, list[str], l
         _check(segment, comparison, p_holm, policy)
         for (segment, _), comparison, p_holm in zip(pairs, compared, adjusted, strict=True)
     ]
-    missing = [name for name in policy.required if name not in {segment.name for segment in segments}]
+    names = {segment.name for segment in segments}
+    missing = [_missing(name, sorted(names)) for name in policy.required if name not in names]
+    missing += [
+        f"{column}: the policy wants segments by it, and the evaluation was made without it."
+        for column in policy.segments
+        if column not in profile.columns
+    ]
     failed = sorted((c for c in checks if c.verdict == "fail"), key=lambda c: (c.p_worse, c.segment))
     undecided = [c for c in checks if c.verdict == "inconclusive"]
     blocking = [c for c in undecided if c.segment == _OVERALL or c.required or policy.on_inconclusive == "block"]
     reasons = [_failure(check) for check in failed]
-    reasons += [f"{name}: required, and no row of it occurs in the evaluation." for name in missing]
+    reasons += missing
     reasons += [_question(check, policy) for check in blocking]
     if failed:
         return "fail", reasons, checks
@@ -148,7 +156,9 @@ def judge(evaluation: Evaluation, policy: Policy) -> tuple[Verdict, list[str], l
         return "inconclusive", reasons, checks
     overall = [_success(check) for check in checks if check.segment == _OVERALL]
     if undecided:
-        overall.append(f"{len(undecided)} smaller segments are inconclusive and do not block by the policy.")
+        count = len({check.segment for check in undecided})
+        some = "1 smaller segment is" if count == 1 else f"{count} smaller segments are"
+        overall.append(f"{some} inconclusive and {'does' if count == 1 else 'do'} not block by the policy.")
     return "pass", overall, checks
 
 
@@ -200,6 +210,12 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _missing(name: str, names: list[str]) -> str:
+    close = nearest(name, names)
+    hint = f" Is {close!r} meant?" if close else ""
+    return f"{name}: required, and no row of it occurs in the evaluation.{hint}"
+
+
 def _failure(check: Check) -> str:
     title = METRICS[check.metric].title
     return (
@@ -212,10 +228,16 @@ def _question(check: Check, policy: Policy) -> str:
     title = METRICS[check.metric].title
     if check.delta is None or check.rows_needed is None:
         return f"{check.segment}: {title} cannot be compared on {check.n:,} rows; collect more."
+    decided = f"(power {policy.power:.0%}, if the true difference is 0)"
+    if check.rows_needed > check.n:
+        more = f"about {check.rows_needed:,} rows would decide {decided}."
+    elif check.low is None:
+        more = "the rows belong to too few units, or too few of them count for the metric; collect more of them."
+    else:
+        more = f"{check.rows_needed:,} rows should have decided {decided}, so the candidate may be somewhat worse."
     return (
         f"{check.segment}: {title} changes by {check.delta:+.4f} ({_range(check)}; {check.n:,} rows), which neither "
-        f"shows it within the margin of {check.margin:g} nor proves harm; about {check.rows_needed:,} rows would decide "
-        f"(power {policy.power:.0%}, if the true difference is 0)."
+        f"shows it within the margin of {check.margin:g} nor proves harm; {more}"
     )
 
 

@@ -4,6 +4,7 @@ A margin is a loss the team agreed to be unimportant; it has no default. Everyth
 evidence literature (see docs/statistics of each method) and is printed with every verdict.
 """
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Literal
@@ -50,9 +51,11 @@ def load_policy(path: str | Path) -> Policy:
     """Read a policy from a TOML file. Raises InvalidInput with the file and the key that is wrong."""
     file = Path(path)
     try:
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise InvalidInput(f"the policy cannot be read: {error.strerror}", where=str(file)) from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the policy is not UTF-8 text: {error.reason}", where=str(file)) from error
     return parse_policy(text, str(file))
 
 
@@ -62,12 +65,14 @@ def parse_policy(text: str, where: str) -> Policy:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"the policy is not valid TOML: {error}", where=where) from error
-    for name, guard in content.get("metrics", {}).items():
+    metrics = content.get("metrics")
+    for name, guard in metrics.items() if isinstance(metrics, dict) else ():
         if isinstance(guard, dict) and "margin" not in guard:
             raise InvalidInput(
                 f"metric {name!r} has no margin",
                 where=f"{where}: metrics.{name}",
                 expected="margin = the loss your team agrees to be unimportant",
+                hint=_nearest_of(guard, "margin"),
             )
     try:
         policy = msgspec.convert(content, Policy)
@@ -90,15 +95,21 @@ def _check(policy: Policy, where: str) -> None:
             raise InvalidInput(
                 f"{name} has no better direction", where=f"{where}: metrics.{name}", hint="guard another"
             )
-        if not guard.margin > 0:
-            raise InvalidInput(f"margin is {guard.margin}", where=f"{where}: metrics.{name}", expected="more than 0")
-        if guard.harm_at < 0:
-            raise InvalidInput(f"harm_at is {guard.harm_at}", where=f"{where}: metrics.{name}", expected="0 or more")
-    for name, share in (("alpha", policy.alpha), ("power", 1 - policy.power)):
-        if not 0 < share < 0.5:
-            raise InvalidInput(f"{name} is {getattr(policy, name)}", where=where, expected="alpha < 0.5, power > 0.5")
+        most = 1.0 if metric.numerator is not None else math.inf  # a rate cannot lose more than 1
+        if not (0 < guard.margin <= most and math.isfinite(guard.margin)):
+            expected = f"more than 0{' and at most 1' if most == 1 else ', a loss and not a change'}"
+            raise InvalidInput(f"margin is {guard.margin}", where=f"{where}: metrics.{name}", expected=expected)
+        if not (0 <= guard.harm_at <= most and math.isfinite(guard.harm_at)):
+            expected = f"0 or more{', at most 1' if most == 1 else ''}"
+            raise InvalidInput(f"harm_at is {guard.harm_at}", where=f"{where}: metrics.{name}", expected=expected)
+    if not 0 < policy.alpha < 0.5:
+        raise InvalidInput(f"alpha is {policy.alpha}", where=f"{where}: alpha", expected="more than 0, less than 0.5")
+    if not 0.5 < policy.power < 1:
+        raise InvalidInput(f"power is {policy.power}", where=f"{where}: power", expected="more than 0.5, less than 1")
     if policy.cross not in (1, 2, 3):
-        raise InvalidInput(f"cross is {policy.cross}", where=where, expected="1, 2 or 3")
+        raise InvalidInput(f"cross is {policy.cross}", where=f"{where}: cross", expected="1, 2 or 3")
+    if policy.minimum_n < 1:
+        raise InvalidInput(f"minimum_n is {policy.minimum_n}", where=f"{where}: minimum_n", expected="1 or more")
 
 
 def _nearest_key(message: str) -> str | None:
@@ -106,3 +117,9 @@ def _nearest_key(message: str) -> str | None:
     word = rest.partition("`")[0]
     close = nearest(word, [*Policy.__struct_fields__, *Guard.__struct_fields__]) if word else None
     return f"did you mean {close!r}?" if close else None
+
+
+def _nearest_of(guard: dict[str, object], key: str) -> str | None:
+    """A hint where `key` was probably written as another key that is there."""
+    close = nearest(key, [name for name in guard if name not in Guard.__struct_fields__])
+    return f"is {close!r} meant to be {key!r}?" if close else None

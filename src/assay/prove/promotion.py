@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from assay.errors import Conflict, NotFound, Refused
+from assay.errors import Conflict, InvalidInput, NotFound, Refused
 from assay.operation import operation
 from assay.record.canonical import canonical_json
 from assay.record.clock import iso
@@ -45,6 +45,8 @@ def promote(
     override: Annotated[str | None, "Promote against the verdict, for this reason, which stays on record"] = None,
 ) -> Promotion:
     """Make a version the champion, if the gate let it pass against the champion of now."""
+    if override is not None and not override.strip():
+        raise InvalidInput("the override gives no reason", expected="why the verdict does not count, in words")
     target = find_version(store, model, version)
     with store.transaction():
         champion = alias(store, model, CHAMPION)
@@ -79,12 +81,17 @@ def put_back(store: Store, model: str, *, to: int | None, cause: Cause, reason: 
             raise NotFound(f"model {model!r} has no champion to roll back", where=store.location, hint="`assay models`")
         moves = store.query("alias_move", {"model": model, "alias": CHAMPION}, order_by=["-seq"])
         earlier = {move["mv_id"] for move in moves}
+        before = _before(store, model, moves)
         if to is not None:
             target = find_version(store, model, to)
-        elif moves[0]["previous_mv_id"]:
-            target = version_by_id(store, moves[0]["previous_mv_id"])
+        elif before is not None:
+            target = version_by_id(store, before)
         else:
-            raise NotFound(f"{model}/{champion.version} is the first champion; there is none before it")
+            raise NotFound(
+                f"there was no champion before {model}/{champion.version}",
+                where=store.location,
+                hint="`assay models`; any earlier champion can be named",
+            )
         if target.mv_id == champion.mv_id:
             raise Conflict(f"{model}/{target.version} is the champion already")
         if target.mv_id not in earlier:
@@ -92,6 +99,21 @@ def put_back(store: Store, model: str, *, to: int | None, cause: Cause, reason: 
                 f"{model}/{target.version} was never the champion", hint=f"assay promote {model} {target.version}"
             )
         return _put_in_place(store, target, champion, cause=cause, reason=reason)
+
+
+def _before(store: Store, model: str, moves: list[Row]) -> str | None:
+    """The champion before the one of now. A rollback takes back what came after its target: the next one goes further
+    back, not forward again to what was just taken out of service.
+    """
+    causes = {row["decision"]: row["cause"] for row in store.query("deployment", {"model": model})}
+    line: list[str] = []
+    for move in reversed(moves):
+        if causes.get(move["decision"], "change") != "change" and move["mv_id"] in line:
+            while line[-1] != move["mv_id"]:
+                line.pop()
+        else:
+            line.append(move["mv_id"])
+    return line[-2] if len(line) > 1 else None
 
 
 def _put_in_place(
@@ -160,7 +182,7 @@ def _verdict(store: Store, target: ModelVersion, champion: ModelVersion | None) 
     where: dict[str, object] = {"mv_id": target.mv_id, "subject_hash": target.hash, "mode": "auto"}
     if champion:
         where["baseline_mv_id"] = champion.mv_id
-    found = store.query("gate", where, order_by=["-ts"], limit=1)
+    found = store.query("gate", where, order_by=["-decision"], limit=1)
     return found[0] if found else None
 
 

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 from assay.prove.gate import Check, Verdict
 from assay.steer.chapters import Deployment, Watch
+from assay.steer.facts import MONTHS
 
 __all__ = [
     "Band",
@@ -27,10 +28,9 @@ __all__ = [
 ]
 
 _SHOWN = 8
-_STEPS = ((1, 1.5), (2, 3.5), (5, 7.5), (10, math.inf))  # the nearest of the round steps
+_STEPS = ((1, 2**0.5), (2, 10**0.5), (5, 50**0.5), (10, math.inf))  # the nearest by ratio
 _PADDING = 0.06
 _EDGE = 4  # percent; a label nearer to the end would stand out of the drawing
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WEEKS_UNTIL = 70  # days; a longer span has its ticks at the beginning of months
 _MOST_DATES = 8
 
@@ -131,7 +131,7 @@ class TimeChart:
 
 
 def nice_ticks(low: float, high: float, count: int) -> tuple[list[float], int]:
-    """Multiples of 1, 2 or 5 times a power of ten inside [low, high], `count` of them and at most half as many more.
+    """Multiples of 1, 2 or 5 times a power of ten inside [low, high], about `count` of them.
 
     Also returns the decimals they need.
     """
@@ -177,7 +177,9 @@ def forest_plot(checks: Sequence[Check], metric: str, scale: Scale) -> ForestPlo
 def _chosen(checks: Sequence[Check], metric: str) -> list[int]:
     """Indices of what a forest plot shows: at most 8, but for more proven losses; the same rows only once."""
     mine = [index for index, check in enumerate(checks) if check.metric == metric]
-    ranked = sorted(mine, key=lambda i: (checks[i].segment != "overall", checks[i].verdict != "fail", checks[i].p_worse))
+    ranked = sorted(
+        mine, key=lambda i: (checks[i].segment != "overall", checks[i].verdict != "fail", checks[i].p_worse)
+    )
     chosen: list[int] = []
     seen: set[tuple[int, float | None]] = set()
     for index in ranked:
@@ -271,7 +273,7 @@ def _dates(first: date, last: date, across: Scale) -> list[Tick]:
     ticks, year = [], 0
     for day in found[::every]:
         number = f"{day.day} " if (last - first).days <= _WEEKS_UNTIL else ""
-        label = f"{number}{_MONTHS[day.month - 1]}"
+        label = f"{number}{MONTHS[day.month - 1][:3]}"
         ticks.append(Tick(across.at(day.toordinal()), label, str(day.year) if day.year != year else ""))
         year = day.year
     return ticks

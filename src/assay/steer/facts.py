@@ -10,14 +10,15 @@ from datetime import date
 import msgspec
 from markupsafe import Markup
 
-__all__ = ["FORMATS", "Facts"]
+__all__ = ["FORMATS", "MONTHS", "Facts"]
 
 _MINUS = "−"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LARGE = 1e7
 _SMALL = 1e-3
-_MONTHS = (
-    "January February March April May June July August September October November December".split()
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
 )
 
 
@@ -91,7 +92,7 @@ def _seconds(value: float) -> str:
 
 def _day(value: str) -> str:
     day = date.fromisoformat(value[:10])
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 FORMATS: dict[str, Callable[..., str]] = {

@@ -1,0 +1,79 @@
+"""Every page is executed: ```python blocks in order in one namespace, ```console blocks as commands with their output.
+
+In a console block a line beginning with `$ ` is run; each line below it must occur in the output, words in that order.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
+BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+EXECUTED = [page for page in PAGES if BLOCK.search(page.read_text())]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", EXECUTED, ids=lambda page: page.stem)
+def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
+    script = [f"import sys; sys.path.insert(0, {str(ROOT)!r})", "from tests.docs.test_pages import console"]
+    for match in BLOCK.finditer(page.read_text()):
+        kind, text = match.groups()
+        line = page.read_text()[: match.start(2)].count("\n")
+        # Blank lines keep the numbers of a traceback those of the page.
+        code = text if kind == "python" else f"console({text!r})"
+        script.append(f"exec(compile({chr(10) * line + code!r}, {str(page)!r}, 'exec'), globals())")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "\n".join(script)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_a_page_that_is_wrong_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    console("$ assay --version\nassay 0.1.0\n")
+    with pytest.raises(AssertionError, match="assay 9"):
+        console("$ assay --version\nassay 9\n")
+    with pytest.raises(AssertionError, match="exit code 2"):
+        console("$ assay runs\n")
+
+
+def console(text: str) -> None:
+    """Run the commands of a console block and compare their output."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, *expected = part.rstrip("\n").split("\n")
+        program, *arguments = shlex.split(command)
+        assert program == "assay", f"a page runs assay, not {program}"
+        done = subprocess.run(
+            [sys.executable, "-m", "assay", *arguments],
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, f"$ {command}\nexit code {done.returncode}\n{done.stdout}{done.stderr}"
+        lines = [line.split() for line in done.stdout.splitlines()]
+        for line in expected:
+            assert any(_in_order(line.split(), words) for words in lines), f"$ {command}\nno {line!r} in\n{done.stdout}"
+
+
+def _in_order(wanted: list[str], words: list[str]) -> bool:
+    rest = iter(words)
+    return all(any(word == found or found.startswith(word) for found in rest) for word in wanted)

@@ -1,0 +1,88 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.operate.serving_helpers import ENDPOINT, add_route, add_version, prediction
+
+from assay.operate.doctor import examine
+from assay.operate.predictionlog import LogWriter, log_folder
+from assay.record.runs import start_run
+from assay.record.sqlstore import SqlStore
+
+
+@pytest.fixture
+def store(store: SqlStore) -> SqlStore:
+    """A store with a version, a route to it and a log of five predictions."""
+    add_route(store, add_version(store))
+    with LogWriter(log_folder(store, ENDPOINT)) as writer:
+        writer.append([prediction(str(number)) for number in range(5)])
+    return store
+
+
+def _segment(store: SqlStore) -> Path:
+    (path,) = log_folder(store, ENDPOINT).glob("*.log")
+    return path
+
+
+def test_a_store_that_nothing_happened_to_is_sound(store: SqlStore, meddle: Callable[[SqlStore, str], None]) -> None:
+    meddle(store, "DELETE FROM route")  # made without a decision by the helper
+    found = examine(store)
+    assert (found.sound, found.problems, found.notes, found.mended) == (True, [], [], [])
+    assert (found.runs, found.ledger_entries, found.predictions) == (1, 0, 5)
+    assert found.blobs > 4, "the manifest of the model and its files"
+
+
+def test_an_empty_store_is_sound(tmp_path: Path) -> None:
+    from assay.record.location import open_store
+
+    empty = open_store(tmp_path / "empty")
+    found = examine(empty)
+    empty.close()
+    assert found.sound
+    assert (found.runs, found.blobs, found.ledger_entries, found.predictions) == (0, 0, 0, 0)
+
+
+def test_a_damaged_blob_and_a_route_without_a_decision_are_problems(store: SqlStore) -> None:
+    (version,) = store.query("model_version")
+    digest = store.blobs.manifest(version["hash"])["model.pkl"]
+    store.blobs.path(digest).write_bytes(b"something else")
+    found = examine(store)
+    assert not found.sound
+    assert any("blob" in problem and "does not match its hash" in problem for problem in found.problems)
+    assert any("a record of kind route names it" in problem for problem in found.problems)
+
+
+def test_a_bad_record_in_the_middle_of_a_log_is_a_problem_that_mending_leaves(store: SqlStore) -> None:
+    path = _segment(store)
+    content = bytearray(path.read_bytes())
+    content[20] ^= 1
+    path.write_bytes(content)
+    for _ in range(2):
+        found = examine(store, mend=True)
+        assert f"predictions of {ENDPOINT}: {path.name}" in found.problems
+        assert found.mended == []
+    assert path.read_bytes() == content
+
+
+def test_a_torn_end_is_a_note_and_mending_cuts_it_off(store: SqlStore) -> None:
+    path = _segment(store)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])
+    found = examine(store)
+    assert found.notes == [f"predictions of {ENDPOINT}: {path.name}"]
+    assert found.predictions == 4
+    mended = examine(store, mend=True)
+    assert [line for line in mended.mended if path.name in line]
+    assert mended.notes == []
+    assert mended.predictions == 4
+    assert examine(store, mend=True).mended == []
+
+
+def test_mending_ends_runs_whose_process_is_gone(store: SqlStore) -> None:
+    with start_run(store, "going on") as run:
+        store.append("run", {**store.get("run", {"run_id": run.run_id}), "run_id": "gone", "pid": 2**22 + 1})
+        assert examine(store).notes == ["1 run was interrupted"]
+        assert store.get("run", {"run_id": "gone"})["status"] == "running", "examining changes nothing"
+        assert examine(store, mend=True).mended == ["1 interrupted run was marked as killed"]
+    assert store.get("run", {"run_id": "gone"})["status"] == "killed"
+    assert store.get("run", {"run_id": run.run_id})["status"] == "finished"

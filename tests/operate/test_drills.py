@@ -1,0 +1,110 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.operate.serving_helpers import ROW, add_version, serve_command
+
+from assay.errors import AssayError, NotFound
+from assay.operate import drills
+from assay.operate.client import PredictionClient, ServerProcess
+from assay.operate.drills import rehearse_rollback
+from assay.prove.promotion import promote, rollback
+from assay.record.registry import alias
+from assay.record.sqlstore import SqlStore
+
+
+@pytest.fixture
+def store(store: SqlStore) -> SqlStore:
+    """A store whose model `delays` has the champion 2, after 1."""
+    for _ in range(2):
+        version = add_version(store)
+        promote(store, "delays", version.version, override="a test")
+    return store
+
+
+@pytest.fixture
+def client(store: SqlStore, tmp_path: Path) -> Iterator[PredictionClient]:
+    command = serve_command(tmp_path / "store")
+    with ServerProcess(store, "delays", command=command) as server, PredictionClient(server.url) as asking:
+        yield asking
+
+
+def _champion(store: SqlStore) -> int:
+    version = alias(store, "delays", "champion")
+    assert version is not None
+    return version.version
+
+
+def test_a_rehearsed_rollback_is_quick_and_leaves_the_champion_in_place(
+    store: SqlStore, client: PredictionClient
+) -> None:
+    before = store.query("deployment")
+    drill = rehearse_rollback(store, "delays", client)
+    assert (drill.from_version, drill.to_version, drill.result) == (2, 1, "pass")
+    assert 0 < drill.seconds < 1
+    assert 0 < drill.restored_seconds < 1
+    assert _champion(store) == 2
+    assert client.version()["version"] == 2
+    assert [probability for _, probability in client.predict([ROW])] == [0.02]
+
+    (row,) = store.query("drill")
+    assert (row["drill_id"], row["model"], row["kind"], row["result"]) == (drill.drill_id, "delays", "rollback", "pass")
+    assert row["seconds"] == drill.seconds
+    assert msgspec.json.decode(row["detail"]) == {"from": 2, "to": 1, "restored_seconds": drill.restored_seconds}
+    rehearsed = store.query("deployment", order_by=["started"])[len(before) :]
+    assert [deployment["cause"] for deployment in rehearsed] == ["drill", "drill"]
+    assert all(deployment["full_at"] for deployment in rehearsed), "the server took both over"
+    assert {deployment["outcome"] for deployment in store.query("deployment")} == {"ok"}, "no version failed"
+
+
+def test_after_a_drill_a_rollback_still_goes_to_the_version_before(store: SqlStore, client: PredictionClient) -> None:
+    rehearse_rollback(store, "delays", client)
+    assert rollback(store, "delays").version == 1
+    *_, failed, _ = store.query("deployment", order_by=["started"])
+    assert (failed["cause"], failed["outcome"]) == ("drill", "rolled_back")
+
+
+def test_a_server_that_answers_with_another_version_fails_the_drill(
+    store: SqlStore, client: PredictionClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "version", lambda: {"version": 2})
+    assert rehearse_rollback(store, "delays", client).result == "fail"
+    assert [row["result"] for row in store.query("drill")] == ["fail"]
+    assert _champion(store) == 2
+
+
+def test_without_a_server_the_champion_stays_and_the_drill_is_on_record_as_failed(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drills, "_PATIENCE_S", 0.05)
+    with PredictionClient("http://127.0.0.1:9") as client, pytest.raises(AssayError, match="was not taken over"):
+        rehearse_rollback(store, "delays", client)
+    assert _champion(store) == 2
+    (row,) = store.query("drill")
+    assert row["result"] == "fail"
+    assert "was not taken over in 0.05 s" in msgspec.json.decode(row["detail"])["fault"]
+
+
+def test_a_server_that_dies_in_between_leaves_the_champion_too(
+    store: SqlStore, client: PredictionClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_answer() -> dict[str, object]:
+        raise AssayError("no answer")
+
+    monkeypatch.setattr(client, "version", no_answer)
+    with pytest.raises(AssayError, match="no answer"):
+        rehearse_rollback(store, "delays", client)
+    assert _champion(store) == 2
+    assert [row["result"] for row in store.query("drill")] == ["fail"]
+
+
+def test_a_first_champion_cannot_be_rolled_back(store: SqlStore) -> None:
+    version = add_version(store, model="prices")
+    promote(store, "prices", version.version, override="a test")
+    with PredictionClient("http://127.0.0.1:9") as client:
+        with pytest.raises(NotFound, match="no champion before prices/1"):
+            rehearse_rollback(store, "prices", client)
+        with pytest.raises(NotFound, match="'unknown' has no champion"):
+            rehearse_rollback(store, "unknown", client)
+    assert store.query("drill") == []

@@ -1,0 +1,136 @@
+"""Policies: what they default to, and that every mistake is told with its file, its key and what to write."""
+
+from pathlib import Path
+
+import pytest
+
+from assay.errors import InvalidInput
+from assay.prove.policy import Guard, Policy, load_policy, parse_policy
+
+GOOD = """
+name = "flights"
+segments = ["origin"]
+
+[metrics.accuracy]
+margin = 0.02
+"""
+
+
+def refused(text: str) -> InvalidInput:
+    with pytest.raises(InvalidInput) as raised:
+        parse_policy(text, "policy.toml")
+    assert raised.value.where is not None
+    assert raised.value.where.startswith("policy.toml")
+    return raised.value
+
+
+def test_a_margin_is_all_that_has_no_default() -> None:
+    policy = parse_policy(GOOD, "policy.toml")
+    assert policy == Policy(name="flights", metrics={"accuracy": Guard(margin=0.02)}, segments=["origin"])
+    assert (policy.alpha, policy.power, policy.cross, policy.minimum_n) == (0.05, 0.8, 2, 10)
+    assert (policy.on_inconclusive, policy.required) == ("warn", [])
+    assert policy.metrics["accuracy"].harm_at == 0
+
+
+def test_a_policy_is_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "gate.toml"
+    file.write_text(GOOD.replace("flights", "Flüge"), encoding="utf-8")
+    assert load_policy(file).name == "Flüge"
+    assert load_policy(str(file)) == load_policy(file)
+
+
+@pytest.mark.parametrize("what", ["missing", "folder", "not UTF-8"])
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, what: str) -> None:
+    file = tmp_path / "gate.toml"
+    if what == "folder":
+        file.mkdir()
+    if what == "not UTF-8":
+        file.write_bytes(b"name = '\xe9'")
+    with pytest.raises(InvalidInput, match="the policy (cannot be read: |is not UTF-8 text)") as raised:
+        load_policy(file)
+    assert raised.value.where == str(file)
+
+
+def test_bad_toml_is_told_with_its_line() -> None:
+    error = refused("name = 'a'\nalpha = \n")
+    assert error.what.startswith("the policy is not valid TOML: ")
+    assert "line 2" in error.what
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what", "where", "hint"),
+    [
+        ("margin = 0.02", "", "metric 'accuracy' has no margin", ": metrics.accuracy", None),
+        ("margin = 0.02", "margim = 1", "metric 'accuracy' has no margin", ": metrics.accuracy", "'margim' meant"),
+        ("0.02", "0.02\nharmat = 0", "unknown field `harmat`", "", "did you mean 'harm_at'?"),
+        ("segments", "segmnets", "unknown field `segmnets`", "", "did you mean 'segments'?"),
+        ("segments", "xyzzy", "unknown field `xyzzy`", "", None),
+        ("margin = 0.02", "margin = -0.02", "margin is -0.02", ": metrics.accuracy", None),
+        ("margin = 0.02", "margin = 0", "margin is 0.0", ": metrics.accuracy", None),
+        ("margin = 0.02", "margin = nan", "margin is nan", ": metrics.accuracy", None),
+        ("margin = 0.02", "margin = 2", "margin is 2.0", ": metrics.accuracy", None),
+        ("margin = 0.02", "margin = '2 %'", "Expected `float`, got `str`", "", None),
+        ("0.02", "0.02\nharm_at = -1", "harm_at is -1.0", ": metrics.accuracy", None),
+        ("0.02", "0.02\nharm_at = nan", "harm_at is nan", ": metrics.accuracy", None),
+        ("accuracy", "acuracy", "there is no metric 'acuracy'", ": metrics", "did you mean 'accuracy'?"),
+        ("accuracy", "xyzzy", "there is no metric 'xyzzy'", ": metrics", "there are accuracy, "),
+        ("accuracy", "positive_rate", "positive_rate has no better direction", ": metrics.positive_rate", "another"),
+        ('name = "flights"', "", "missing required field `name`", "", None),
+        ("[metrics.accuracy]\nmargin = 0.02", "[metrics]", "the policy guards no metric", "", None),
+        ("[metrics.accuracy]\nmargin = 0.02", "", "missing required field `metrics`", "", None),
+        ("[metrics.accuracy]\nmargin = 0.02", "metrics = 3", "Expected `object`, got `int`", "", None),
+        ("[metrics.accuracy]\nmargin = 0.02", "[metrics]\nbrier = 1", "Expected `object`, got `int`", "", None),
+        ("segments", "alpha = 0.5\nsegments", "alpha is 0.5", ": alpha", None),
+        ("segments", "alpha = 0\nsegments", "alpha is 0.0", ": alpha", None),
+        ("segments", "power = 0.5\nsegments", "power is 0.5", ": power", None),
+        ("segments", "power = 1\nsegments", "power is 1.0", ": power", None),
+        ("segments", "cross = 0\nsegments", "cross is 0", ": cross", None),
+        ("segments", "cross = 4\nsegments", "cross is 4", ": cross", None),
+        ("segments", "minimum_n = 0\nsegments", "minimum_n is 0", ": minimum_n", None),
+        ("segments", "on_inconclusive = 'wait'\nsegments", "Invalid enum value 'wait' - at `$.on_inconclusive`", "", None),
+    ],
+)
+def test_a_mistake_is_told_with_its_key_and_the_nearest_spelling(
+    old: str, new: str, what: str, where: str, hint: str | None
+) -> None:
+    assert old in GOOD
+    error = refused(GOOD.replace(old, new))
+    assert what in error.what
+    assert error.where == f"policy.toml{where}"
+    assert (hint is None) == (error.hint is None)
+    assert (hint or "") in (error.hint or "")
+
+
+def test_a_loss_that_is_no_rate_may_have_a_margin_above_one() -> None:
+    assert parse_policy(GOOD.replace("accuracy", "log_loss").replace("0.02", "1.5"), "p").metrics["log_loss"].margin == 1.5
+    assert refused(GOOD.replace("accuracy", "log_loss").replace("0.02", "inf")).what == "margin is inf"
+    assert refused(GOOD.replace("accuracy", "log_loss").replace("0.02", "-1")).expected is not None
+
+
+def test_the_version_is_that_of_the_content() -> None:
+    version = parse_policy(GOOD, "a").version
+    assert version == "b0d0a7e3", "known bytes"
+    reordered = '# why\n[metrics.accuracy]\nmargin = 2e-2\n'
+    assert parse_policy('segments = ["origin"]\nname = "flights"\n' + reordered, "b").version == version
+    spelled_out = GOOD.replace("segments", "alpha = 0.05\ncross = 2\nsegments")
+    assert parse_policy(spelled_out, "c").version == version
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("flights", "others"),
+        ("0.02", "0.03"),
+        ("0.02", "0.02\nharm_at = 0.01"),
+        ('["origin"]', '["origin", "carrier"]'),
+        ("segments", "required = ['origin=JFK']\nsegments"),
+        ("segments", "alpha = 0.01\nsegments"),
+        ("segments", "power = 0.9\nsegments"),
+        ("segments", "cross = 1\nsegments"),
+        ("segments", "minimum_n = 30\nsegments"),
+        ("segments", "on_inconclusive = 'block'\nsegments"),
+        ("accuracy", "recall"),
+    ],
+)
+def test_whatever_the_policy_says_changes_its_version(old: str, new: str) -> None:
+    assert parse_policy(GOOD.replace(old, new), "a").version != parse_policy(GOOD, "a").version
