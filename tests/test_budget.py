@@ -66,3 +66,9 @@ def test_the_core_installs_at_most_thirty_distributions() -> None:
         waiting += [(need, option) for option in wanted for need in needs]
     assert len(closure) > 15, "the closure was computed"
     assert len(closure) <= MOST_DISTRIBUTIONS, sorted(closure)
+
+
+def test_the_steps_of_the_demo_are_imported_without_the_rooms_above_them() -> None:
+    found = _imported_by("import assay.demo.pipeline, assay.demo.data")
+    assert "assay.build" in found
+    assert not found & {"assay.prove", "assay.operate", "assay.steer", "assay.demo.operation", "jinja2", "uvicorn"}

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from importlib import metadata
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -214,6 +215,35 @@ def test_a_lambda_is_no_step_because_nothing_names_it() -> None:
 
 def test_modules_can_be_asked_for_by_name() -> None:
     assert code_of_modules(["json", "builtins", "numpy.linalg", "no.such"]) == {"numpy==": metadata.version("numpy")}
+
+
+def test_at_a_prompt_what_was_imported_counts(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.write({"pkg/helper.py": HELPER, "pkg/other.py": "import numpy\na = 1\n"})
+    prompt = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", prompt)
+    exec("import pkg.other\nfrom pkg.helper import helped\ndef work(x): return helped(x)", vars(prompt))
+    before = code_of(prompt.work)
+    assert before.keys() == {"__main__", "def", "numpy==", "pkg.helper", "pkg.other"}
+    project.edit("pkg/helper.py", "x + 1", "x + 2")
+    after = code_of(prompt.work)
+    assert {name for name in before if before[name] != after[name]} == {"pkg.helper"}
+    exec("class Kept:\n    def m(self): return 1\n", vars(prompt))
+    assert code_of(prompt.work)["__main__"] != after["__main__"]
+
+
+@pytest.mark.parametrize("test", ["TYPE_CHECKING", "typing.TYPE_CHECKING"])
+def test_an_import_for_types_alone_does_not_count(project: Project, test: str) -> None:
+    steps = f"""
+import typing
+from typing import TYPE_CHECKING
+if {test}:
+    import pkg.helper
+else:
+    import pkg.other
+def work(x): return x
+"""
+    project.write({"pkg/__init__.py": "", "pkg/helper.py": HELPER, "pkg/other.py": "", "pkg/steps.py": steps})
+    assert project.code().keys() == {"pkg", "pkg.other", "pkg.steps", "def"}
 
 
 def test_at_a_prompt_the_functions_that_were_typed_count() -> None:

@@ -54,7 +54,7 @@ def test_show_prints_all_that_a_run_recorded(assay: CommandLine) -> None:
     facts = [
         run_id,
         *[text for pair in detail["params"].items() for text in pair],
-        *("team", "ground", "nightly", "0.75", "336776", "orders", "delays/1", "train [bold]small[/bold]"),
+        *("team", "ground", "nightly", "0.75", "336776", "orders", "train [bold]small[/bold]"),
         *detail["inputs"].values(),
         *detail["outputs"].values(),
         *[text for one in detail["steps"] for text in (one["name"], one["state"], one["key"][:12])],

@@ -18,9 +18,8 @@ from sqlalchemy import event
 from tests.cli.conftest import ROOT, CommandLine
 
 from assay import __version__
-from assay.cli import main as room
 from assay.cli.main import main, run
-from assay.errors import Tampered
+from assay.errors import AssayError, Tampered
 from assay.operation import OPERATIONS, Operation
 from assay.record import location
 from assay.record.location import open_store
@@ -39,7 +38,7 @@ def becomes(assay: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Callable[[Ca
     assay("runs")
 
     def replace(function: Callable[[Store], Any]) -> None:
-        def runs(store: Store) -> None:
+        def runs(store: Store) -> Any:
             """List runs."""
             return function(store)
 
@@ -277,6 +276,16 @@ def test_what_nobody_foresaw_ends_with_4_and_a_short_message(
     assert assay.refused("runs", code=4).startswith("assay: internal error: ZeroDivisionError")
 
 
+def test_a_long_message_keeps_what_was_wrong_and_its_end(
+    assay: CommandLine, becomes: Callable[[Callable[[Store], Any]], None]
+) -> None:
+    def fail(_: Store) -> None:
+        raise AssayError("\n".join(["the server could not be started", *map(str, range(20))]))
+
+    becomes(fail)
+    assert assay.refused("runs").splitlines() == ["assay: the server could not be started", "16", "17", "18", "19"]
+
+
 @pytest.mark.parametrize(("error", "code"), [(ZeroDivisionError("x"), 4), (Tampered("x"), 2)])
 def test_debug_shows_the_traceback_and_the_code_stays(
     assay: CommandLine, becomes: Callable[[Callable[[Store], Any]], None], error: Exception, code: int
@@ -392,7 +401,7 @@ def test_an_interrupted_demo_leaves_its_run_as_killed(nowhere: CommandLine) -> N
     assert (process.returncode, out) == (130, "")
     assert errors.strip() == "interrupted: what was recorded stays, a run that was going on is marked as killed"
     store = open_store(nowhere.place)
-    assert [row["status"] for row in store.query("run")] == ["killed"]
+    assert store.query("run", order_by=["started"])[-1]["status"] == "killed"
     store.close()
     assert nowhere("doctor").code == 0
 
@@ -402,7 +411,7 @@ def _running(place: Path) -> bool:
         return False
     try:
         store = open_store(place, create=False)
-    except room.AssayError:  # it is being made
+    except AssayError:  # it is being made
         return False
     try:
         return bool(store.query("run", {"status": "running"}))

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.prove.worlds import ACCURACY, Part, evaluated, keep, pair, world
 
 from assay.errors import InvalidInput, NotFound
 from assay.prove.evaluation import (
@@ -20,7 +21,6 @@ from assay.prove.gate import judge
 from assay.record.runs import show_run, start_run
 from assay.record.sqlstore import SqlStore
 from assay.stats import OVERALL, Segment, estimate
-from tests.prove.worlds import ACCURACY, Part, evaluated, keep, pair, world
 
 PARTS = {"a": Part(400), "b": Part(300, -0.05)}
 METRICS = ["accuracy", "auc", "brier", "log_loss", "recall", "precision", "fpr"]
@@ -153,12 +153,13 @@ def test_an_unknown_column_is_told_before_anything_is_scored(
     table = world({"a": Part(20)})
     candidate, baseline = pair(store)
     options: dict[str, object] = {"label": "late", "unit": ["unit"], "segments": ["segment"], **change}
-    for attempt in ("evaluate", "profile"):
+    dataset = keep(store, table)
+    for attempt in (
+        lambda: evaluate(store, candidate, baseline, table, dataset=dataset, **options),  # type: ignore[arg-type] # chosen above
+        lambda: profile_table(table, {"model": np.full(20, 0.5)}, threshold=0.5, **options),  # type: ignore[arg-type] # as above
+    ):
         with pytest.raises(InvalidInput, match=f"there is no column '{name}'") as raised:
-            if attempt == "evaluate":
-                evaluate(store, candidate, baseline, table, dataset=keep(store, table), **options)  # type: ignore[arg-type] # as chosen above
-            else:
-                profile_table(table, {"model": np.full(20, 0.5)}, threshold=0.5, **options)  # type: ignore[arg-type] # as above
+            attempt()
         assert raised.value.hint == hint
         assert raised.value.expected == "late, segment, unit, old, new"
     assert store.query("evaluation") == []

@@ -1,5 +1,6 @@
 """Policies: what they default to, and that every mistake is told with its file, its key and what to write."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, what: str) -> None:
         file.mkdir()
     if what == "not UTF-8":
         file.write_bytes(b"name = '\xe9'")
-    with pytest.raises(InvalidInput, match="the policy (cannot be read: |is not UTF-8 text)") as raised:
+    with pytest.raises(InvalidInput, match=r"the policy (cannot be read: |is not UTF-8 text)") as raised:
         load_policy(file)
     assert raised.value.where == str(file)
 
@@ -74,7 +75,7 @@ def test_bad_toml_is_told_with_its_line() -> None:
         ("0.02", "0.02\nharm_at = nan", "harm_at is nan", ": metrics.accuracy", None),
         ("accuracy", "acuracy", "there is no metric 'acuracy'", ": metrics", "did you mean 'accuracy'?"),
         ("accuracy", "xyzzy", "there is no metric 'xyzzy'", ": metrics", "there are accuracy, "),
-        ("accuracy", "positive_rate", "positive_rate has no better direction", ": metrics.positive_rate", "another"),
+        ("accuracy", "selection_rate", "selection_rate has no better direction", ": metrics.selection_rate", "another"),
         ('name = "flights"', "", "missing required field `name`", "", None),
         ("[metrics.accuracy]\nmargin = 0.02", "[metrics]", "the policy guards no metric", "", None),
         ("[metrics.accuracy]\nmargin = 0.02", "", "missing required field `metrics`", "", None),
@@ -87,7 +88,13 @@ def test_bad_toml_is_told_with_its_line() -> None:
         ("segments", "cross = 0\nsegments", "cross is 0", ": cross", None),
         ("segments", "cross = 4\nsegments", "cross is 4", ": cross", None),
         ("segments", "minimum_n = 0\nsegments", "minimum_n is 0", ": minimum_n", None),
-        ("segments", "on_inconclusive = 'wait'\nsegments", "Invalid enum value 'wait' - at `$.on_inconclusive`", "", None),
+        (
+            "segments",
+            "on_inconclusive = 'wait'\nsegments",
+            "Invalid enum value 'wait' - at `$.on_inconclusive`",
+            "",
+            None,
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_key_and_the_nearest_spelling(
@@ -102,15 +109,21 @@ def test_a_mistake_is_told_with_its_key_and_the_nearest_spelling(
 
 
 def test_a_loss_that_is_no_rate_may_have_a_margin_above_one() -> None:
-    assert parse_policy(GOOD.replace("accuracy", "log_loss").replace("0.02", "1.5"), "p").metrics["log_loss"].margin == 1.5
+    assert (
+        parse_policy(GOOD.replace("accuracy", "log_loss").replace("0.02", "1.5"), "p").metrics["log_loss"].margin == 1.5
+    )
     assert refused(GOOD.replace("accuracy", "log_loss").replace("0.02", "inf")).what == "margin is inf"
     assert refused(GOOD.replace("accuracy", "log_loss").replace("0.02", "-1")).expected is not None
 
 
 def test_the_version_is_that_of_the_content() -> None:
     version = parse_policy(GOOD, "a").version
-    assert version == "b0d0a7e3", "known bytes"
-    reordered = '# why\n[metrics.accuracy]\nmargin = 2e-2\n'
+    content = (
+        '{"alpha":0.05,"cross":2,"metrics":{"accuracy":{"harm_at":0.0,"margin":0.02}},"minimum_n":10,'
+        '"name":"flights","on_inconclusive":"warn","power":0.8,"required":[],"segments":["origin"]}'
+    )
+    assert version == hashlib.sha256(content.encode()).hexdigest()
+    reordered = "# why\n[metrics.accuracy]\nmargin = 2e-2\n"
     assert parse_policy('segments = ["origin"]\nname = "flights"\n' + reordered, "b").version == version
     spelled_out = GOOD.replace("segments", "alpha = 0.05\ncross = 2\nsegments")
     assert parse_policy(spelled_out, "c").version == version

@@ -8,11 +8,13 @@ wherever they stand, also where they have not been executed yet; importing by a 
 import ast
 import functools
 import inspect
+import os
 import sys
 import sysconfig
 import textwrap
 import time
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -25,7 +27,8 @@ from assay.record.canonical import digest, digest_bytes
 __all__ = ["code_of", "code_of_modules", "fingerprint"]
 
 _STDLIB = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib")})
-_INSTALLED = ("site-packages", "dist-packages")
+_INSTALLED = tuple(f"{os.sep}{folder}{os.sep}" for folder in ("site-packages", "dist-packages"))
+_DEFINITIONS: "weakref.WeakKeyDictionary[Callable[..., object], str]" = weakref.WeakKeyDictionary()
 _SETTLED_NS = 2_000_000_000  # a file changed later than this before now may change again within one tick of its clock
 
 
@@ -44,7 +47,11 @@ def code_of(function: Callable[..., object]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     _visit(function.__module__, found, own_package=function.__module__.partition(".")[0])
-    found["def"] = _definition(function)
+    if function.__name__ == "<lambda>":
+        raise InvalidInput("a lambda cannot be a step", expected="a function with a name", hint="write it with def")
+    if function not in _DEFINITIONS:
+        _DEFINITIONS[function] = _definition(function)
+    found["def"] = _DEFINITIONS[function]
     return dict(sorted(found.items()))
 
 
@@ -58,7 +65,11 @@ def code_of_modules(names: Iterable[str]) -> dict[str, str]:
 
 def fingerprint(source: str | bytes) -> str:
     """Hash of the syntax tree: white space, comments and docstrings do not count. SyntaxError for no Python."""
-    tree = ast.parse(source)
+    return _fingerprint(ast.parse(source))
+
+
+def _fingerprint(tree: ast.Module) -> str:
+    """Of a tree, which loses its docstrings."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _has_docstring(
             node
@@ -73,8 +84,6 @@ def _has_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.Async
 
 
 def _definition(function: Callable[..., object]) -> str:
-    if function.__name__ == "<lambda>":
-        raise InvalidInput("a lambda cannot be a step", expected="a function with a name", hint="write it with def")
     try:
         return fingerprint(textwrap.dedent(inspect.getsource(function)))
     except (OSError, SyntaxError):
@@ -118,7 +127,8 @@ def _visit_prompt(found: dict[str, str], own_package: str) -> None:
     found["__main__"] = ""  # so that it is not visited again from below
     for name, value in sorted(content.items()):
         if isinstance(value, ModuleType):
-            _visit(value.__name__, found, own_package)
+            for loaded in [m for m in sys.modules if f"{m}.".startswith(f"{value.__name__}.")]:  # `import a.b` binds a
+                _visit(loaded, found, own_package)
         elif getattr(value, "__module__", None) != "__main__":
             _visit(getattr(value, "__module__", None) or "", found, own_package)
         else:
@@ -129,7 +139,7 @@ def _visit_prompt(found: dict[str, str], own_package: str) -> None:
 
 
 def _is_installed(path: str) -> bool:
-    return any(folder in Path(path).parts for folder in _INSTALLED)
+    return any(folder in path for folder in _INSTALLED)
 
 
 def _source_of(name: str) -> _Source | None:
@@ -158,7 +168,12 @@ def _spec_of(name: str) -> ModuleSpec | None:
 
 def _add_distribution(top: str, found: dict[str, str]) -> None:
     for distribution in _distributions().get(top, ()):
-        found[f"{distribution}=="] = metadata.version(distribution)
+        found[f"{distribution}=="] = _version(distribution)
+
+
+@functools.lru_cache(maxsize=1024)
+def _version(distribution: str) -> str:
+    return metadata.version(distribution)
 
 
 @functools.lru_cache(maxsize=1)
@@ -184,14 +199,26 @@ def _parsed(path: str, _inode: int, _changed_ns: int, _size: int) -> tuple[str, 
     if tree is None:  # compiled, or not Python as this version reads it: every byte counts
         return digest_bytes(content), ()
     imported = []
-    for node in ast.walk(tree):
+    for node in _executed(tree):
         if isinstance(node, ast.Import):
             imported += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = "." * node.level + (node.module or "")
             imported.append(base)
             imported += [f"{base}{'' if base.endswith('.') else '.'}{alias.name}" for alias in node.names]
-    return fingerprint(content), tuple(imported)
+    return _fingerprint(tree), tuple(imported)
+
+
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING:`, which no program runs."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and getattr(node.test, "attr", getattr(node.test, "id", None)) == "TYPE_CHECKING":
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
 
 
 def _absolute(name: str, importer: str, is_package: bool) -> str:

@@ -23,6 +23,7 @@ __all__ = ["main"]
 
 INTERNAL_ERROR = 4
 INTERRUPTED = 130
+_MOST_LINES = 5
 _VERDICT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
 
 
@@ -52,7 +53,7 @@ def run(arguments: list[str]) -> int:
     except AssayError as error:
         if debug:
             traceback.print_exc()
-        return _say(str(error), error.exit_code)
+        return _say(_short(str(error)), error.exit_code)
     except Exception as error:  # noqa: BLE001 - what nobody foresaw is a message too, not a traceback
         if debug:
             traceback.print_exc()
@@ -172,6 +173,12 @@ def _progress(as_json: bool) -> Iterator[None]:
 def _say_usage(error: click.UsageError) -> int:
     command = error.ctx.command_path if error.ctx is not None else "assay"
     return _say(f"{error.format_message()}\n  try: {command} --help", error.exit_code)
+
+
+def _short(message: str) -> str:
+    """The first line, which says what was wrong, and the last ones, as of a server that could not start."""
+    first, *rest = message.splitlines()
+    return "\n".join([first, *rest[-(_MOST_LINES - 1) :]])
 
 
 def _say(text: str, code: int) -> int:

@@ -61,7 +61,7 @@ def prepare_data(turn: Turn) -> None:
             }
         )
         turn.datasets = [*raw, features]
-    tell("data", 1.0)
+    tell("data", 1.0, f"{features.rows:,} flights")
 
 
 def first_champion(turn: Turn) -> tuple[GateResult, ModelVersion]:
@@ -87,7 +87,7 @@ def first_champion(turn: Turn) -> tuple[GateResult, ModelVersion]:
         )
     with training_run(turn, f"train {best}") as run:
         champion = fit_and_register(turn, run, rows, best, HOLD_OUT, hold_out)
-    tell("train", 1.0)
+    tell("train", 1.0, f"{len(losses)} configurations; {best} is the candidate")
     tell("gate", 0.0, "the first candidate beside the baseline, by segment")
     judged = snapshot(store, "hold-out", hold_out, source_system=data.ORIGIN, licence=data.LICENCE)
     verdict = judge_on(turn, champion, baseline, hold_out, judged)
