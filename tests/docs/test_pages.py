@@ -51,7 +51,7 @@ def test_a_page_that_is_wrong_is_noticed(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(AssertionError, match="assay 9"):
         console("$ assay --version\nassay 9\n")
     with pytest.raises(AssertionError, match="exit code 2"):
-        console("$ assay runs\n")
+        console("$ assay --store nowhere runs\n")
 
 
 def console(text: str) -> None:

@@ -177,7 +177,7 @@ def _say_usage(error: click.UsageError) -> int:
 
 def _short(message: str) -> str:
     """The first line, which says what was wrong, and the last ones, as of a server that could not start."""
-    first, *rest = message.splitlines()
+    first, *rest = message.splitlines() or [""]
     return "\n".join([first, *rest[-(_MOST_LINES - 1) :]])
 
 

@@ -1,8 +1,8 @@
 """Third chapter: the trigger retrains on fresh data, the gate tells the candidates apart, one is promoted live."""
 
 import random
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
 
@@ -121,9 +121,7 @@ def _traffic(replay: Replay, first: date) -> Iterator[None]:
         for day in days_between(first, first + timedelta(days=TRAFFIC_DAYS)):
             replay.send_day(day)
 
-    thread = threading.Thread(target=send, name="traffic")
-    thread.start()
-    try:
+    with ThreadPoolExecutor(1, "traffic") as pool:
+        sending = pool.submit(send)
         yield
-    finally:
-        thread.join()
+        sending.result()  # raises what went wrong there

@@ -6,9 +6,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.build.packaging import load_model
+from assay.build.splits import split_by_time
 from assay.demo.first import GO_LIVE, HOLD_OUT
 from assay.demo.pipeline import LABEL
-from assay.demo.replay import Replay, days_between
+from assay.demo.replay import Replay, days_between, start_of
 from assay.demo.turn import Turn
 from assay.operate.monitor import Monitor, MonitorState, check_day, create_monitor, monitor_state, reference_of
 from assay.operate.windows import ServingDays
@@ -28,8 +29,9 @@ def watch(turn: Turn, champion: ModelVersion, hold_out: pa.Table) -> Monitor:
     """Watch a version for loss of daily AUC, against what it showed day by day on its hold-out."""
     loaded = load_model(turn.store, champion)
     days = []
-    for day in sorted(set(hold_out["date"].to_pylist())):
-        rows = hold_out.filter(pc.equal(hold_out["date"], day))
+    dates = pc.strftime(hold_out["departure"], format="%Y-%m-%d")  # in UTC, as the serving windows count days
+    for day in pc.unique(dates).to_pylist():
+        rows = hold_out.filter(pc.equal(dates, day))
         labels = rows[LABEL].cast(pa.float64()).to_numpy(zero_copy_only=False)
         days.append((labels, loaded.predict_table(rows)))
     reference = reference_of(days, alpha=ALPHA)
@@ -43,7 +45,7 @@ def watch_until_decay(
 ) -> tuple[Monitor, MonitorState, date]:
     """Replay day after day until the monitor alarms; returns it, where it stands, and the first day not replayed."""
     past = turn.known_by(GO_LIVE)
-    hold_out = past.filter(pc.greater_equal(past["date"], str(HOLD_OUT)))
+    (hold_out,) = split_by_time(past, "departure", [start_of(HOLD_OUT), start_of(GO_LIVE)])
     monitor = watch(turn, champion, hold_out)
     total = (LAST_DAY - GO_LIVE).days
     for number, day in enumerate(days_between(GO_LIVE, LAST_DAY)):

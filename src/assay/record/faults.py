@@ -56,7 +56,9 @@ def is_storage_fault(error: Exception) -> bool:
 def _from_os(error: OSError, location: str) -> StoreUnavailable:
     where = str(error.filename or location)
     if error.errno in _FULL:
-        return StoreUnavailable("the disk is full, and this was not recorded", where=where, hint="free some space and repeat")
+        return StoreUnavailable(
+            "the disk is full, and this was not recorded", where=where, hint="free some space and repeat"
+        )
     if error.errno in _READ_ONLY:
         return StoreUnavailable(
             "the store's folder cannot be written",

@@ -60,7 +60,7 @@ class Champion(msgspec.Struct, frozen=True):
 
 
 class Decay(msgspec.Struct, frozen=True):
-    """What the monitor saw. AUC is the mean of the daily values; `e_value` is the evidence, 1/alpha alarms."""
+    """What the monitor saw. AUC is the mean of the daily values; 2/alpha of `e_value`, the evidence, alarms."""
 
     alarm_day: str | None
     days: int

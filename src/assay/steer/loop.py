@@ -71,7 +71,7 @@ def summarise(store: Store, model: str) -> LoopSummary:
     later = gates[1:]
     refused = next((gate for gate in later if gate["outcome"] != "pass"), None)
     deployed = next((gate for gate in later if gate["mv_id"] in {move["mv_id"] for move in moves[1:]}), None)
-    drills = store.query("drill", {"model": model}, order_by=["-ts"], limit=1)
+    drills = store.query("drill", {"model": model, "kind": "rollback", "result": "pass"}, order_by=["-ts"], limit=1)
     seeded = store.query("run", {"experiment": model, "seed !=": None}, order_by=["started"], limit=1)
     windows = store.query("serving_window", {"model": model})
     return LoopSummary(
