@@ -20,7 +20,8 @@ class Operation:
 
     name: str
     function: Callable[..., Any]
-    creates_store: bool
+    creates_store: bool = False
+    check: Callable[..., None] | None = None
 
     @property
     def summary(self) -> str:
@@ -31,11 +32,16 @@ class Operation:
 OPERATIONS: dict[str, Operation] = {}
 
 
-def operation(name: str, *, creates_store: bool = False) -> Callable[[Function], Function]:
-    """Register the decorated function as the operation `name`; most work on a store that is there already."""
+def operation(
+    name: str, *, creates_store: bool = False, check: Callable[..., None] | None = None
+) -> Callable[[Function], Function]:
+    """Register the decorated function as the operation `name`; most work on a store that is there already.
+
+    One that makes a store has its options looked at by `check` before: a refused input makes none.
+    """
 
     def register(function: Function) -> Function:
-        OPERATIONS[name] = Operation(name, function, creates_store)
+        OPERATIONS[name] = Operation(name, function, creates_store, check)
         return function
 
     return register

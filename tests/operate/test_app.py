@@ -269,7 +269,7 @@ def test_what_cannot_be_logged_is_not_answered(served: Served, monkeypatch: pyte
 # --- life -------------------------------------------------------------------------------------------------------------
 
 
-def test_it_is_ready_between_start_and_shutdown(served: Served) -> None:
+def test_it_is_ready_between_start_and_shutdown(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     application = served.application
     states = [call(application, "GET", "/health/ready")]
 
@@ -280,7 +280,9 @@ def test_it_is_ready_between_start_and_shutdown(served: Served) -> None:
         await events.put({"type": "lifespan.startup"})
         assert await sent.get() == {"type": "lifespan.startup.complete"}
         states.append(await asyncio.to_thread(call, application, "GET", "/health/ready"))
-        served.watcher.problem = "the store is away"
+        monkeypatch.setattr(served.watcher, "_look", lambda: "the store is away")
+        while served.watcher.problem is None:
+            await asyncio.sleep(0.01)
         states.append(await asyncio.to_thread(call, application, "GET", "/health/ready"))
         await events.put({"type": "lifespan.shutdown"})
         assert await sent.get() == {"type": "lifespan.shutdown.complete"}

@@ -132,6 +132,8 @@ def _invoke(operation: Operation, given: dict[str, object]) -> None:
         announced.append(begun)
         _print(begun, as_json)
 
+    if operation.check is not None:
+        operation.check(**given)
     store = open_store(str(location) if location else None, create=operation.creates_store)
     try:
         with _progress(as_json), announcing(show_begun):

@@ -36,7 +36,20 @@ class DemoResult(LoopSummary, frozen=True, kw_only=True):
     report: str
 
 
-@operation("demo", creates_store=True)
+def check_options(seed: int, report: str, journal: str | None, **_: object) -> None:
+    """Refuse what would fail at the end of the turn, before it begins."""
+    if seed < 0:
+        raise InvalidInput(f"seed is {seed}", expected="0 or more")
+    named = {"report": report} | ({"journal": journal} if journal else {})
+    for what, name in named.items():
+        path = Path(name).absolute()
+        if path.is_dir() or not path.parent.is_dir():
+            raise InvalidInput(
+                f"the {what} cannot be written", where=str(path), expected="the name of a file in a folder that exists"
+            )
+
+
+@operation("demo", creates_store=True, check=check_options)
 def demo(
     store: Store,
     *,
@@ -50,13 +63,8 @@ def demo(
     Data, training, evaluation by segment, gate, serving, late labels, decay, retraining, a refused and a promoted
     candidate, a rollback drill and a report. The journal is a check from outside that nothing is lost.
     """
-    if seed < 0:
-        raise InvalidInput(f"seed is {seed}", expected="0 or more")
+    check_options(seed, report, journal)
     target = Path(report).absolute()
-    if target.is_dir() or not target.parent.is_dir():  # not at the end of the turn
-        raise InvalidInput(
-            "the report cannot be written", where=str(target), expected="the name of a file in a folder that exists"
-        )
     with _demo_time(store, Path(journal).absolute() if journal else None):
         return _turn_once(store, seed, FAST if fast else FULL, target)
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ _WRITERS = 4155736180  # key of the lock that a PostgreSQL transaction holds; se
 _MOST_VALUES = 1_000  # more are sent as one value: a statement takes 32,766 of them in SQLite, 65,535 in PostgreSQL
 _REFUSALS = (IntegrityError, DataError, ProgrammingError, OverflowError, UnicodeEncodeError)
 _TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_ROWID", "23505")
+_SWITCH_PAUSE_S = 0.01
 _OPERATORS = ("!=", ">=", "<=", "=", ">", "<", "in", "prefix")
 
 
@@ -40,7 +42,8 @@ def make_engine(url: sa.URL) -> sa.Engine:
     def _configure(connection: sqlite3.Connection, _record: object) -> None:
         # WAL with NORMAL keeps every commit over a killed process; only a power cut may lose the last ones.
         connection.isolation_level = None  # transactions begin below, not when the driver thinks so
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        _use_wal(connection)
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
@@ -49,6 +52,21 @@ def make_engine(url: sa.URL) -> sa.Engine:
         connection.exec_driver_sql(f"BEGIN {mode}")
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file to a write-ahead log, once in its life.
+
+    Switching does not wait for others as writing does: where several processes open a new file at once, it is repeated.
+    """
+    deadline = time.monotonic() + _WAIT_S
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_SWITCH_PAUSE_S)
 
 
 class SqlStore:
