@@ -188,7 +188,7 @@ def test_without_a_candidate_that_may_go_live_the_champion_stays(store: SqlStore
     promote(store, "flights-late", 1, override="a test")
     turn = Turn(store, "flights-late", 0, FAST, POLICY)
     verdict = cast(GateResult, None)
-    candidates = Candidates("schedule", "2013-10-01", pa.table({}), [(v, verdict) for v in versions[1:]], {})
+    candidates = Candidates(pa.table({}), [(v, verdict) for v in versions[1:]])
     told: list[str] = []
     replay = Silent()
     with listening(lambda stage, share, detail: told.append(detail)):

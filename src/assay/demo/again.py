@@ -40,11 +40,8 @@ TRAFFIC_DAYS = 14
 class Candidates(msgspec.Struct, frozen=True):
     """What retraining gave: versions with their verdicts, in the order in which the gate saw them."""
 
-    trigger: str
-    until: str
     hold_out: pa.Table
     judged: list[tuple[ModelVersion, GateResult]]
-    changed: dict[int, str]
 
 
 def retrain(turn: Turn, champion: ModelVersion, state: MonitorState, today: date) -> Candidates:
@@ -70,19 +67,12 @@ def retrain(turn: Turn, champion: ModelVersion, state: MonitorState, today: date
             rows = sample_rows(tables[change], turn.size.train_share, turn.seed)
             with training_run(turn, f"candidate {number + 1}", trigger_type=kind) as child:
                 child.tags({"change": change or "none"})
-                versions.append((change, fit_and_register(turn, child, rows, configuration, cut, hold_out)))
+                versions.append(fit_and_register(turn, child, rows, configuration, cut, hold_out))
         judged_on = snapshot(store, "hold-out", hold_out, source_system=data.ORIGIN, licence=data.LICENCE)
-        judged = []
-        for _, version in versions:  # the gate is given versions and rows, not how they were made
-            judged.append((version, judge_on(turn, version, champion, hold_out, judged_on)))
+        # The gate is given versions and rows, not how they were made.
+        judged = [(version, judge_on(turn, version, champion, hold_out, judged_on)) for version in versions]
     tell("retrain", 1.0, ", ".join(f"version {v.version}: {g.verdict}" for v, g in judged))
-    return Candidates(
-        trigger=kind,
-        until=str(cut),
-        hold_out=hold_out,
-        judged=judged,
-        changed={version.version: change for change, version in versions if change},
-    )
+    return Candidates(hold_out, judged)
 
 
 def promote_live(
