@@ -17,6 +17,9 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "demo": Command("assay.demo.operation", "Turn the whole loop once on a year of real flights"),
     "doctor": Command("assay.operate.doctor", "Check the store, its blobs, the ledger and the prediction logs"),
+    "gate": Command(
+        "assay.prove.judgement", "Judge an evaluation by a policy, or compute a recorded verdict once more"
+    ),
     "ledger list": Command("assay.record.ledger", "List decisions, newest first"),
     "ledger verify": Command("assay.record.ledger", "Check the chain of decisions from the first entry to the last"),
     "models": Command("assay.record.registry", "List models with their versions, aliases and verdicts"),

@@ -24,7 +24,8 @@ def derive(operation: Operation, invoke: Invoke) -> click.Command:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             parameters.append(_option(parameter, kind, text))
         else:
-            parameters.append(click.Argument([parameter.name], type=kind))
+            required = parameter.default is inspect.Parameter.empty
+            parameters.append(click.Argument([parameter.name], type=kind, required=required))
 
     def callback(**given: object) -> None:
         invoke(operation, given)

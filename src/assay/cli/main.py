@@ -155,7 +155,7 @@ def _print(result: object, as_json: bool) -> None:
 
 
 def _code_of(result: object) -> int:
-    if getattr(result, "sound", True) is False:
+    if getattr(result, "sound", True) is False or getattr(result, "reproduced", None) is False:
         return 1
     return _VERDICT_CODES.get(getattr(result, "verdict", "pass"), 0)
 

@@ -14,6 +14,7 @@ from assay.cli.tables import lines, number, pairs, table, when
 if TYPE_CHECKING:
     from assay.operate.doctor import Examination
     from assay.operate.serve import Serving
+    from assay.prove.judgement import Judgement
     from assay.prove.promotion import Promotion
     from assay.record.ledger import Entry, Verification
     from assay.record.registry import ModelSummary
@@ -82,6 +83,8 @@ def _entries(entries: "list[Entry]") -> RenderableType:
     shown = table("no", "kind", "subject", "when", "who", "hash", "what")
     for entry in entries:
         what = str(entry.detail.get("verdict") or entry.detail.get("reason") or "")
+        if "gate" in entry.detail:
+            what += f" ({str(entry.detail['gate'])[:8]})"
         reasons = entry.detail.get("reasons")
         if isinstance(reasons, list) and reasons:
             what += f": {reasons[0]}"
@@ -149,6 +152,46 @@ def _promotion(done: "Promotion") -> RenderableType:
     )
 
 
+def _judgement(found: "Judgement") -> RenderableType:
+    colour = {"pass": "green", "fail": "red", "inconclusive": "yellow"}[found.verdict]
+    head = f"{found.verdict}: {found.model}/{found.version} against version {found.baseline_version}"
+    said = [f"{head} by policy {found.policy} ({found.policy_version[:12]}), alpha {found.alpha:g}"]
+    said += [f"  {reason}" for reason in found.reasons]
+    if found.reproduced is None:
+        said.append(
+            f"verdict {found.gate_id[:8]}, decision {found.decision}, use {found.validation_uses} of these rows"
+        )
+    elif found.reproduced:
+        said.append(f"the same as recorded with decision {found.decision}, to the last bit")
+    else:
+        said.append(f"NOT as recorded with decision {found.decision}: {', '.join(found.differences)} differ")
+    return Group(lines(said, colour), _checks(found))
+
+
+def _checks(found: "Judgement") -> RenderableType:
+    headings = ("segment", "metric", "rows", "value", "baseline", "difference", "interval", "p Holm", "verdict")
+    shown = table(*headings, "rows needed")
+    for check in found.checks:
+        interval = f"{check.low:+.4f} to {check.high:+.4f}" if check.low is not None and check.high is not None else ""
+        shown.add_row(
+            check.segment,
+            check.metric,
+            f"{check.n:,}",
+            _number(check.value, ".4f"),
+            _number(check.baseline_value, ".4f"),
+            _number(check.delta, "+.4f"),
+            interval,
+            f"{check.p_holm:.2g}",
+            check.verdict,
+            _number(check.rows_needed, ","),
+        )
+    return shown
+
+
+def _number(value: float | None, form: str) -> str:
+    return format(value, form) if value is not None else ""
+
+
 def _serving(begun: "Serving") -> RenderableType:
     return Text(
         f"{begun.endpoint} answers at {begun.url}/predict with {begun.model}/{begun.version}; Ctrl-C ends it.\n"
@@ -159,6 +202,7 @@ def _serving(begun: "Serving") -> RenderableType:
 RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "DemoResult": demo_table,
     "Examination": _examination,
+    "Judgement": _judgement,
     "Promotion": _promotion,
     "RunDetail": _run_detail,
     "Serving": _serving,

@@ -2,16 +2,19 @@
 
 from assay.prove.evaluation import Evaluation, evaluate, load_evaluation
 from assay.prove.gate import GateResult, gate
+from assay.prove.judgement import Judgement, judge_evaluation
 from assay.prove.policy import Policy, load_policy, parse_policy
 from assay.prove.promotion import Promotion, promote, rollback
 
 __all__ = [
     "Evaluation",
     "GateResult",
+    "Judgement",
     "Policy",
     "Promotion",
     "evaluate",
     "gate",
+    "judge_evaluation",
     "load_evaluation",
     "load_policy",
     "parse_policy",

@@ -85,6 +85,7 @@ def gate(store: Store, evaluation: Evaluation, policy: Policy) -> GateResult:
             "gate",
             f"{evaluation.candidate.model}/{evaluation.candidate.version}",
             {
+                "gate": gate_id,
                 "verdict": verdict,
                 "reasons": reasons,
                 "evaluation": evaluation.evaluation_id,

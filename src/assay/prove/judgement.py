@@ -1,0 +1,97 @@
+"""Judging from the command line: an evaluation by a policy file, or a verdict of the past once more.
+
+A verdict is a function of the stored profile and the policy, so it can be computed again, to the last bit, by anyone
+who has the store.
+"""
+
+import json
+from typing import Annotated
+
+import msgspec
+
+from assay.errors import InvalidInput, NotFound
+from assay.operation import operation
+from assay.prove.evaluation import load_evaluation
+from assay.prove.gate import GateResult, gate, judge
+from assay.prove.policy import Policy, load_policy
+from assay.record.canonical import canonical_json
+from assay.record.store import Row, Store
+
+__all__ = ["Judgement", "judge_evaluation"]
+
+
+class Judgement(GateResult, frozen=True, kw_only=True):
+    """A verdict. `reproduced` is None for a new one; of a replay it says whether all is the same as recorded."""
+
+    reproduced: bool | None = None
+    differences: tuple[str, ...] = ()
+
+
+@operation("gate")
+def judge_evaluation(
+    store: Store,
+    evaluation: str | None = None,
+    *,
+    policy: Annotated[str | None, "The TOML file that says what a candidate must show"] = None,
+    replay: Annotated[str | None, "Compute the recorded verdict with this id once more, and record nothing"] = None,
+) -> Judgement:
+    """Judge an evaluation by a policy, or compute a recorded verdict once more.
+
+    The first characters of an id are enough. The verdict is the exit code: 0 pass, 1 fail, 3 inconclusive; 1 also for a
+    replay that gives something else than was recorded.
+
+    Raises InvalidInput unless either an evaluation with a policy or a replay is asked for, NotFound for unknown ids.
+    """
+    if replay is not None:
+        if evaluation is not None or policy is not None:
+            raise InvalidInput("a replay takes neither an evaluation nor a policy", hint="assay gate --replay ID")
+        return _again(store, _find(store, "gate", "id", replay, {"mode": "auto"}))
+    if evaluation is None or policy is None:
+        raise InvalidInput("what is to be judged?", expected="an evaluation and --policy FILE, or --replay ID")
+    row = _find(store, "evaluation", "evaluation_id", evaluation, {})
+    found = gate(store, load_evaluation(store, row["evaluation_id"]), load_policy(policy))
+    return Judgement(**{name: getattr(found, name) for name in GateResult.__struct_fields__})
+
+
+def _again(store: Store, row: Row) -> Judgement:
+    evaluation = load_evaluation(store, row["evaluation_id"])
+    detail = json.loads(row["detail"])
+    policy = msgspec.convert(detail["policy"], Policy)
+    verdict, reasons, checks = judge(evaluation, policy)
+    recorded = {
+        "verdict": (row["outcome"], verdict),
+        "policy": (row["policy_version"], policy.version),
+        "model": (row["subject_hash"], evaluation.candidate.hash),
+        "reasons": (detail["reasons"], reasons),
+        "checks": (row["checks"], canonical_json(msgspec.to_builtins(checks))),
+    }
+    differences = [name for name, (before, now) in recorded.items() if before != now]
+    entry = json.loads(store.get("ledger", {"seq": row["decision"]})["body"])["detail"]
+    differences += [name for name in ("verdict", "reasons") if entry[name] != recorded[name][0]]
+    return Judgement(
+        gate_id=row["id"],
+        evaluation_id=row["evaluation_id"],
+        model=evaluation.candidate.model,
+        version=evaluation.candidate.version,
+        baseline_version=evaluation.baseline.version,
+        policy=policy.name,
+        policy_version=policy.version,
+        alpha=policy.alpha,
+        verdict=verdict,
+        reasons=reasons,
+        checks=checks,
+        validation_uses=entry["validation_uses"],
+        decision=row["decision"],
+        reproduced=not differences,
+        differences=tuple(sorted(set(differences))),
+    )
+
+
+def _find(store: Store, kind: str, column: str, prefix: str, where: dict[str, object]) -> Row:
+    name = "verdict" if kind == "gate" else kind
+    rows = store.query(kind, {f"{column} prefix": prefix, **where}, limit=2) if prefix else []
+    if not rows:
+        raise NotFound(f"no {name} whose id begins with {prefix!r}", where=store.location, hint="`assay ledger list`")
+    if len(rows) > 1:
+        raise InvalidInput(f"more than one {name} begins with {prefix!r}", hint="give more characters of the id")
+    return rows[0]
