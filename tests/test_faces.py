@@ -69,7 +69,16 @@ def test_an_operation_takes_a_store_and_plain_values_and_returns_what_can_be_pri
         options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
         assert set(options) - {types.NoneType} <= set(PLAIN), f"{name}: {parameter.name}"
         is_option = parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        assert is_option == (parameter.default is not inspect.Parameter.empty), "options have defaults, arguments none"
+        allowed = (
+            parameter.default is not inspect.Parameter.empty
+            if is_option
+            else parameter.default
+            in (
+                inspect.Parameter.empty,
+                None,
+            )
+        )
+        assert allowed, "an option has a default, an argument is required or may be left out"
         assert (types.NoneType in options) == (parameter.default is None)
     result = hints["return"]
     (result,) = typing.get_args(result) or (result,)

@@ -222,6 +222,7 @@ def test_ledger_and_row_agree_with_the_verdict(either_store: SqlStore) -> None:
     assert (entry.seq, row["decision"]) == (result.decision, result.decision)
     assert entry.subject == "late/2"
     assert entry.detail == {
+        "gate": result.gate_id,
         "verdict": "fail",
         "reasons": result.reasons,
         "evaluation": evaluation.evaluation_id,
