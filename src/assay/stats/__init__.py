@@ -5,14 +5,21 @@ called, so that importing this room stays cheap.
 """
 
 from assay.stats.buckets import bucket_of
+from assay.stats.clustered import MeanEstimate, clustered_ratio, paired_t
 from assay.stats.compare import Comparison, compare
+from assay.stats.delong import AucDifference, DeLong, auc_interval, compare_aucs, delong, delong_from_histogram
+from assay.stats.equivalence import rate_equivalence_power
 from assay.stats.estimate import Estimate, estimate
+from assay.stats.false_discovery import benjamini_hochberg, benjamini_yekutieli
 from assay.stats.intervals import Interval, newcombe_independent, wilson
 from assay.stats.metrics import METRICS, Metric, metric_named
+from assay.stats.mix import Mix, kitagawa
 from assay.stats.multiplicity import holm
+from assay.stats.newcombe import newcombe_paired
 from assay.stats.paired import mcnemar_p, tango_interval, tango_p_not_worse, tango_p_worse, tango_z
 from assay.stats.power import minimum_difference, rows_needed
 from assay.stats.profile import Profile
+from assay.stats.rate_ratio import koopman_interval, koopman_z, mover_ratio, ratio_p_above, ratio_p_below
 from assay.stats.segment import OVERALL, Segment
 from assay.stats.sequential import (
     BettingTest,
@@ -24,36 +31,68 @@ from assay.stats.sequential import (
     normal_mixture_log,
 )
 from assay.stats.state import State
+from assay.stats.unpaired import (
+    miettinen_nurminen_interval,
+    miettinen_nurminen_p_not_worse,
+    miettinen_nurminen_p_worse,
+    miettinen_nurminen_z,
+    two_rates_p,
+)
 
 __all__ = [
     "METRICS",
     "OVERALL",
+    "AucDifference",
     "BettingTest",
     "Comparison",
+    "DeLong",
     "Estimate",
     "Interval",
+    "MeanEstimate",
     "MeanSequence",
     "Metric",
+    "Mix",
     "Profile",
     "Segment",
     "State",
+    "auc_interval",
+    "benjamini_hochberg",
+    "benjamini_yekutieli",
     "bernoulli_interval",
     "beta_binomial_bound",
     "beta_binomial_log",
     "bucket_of",
+    "clustered_ratio",
     "compare",
+    "compare_aucs",
+    "delong",
+    "delong_from_histogram",
     "estimate",
     "holm",
+    "kitagawa",
+    "koopman_interval",
+    "koopman_z",
     "mcnemar_p",
     "metric_named",
+    "miettinen_nurminen_interval",
+    "miettinen_nurminen_p_not_worse",
+    "miettinen_nurminen_p_worse",
+    "miettinen_nurminen_z",
     "minimum_difference",
+    "mover_ratio",
     "newcombe_independent",
+    "newcombe_paired",
     "normal_mixture_bound",
     "normal_mixture_log",
+    "paired_t",
+    "rate_equivalence_power",
+    "ratio_p_above",
+    "ratio_p_below",
     "rows_needed",
     "tango_interval",
     "tango_p_not_worse",
     "tango_p_worse",
     "tango_z",
+    "two_rates_p",
     "wilson",
 ]

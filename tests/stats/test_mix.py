@@ -1,0 +1,70 @@
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.errors import InvalidInput
+from assay.stats import kitagawa
+
+SEGMENT = st.tuples(st.integers(0, 500), st.integers(0, 500), st.floats(0, 1), st.floats(0, 1))
+SEGMENTS = st.lists(SEGMENT, min_size=1, max_size=8).filter(
+    lambda rows: any(r[0] for r in rows) and any(r[1] for r in rows)
+)
+
+
+def test_moved_traffic_and_changed_behaviour_by_hand() -> None:
+    # shares .5/.5 to .8/.2, means .9/.5 to .8/.5: mix .3*(.85 - .5), rate .65*(-.1)
+    found = kitagawa([50, 50], [45, 25], [80, 20], [64, 10])
+    assert found.delta == pytest.approx(0.04)
+    assert found.mix == pytest.approx(0.105)
+    assert found.rate == pytest.approx(-0.065)
+    assert found.rate_by_segment == pytest.approx([-0.065, 0.0])
+
+
+@given(SEGMENTS)
+def test_mix_and_rate_are_all_of_the_change(rows: list[tuple[int, int, float, float]]) -> None:
+    n_0, n_1 = [r[0] for r in rows], [r[1] for r in rows]
+    s_0, s_1 = [round(r[0] * r[2]) for r in rows], [round(r[1] * r[3]) for r in rows]
+    found = kitagawa(n_0, s_0, n_1, s_1)
+    exact = Fraction(sum(s_1), sum(n_1)) - Fraction(sum(s_0), sum(n_0))
+    assert found.mix + found.rate == pytest.approx(float(exact), abs=1e-14)
+    assert found.delta == pytest.approx(float(exact), abs=1e-15)
+    assert math.fsum(found.mix_by_segment) == pytest.approx(found.mix, abs=1e-15)
+    assert math.fsum(found.rate_by_segment) == pytest.approx(found.rate, abs=1e-15)
+
+
+@given(SEGMENTS)
+def test_turning_time_around_turns_the_signs(rows: list[tuple[int, int, float, float]]) -> None:
+    n_0, n_1 = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
+    s_0, s_1 = n_0 * [r[2] for r in rows], n_1 * [r[3] for r in rows]
+    found, back = kitagawa(n_0, s_0, n_1, s_1), kitagawa(n_1, s_1, n_0, s_0)
+    np.testing.assert_allclose(back.mix_by_segment, -found.mix_by_segment, atol=1e-14)
+    np.testing.assert_allclose(back.rate_by_segment, -found.rate_by_segment, atol=1e-14)
+
+
+def test_the_same_shares_leave_only_rate_and_the_same_means_only_mix() -> None:
+    assert kitagawa([10, 30], [5, 20], [20, 60], [18, 30]).mix == pytest.approx(0.0, abs=1e-15)
+    assert kitagawa([10, 30], [5, 24], [50, 20], [25, 16]).rate == pytest.approx(0.0, abs=1e-15)
+
+
+def test_a_segment_that_comes_or_goes_is_mix() -> None:
+    found = kitagawa([10, 0, 10], [9, 0, 5], [10, 10, 0], [9, 2, 0])
+    assert found.rate == 0.0
+    assert found.mix == pytest.approx(11 / 20 - 14 / 20)
+    assert kitagawa([5, 0], [2, 0], [5, 0], [3, 0]).rate == pytest.approx(0.2)
+
+
+def test_wrong_counts_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="sums after"):
+        kitagawa([1, 2], [1, 1], [1, 2], [1])
+    with pytest.raises(InvalidInput, match="not finite"):
+        kitagawa([1, 2], [1, math.nan], [1, 2], [1, 1])
+    with pytest.raises(InvalidInput, match="negative rows"):
+        kitagawa([1, -2], [1, 1], [1, 2], [1, 1])
+    with pytest.raises(InvalidInput, match="without rows after"):
+        kitagawa([1, 2], [1, 1], [1, 0], [1, 1])
+    with pytest.raises(InvalidInput, match="no rows before"):
+        kitagawa([0, 0], [0, 0], [1, 0], [1, 0])
