@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -191,7 +192,7 @@ def test_commands_that_look_closer_print_what_happened(done: Done, capsys: pytes
     assert models[said["promoted"]["version"]]["aliases"] == ["champion"]
     assert models[said["refused"]["version"]]["verdict"] == "fail"
     ledger = _assay(capsys, place, "ledger", "list")
-    assert f"fail: {said['refused']['reasons'][0]}" in ledger
+    assert re.search(rf"fail \([0-9a-f]{{8}}\): {re.escape(said['refused']['reasons'][0])}", ledger)
     assert _assay(capsys, place, "ledger", "verify").startswith(f"sound: {said['decisions']} decisions")
     doctor = json.loads(_assay(capsys, place, "doctor", "--json"))
     assert (doctor["sound"], doctor["problems"], doctor["notes"]) == (True, [], [])
