@@ -14,7 +14,7 @@ from assay.demo.replay import Replay, start_of
 from assay.demo.turn import FAST, FULL, Size, Turn, unused_model_name
 from assay.errors import InvalidInput
 from assay.operate.client import PredictionClient, ServerProcess
-from assay.operate.predictionlog import LogReader
+from assay.operate.predictionlog import LogReader, log_folder
 from assay.operate.windows import ServingDays
 from assay.operation import operation
 from assay.progress import tell
@@ -82,7 +82,7 @@ def _turn_once(store: Store, seed: int, size: Size, target: Path) -> DemoResult:
         ServerProcess(store.location, turn.model) as server,
         PredictionClient(server.url) as client,
     ):
-        days = ServingDays(store, LogReader(store.blobs.root.parent / "predictions" / turn.model))
+        days = ServingDays(store, LogReader(log_folder(store, turn.model)))
         replay = Replay(
             store,
             client,
