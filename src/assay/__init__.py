@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from assay.build import check_table, load_model, package_model, split_by_time, step
     from assay.operate import examine, record_labels, serve
-    from assay.prove import Policy, evaluate, gate, load_policy, promote, rollback
+    from assay.prove import Policy, evaluate, gate, load_policy, parse_policy, promote, rollback
     from assay.record import (
         dataset,
         entries,
@@ -32,7 +32,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "build": ["check_table", "load_model", "package_model", "split_by_time", "step"],
     "operate": ["examine", "record_labels", "serve"],
-    "prove": ["Policy", "evaluate", "gate", "load_policy", "promote", "rollback"],
+    "prove": ["Policy", "evaluate", "gate", "load_policy", "parse_policy", "promote", "rollback"],
     "record": [
         "dataset",
         "entries",
@@ -66,6 +66,7 @@ __all__ = [
     "load_policy",
     "open_store",
     "package_model",
+    "parse_policy",
     "promote",
     "record_labels",
     "report",

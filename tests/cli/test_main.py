@@ -76,7 +76,7 @@ def test_a_mistake_of_usage_is_named_with_the_nearest_spelling(
 
 
 def test_an_unlike_command_gets_the_list(assay: CommandLine) -> None:
-    assert "there is no command 'xxxxxxxx'; there are demo, doctor, gate, ledger, models" in assay.refused("xxxxxxxx")
+    assert "there is no command 'xxxxxxxx'; there are demo, doctor, evaluate, gate, ledger" in assay.refused("xxxxxxxx")
 
 
 def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,13 +9,11 @@ import pyarrow as pa
 import pytest
 from tests.prove.worlds import ACCURACY, Part, evaluated, pair, world
 
-from assay.prove.evaluation import BASELINE, CANDIDATE, Evaluation
+from assay.prove.evaluation import Evaluation, evaluate
 from assay.prove.gate import GateResult, gate, judge
 from assay.prove.policy import Guard, Policy
 from assay.record import ledger
-from assay.record.registry import ModelVersion
 from assay.record.sqlstore import SqlStore
-from assay.stats import Profile
 
 
 def changed(**changes: object) -> Policy:
@@ -25,15 +23,7 @@ def changed(**changes: object) -> Policy:
 
 def in_memory(table: pa.Table, segments: tuple[str, ...] = ("segment",)) -> Evaluation:
     """An evaluation that is not in a store: what `judge` needs."""
-    version = ModelVersion("id", "late", 1, "hash", None, "", None, {})
-    profile = Profile.build(
-        table["late"].to_numpy().astype(float),
-        {CANDIDATE: table["new"].to_numpy(), BASELINE: table["old"].to_numpy()},
-        {name: table[name].to_numpy(zero_copy_only=False) for name in segments},
-        table["unit"].to_numpy(zero_copy_only=False),
-        dict.fromkeys((CANDIDATE, BASELINE), 0.5),
-    )
-    return Evaluation("id", version, version, "hash", "data", "late", ["unit"], list(segments), table.num_rows, profile)
+    return evaluate("new", table, baseline="old", label="late", unit="unit", segments=segments)
 
 
 def names(result: GateResult, verdict: str) -> set[str]:
@@ -41,7 +31,7 @@ def names(result: GateResult, verdict: str) -> set[str]:
 
 
 def test_models_that_are_equally_good_pass(store: SqlStore) -> None:
-    result = gate(store, evaluated(store, world({"a": Part(4000), "b": Part(3000)})), ACCURACY)
+    result = gate(evaluated(store, world({"a": Part(4000), "b": Part(3000)})), ACCURACY, store=store)
     assert result.verdict == "pass"
     assert names(result, "pass") == {"overall", "segment=a", "segment=b"}
     (reason,) = result.reasons
@@ -63,14 +53,14 @@ def test_models_that_are_equally_good_pass(store: SqlStore) -> None:
 def test_identical_answers_pass(store: SqlStore) -> None:
     table = world({"a": Part(2000, disagreement=0.0)})
     assert table["old"].equals(table["new"])
-    result = gate(store, evaluated(store, table), ACCURACY)
+    result = gate(evaluated(store, table), ACCURACY, store=store)
     assert (result.verdict, result.checks[0].delta) == ("pass", 0.0)
 
 
 @pytest.mark.parametrize("rows_per_unit", [1, 10])
 def test_harm_to_one_segment_fails_and_names_it(store: SqlStore, rows_per_unit: int) -> None:
     parts = {"a": Part(6000, 0.03), "b": Part(1500, -0.08), "c": Part(4000)}
-    result = gate(store, evaluated(store, world(parts, rows_per_unit=rows_per_unit)), ACCURACY)
+    result = gate(evaluated(store, world(parts, rows_per_unit=rows_per_unit)), ACCURACY, store=store)
     assert result.verdict == "fail"
     assert names(result, "fail") == {"segment=b"}
     assert result.reasons[0].startswith("segment=b: ")
@@ -81,7 +71,7 @@ def test_harm_to_one_segment_fails_and_names_it(store: SqlStore, rows_per_unit: 
 
 
 def test_harm_overall_fails(store: SqlStore) -> None:
-    result = gate(store, evaluated(store, world({"a": Part(3000, -0.05), "b": Part(3000, -0.05)})), ACCURACY)
+    result = gate(evaluated(store, world({"a": Part(3000, -0.05), "b": Part(3000, -0.05)})), ACCURACY, store=store)
     assert result.verdict == "fail"
     assert "overall" in names(result, "fail")
     assert result.reasons[0].startswith("overall: "), "the smallest P-value comes first"
@@ -90,15 +80,16 @@ def test_harm_overall_fails(store: SqlStore) -> None:
 def test_a_real_loss_inside_the_margin_is_harm_unless_a_tolerance_was_agreed(store: SqlStore) -> None:
     """The ruling on `harm: any`, which is the default."""
     evaluation = evaluated(store, world({"a": Part(40_000, -0.01)}))
-    strict = gate(store, evaluation, ACCURACY)
+    strict = gate(evaluation, ACCURACY, store=store)
+    assert strict.checks[0].p_not_worse is not None
     assert strict.checks[0].p_not_worse < 0.05
     assert strict.verdict == "fail"
     agreed = changed(metrics={"accuracy": Guard(margin=0.02, harm_at=0.02)})
-    assert gate(store, evaluation, agreed).verdict == "pass"
+    assert gate(evaluation, agreed, store=store).verdict == "pass"
 
 
 def test_too_few_rows_are_inconclusive_with_the_rows_it_takes(store: SqlStore) -> None:
-    result = gate(store, evaluated(store, world({"a": Part(300)})), ACCURACY)
+    result = gate(evaluated(store, world({"a": Part(300)})), ACCURACY, store=store)
     assert result.verdict == "inconclusive"
     overall = result.checks[0]
     assert overall.rows_needed is not None
@@ -109,7 +100,7 @@ def test_too_few_rows_are_inconclusive_with_the_rows_it_takes(store: SqlStore) -
 
 def test_next_to_no_rows_cannot_be_compared(store: SqlStore) -> None:
     table = world({"a": Part(2000), "b": Part(4)}, seed=1)
-    result = gate(store, evaluated(store, table), changed(required=["segment=b"]))
+    result = gate(evaluated(store, table), changed(required=["segment=b"]), store=store)
     tiny = next(check for check in result.checks if check.segment == "segment=b")
     assert (tiny.verdict, tiny.method, tiny.low, tiny.high) == ("inconclusive", "too small", None, None)
     assert result.verdict == "inconclusive"
@@ -119,14 +110,14 @@ def test_next_to_no_rows_cannot_be_compared(store: SqlStore) -> None:
 def test_no_labels_at_all_are_inconclusive(store: SqlStore) -> None:
     table = world({"a": Part(200)})
     unlabelled = table.set_column(0, "late", pa.nulls(200, pa.int8()))
-    result = gate(store, evaluated(store, unlabelled), ACCURACY)
+    result = gate(evaluated(store, unlabelled), ACCURACY, store=store)
     assert result.verdict == "inconclusive"
     assert result.reasons[0] == "overall: Accuracy cannot be compared on 0 rows; collect more."
     assert (result.checks[0].value, result.checks[0].delta, result.checks[0].rows_needed) == (None, None, None)
 
 
 def test_too_few_units_do_not_become_evidence_by_many_rows(store: SqlStore) -> None:
-    result = gate(store, evaluated(store, world({"a": Part(4000)}, rows_per_unit=800)), ACCURACY)
+    result = gate(evaluated(store, world({"a": Part(4000)}, rows_per_unit=800)), ACCURACY, store=store)
     assert result.checks[0].method == "too small"
     assert result.verdict == "inconclusive"
     assert "the rows belong to too few units" in result.reasons[0]
@@ -134,7 +125,7 @@ def test_too_few_units_do_not_become_evidence_by_many_rows(store: SqlStore) -> N
 
 def test_enough_rows_that_do_not_decide_say_so(store: SqlStore) -> None:
     table = world({"a": Part(2500, -0.014)}, seed=3)
-    result = gate(store, evaluated(store, table), changed(metrics={"accuracy": Guard(margin=0.02, harm_at=0.02)}))
+    result = gate(evaluated(store, table), changed(metrics={"accuracy": Guard(margin=0.02, harm_at=0.02)}), store=store)
     overall = result.checks[0]
     assert (overall.verdict, overall.rows_needed is not None and overall.rows_needed < overall.n) == (
         "inconclusive",
@@ -145,7 +136,9 @@ def test_enough_rows_that_do_not_decide_say_so(store: SqlStore) -> None:
 
 
 def test_a_required_segment_without_rows_is_inconclusive(store: SqlStore) -> None:
-    result = gate(store, evaluated(store, world({"abc": Part(4000)})), changed(required=["segment=abd", "zzzzzzzzzzz"]))
+    result = gate(
+        evaluated(store, world({"abc": Part(4000)})), changed(required=["segment=abd", "zzzzzzzzzzz"]), store=store
+    )
     assert result.verdict == "inconclusive"
     assert result.reasons == [
         "segment=abd: required, and no row of it occurs in the evaluation. Is 'segment=abc' meant?",
@@ -156,19 +149,19 @@ def test_a_required_segment_without_rows_is_inconclusive(store: SqlStore) -> Non
 def test_segments_of_the_policy_that_were_not_evaluated_are_inconclusive(store: SqlStore) -> None:
     """Missing evidence is never a pass."""
     evaluation = evaluated(store, world({"a": Part(4000)}), segments=[])
-    result = gate(store, evaluation, ACCURACY)
+    result = gate(evaluation, ACCURACY, store=store)
     assert result.verdict == "inconclusive"
     assert result.reasons == ["segment: the policy wants segments by it, and the evaluation was made without it."]
-    assert gate(store, evaluation, changed(segments=[])).verdict == "pass"
+    assert gate(evaluation, changed(segments=[]), store=store).verdict == "pass"
 
 
 def test_a_required_segment_that_is_inconclusive_blocks(store: SqlStore) -> None:
     table = world({"a": Part(4000), "b": Part(200), "c": Part(200)})
     models = pair(store)
-    optional = gate(store, evaluated(store, table, models), ACCURACY)
+    optional = gate(evaluated(store, table, models), ACCURACY, store=store)
     assert optional.verdict == "pass"
     assert optional.reasons[-1] == "2 smaller segments are inconclusive and do not block by the policy."
-    required = gate(store, evaluated(store, table, models), changed(required=["segment=a", "segment=b"]))
+    required = gate(evaluated(store, table, models), changed(required=["segment=a", "segment=b"]), store=store)
     assert required.verdict == "inconclusive"
     (reason,) = required.reasons
     assert reason.startswith("segment=b: ")
@@ -177,17 +170,17 @@ def test_a_required_segment_that_is_inconclusive_blocks(store: SqlStore) -> None
 
 def test_the_policy_says_whether_what_is_inconclusive_blocks(store: SqlStore) -> None:
     evaluation = evaluated(store, world({"a": Part(4000), "b": Part(200)}))
-    warned = gate(store, evaluation, changed(on_inconclusive="warn"))
+    warned = gate(evaluation, changed(on_inconclusive="warn"), store=store)
     assert warned.verdict == "pass"
     assert warned.reasons[-1] == "1 smaller segment is inconclusive and does not block by the policy."
-    blocked = gate(store, evaluation, changed(on_inconclusive="block"))
+    blocked = gate(evaluation, changed(on_inconclusive="block"), store=store)
     assert blocked.verdict == "inconclusive"
     assert [reason.partition(":")[0] for reason in blocked.reasons] == ["segment=b"]
 
 
 def test_segments_are_counted_once_however_many_metrics_are_guarded(store: SqlStore) -> None:
     guards = {"accuracy": Guard(margin=0.02), "brier": Guard(margin=0.02)}
-    result = gate(store, evaluated(store, world({"a": Part(4000), "b": Part(150)})), changed(metrics=guards))
+    result = gate(evaluated(store, world({"a": Part(4000), "b": Part(150)})), changed(metrics=guards), store=store)
     assert len(result.checks) == 6
     assert len([check for check in result.checks if check.verdict == "inconclusive"]) == 2
     assert result.reasons[-1].startswith("1 smaller segment is")
@@ -196,7 +189,7 @@ def test_segments_are_counted_once_however_many_metrics_are_guarded(store: SqlSt
 def test_decisive_reasons_come_first(store: SqlStore) -> None:
     parts = {"a": Part(4000), "b": Part(1500, -0.08), "c": Part(1500, -0.16, disagreement=0.2), "d": Part(150)}
     policy = changed(required=["segment=d", "segment=e"])
-    result = gate(store, evaluated(store, world(parts)), policy)
+    result = gate(evaluated(store, world(parts)), policy, store=store)
     heads = [reason.partition(":")[0] for reason in result.reasons]
     failed = [head for head in heads if head in names(result, "fail")]
     assert heads[: len(failed)] == failed
@@ -208,17 +201,19 @@ def test_crosses_are_judged_as_deep_as_the_policy_says(store: SqlStore) -> None:
     table = world({"a": Part(2000), "b": Part(2000)})
     table = table.append_column("day", pa.array(["x", "y"] * 2000))
     evaluation = evaluated(store, table, segments=["segment", "day"])
-    assert len(gate(store, evaluation, changed(cross=1)).checks) == 5
-    crossed = gate(store, evaluation, changed(cross=2))
+    assert len(gate(evaluation, changed(cross=1), store=store).checks) == 5
+    crossed = gate(evaluation, changed(cross=2), store=store)
     assert len(crossed.checks) == 9
     assert crossed.checks[-1].segment == "segment=b & day=y"
 
 
 def test_ledger_and_row_agree_with_the_verdict(either_store: SqlStore) -> None:
     evaluation = evaluated(either_store, world({"a": Part(2000, -0.08)}))
-    result = gate(either_store, evaluation, ACCURACY)
+    result = gate(evaluation, ACCURACY, store=either_store)
     (entry,) = ledger.entries(either_store, kind="gate")
     row = either_store.get("gate", {"id": result.gate_id})
+    assert evaluation.candidate is not None
+    assert evaluation.baseline is not None
     assert (entry.seq, row["decision"]) == (result.decision, result.decision)
     assert entry.subject == "late/2"
     assert entry.detail == {
@@ -246,19 +241,21 @@ def test_each_verdict_on_the_same_rows_is_counted(store: SqlStore) -> None:
     models = pair(store)
     table, other = world({"a": Part(200)}), world({"a": Part(200)}, seed=9)
     first = evaluated(store, table, models)
-    assert [gate(store, first, ACCURACY).validation_uses for _ in range(2)] == [1, 2]
-    assert gate(store, evaluated(store, table, models), ACCURACY).validation_uses == 3
-    assert gate(store, evaluated(store, other, models), ACCURACY).validation_uses == 1
+    assert [gate(first, ACCURACY, store=store).validation_uses for _ in range(2)] == [1, 2]
+    assert gate(evaluated(store, table, models), ACCURACY, store=store).validation_uses == 3
+    assert gate(evaluated(store, other, models), ACCURACY, store=store).validation_uses == 1
     row = store.query("gate", order_by=["-decision"], limit=1)[0]
     store.append("gate", {**row, "id": "an override", "mode": "manual"})
-    assert gate(store, evaluated(store, other, models), ACCURACY).validation_uses == 2, "an override is no use of rows"
+    assert gate(evaluated(store, other, models), ACCURACY, store=store).validation_uses == 2, (
+        "an override is no use of rows"
+    )
 
 
 def test_a_verdict_that_cannot_be_recorded_leaves_no_entry(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluation = evaluated(store, world({"a": Part(200)}))
     monkeypatch.setattr(store, "append", failing_append(store, "gate"))
     with pytest.raises(RuntimeError):
-        gate(store, evaluation, ACCURACY)
+        gate(evaluation, ACCURACY, store=store)
     assert store.query("ledger") == store.query("gate") == []
 
 

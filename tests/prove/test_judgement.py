@@ -36,7 +36,7 @@ def test_a_file_judges_as_the_policy_in_it(store: SqlStore, policy: str) -> None
 
 def test_a_replay_gives_the_same_to_the_last_bit_and_records_nothing(store: SqlStore) -> None:
     for parts in (HARMED, {"a": Part(3000)}, {"a": Part(100)}):
-        recorded = gate(store, evaluated(store, world(parts)), ACCURACY)
+        recorded = gate(evaluated(store, world(parts)), ACCURACY, store=store)
         before = len(store.query("ledger")), len(store.query("gate"))
         again = judge_evaluation(store, replay=recorded.gate_id)
         assert again.reproduced is True
@@ -57,7 +57,7 @@ def test_a_replay_gives_the_same_to_the_last_bit_and_records_nothing(store: SqlS
 def test_a_verdict_that_was_changed_is_not_reproduced(
     store: SqlStore, meddle: Meddle, change: str, differs: str
 ) -> None:
-    recorded = gate(store, evaluated(store, world(HARMED)), ACCURACY)
+    recorded = gate(evaluated(store, world(HARMED)), ACCURACY, store=store)
     meddle(store, change)
     again = judge_evaluation(store, replay=recorded.gate_id)
     assert again.reproduced is False

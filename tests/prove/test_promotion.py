@@ -54,6 +54,7 @@ def test_a_pass_makes_the_first_champion(either_store: SqlStore) -> None:
     baseline, candidate = versions(either_store, 2)
     verdict = judged(either_store, candidate, baseline)
     assert verdict.verdict == "pass"
+    assert verdict.decision is not None
     promoted = promote(either_store, "late", 2)
     assert promoted == Promotion(
         model="late",

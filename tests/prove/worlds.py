@@ -85,10 +85,10 @@ def evaluated(
     """The evaluation of a candidate beside a baseline on a table, by default of `pair`."""
     candidate, baseline = models or pair(store)
     return evaluate(
-        store,
         candidate,
-        baseline,
         table,
+        baseline=baseline,
+        store=store,
         dataset=keep(store, table),
         label="late",
         unit=["unit"],
@@ -108,4 +108,4 @@ def judged(
     table = world({"a": Part(rows, difference, disagreement=max(0.02, abs(difference)))}, seed=candidate.version)
     models = (load_model(store, candidate), load_model(store, baseline))
     table = table.rename_columns({"new": models[0].columns[0].name, "old": models[1].columns[0].name})
-    return gate(store, evaluated(store, table, models), ACCURACY)
+    return gate(evaluated(store, table, models), ACCURACY, store=store)

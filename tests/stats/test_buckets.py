@@ -1,5 +1,6 @@
 import mmh3
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +49,16 @@ def test_arrays_and_lists_give_the_same_buckets() -> None:
     assert bucket_of(np.array(units)).tolist() == expected
     assert bucket_of(np.array(units, dtype=object)).tolist() == expected
     assert expected[0] == expected[2]
+    plain = pa.array(units)
+    for column in (
+        plain,
+        plain.cast(pa.large_string()),
+        plain.dictionary_encode(),
+        pa.chunked_array([plain, plain[:2]]),
+    ):
+        assert bucket_of(column).tolist() == [*expected, *expected[:2]][: len(column)]
+    assert bucket_of(pa.array(units).dictionary_encode()[1:4]).tolist() == expected[1:4]
+    assert len(bucket_of(pa.array([]))) == len(bucket_of([])) == 0
 
 
 def test_buckets_are_evenly_filled() -> None:
@@ -64,6 +75,20 @@ def test_another_seed_gives_other_buckets() -> None:
 def test_units_that_are_not_text_are_refused_with_their_row(wrong: object) -> None:
     with pytest.raises(InvalidInput, match=r"units: 1 of 3 values .* in row 1"):
         bucket_of(np.array(["a", wrong, "b"], dtype=object))
+
+
+@pytest.mark.parametrize("kind", ["plain", "dictionary", "chunked"])
+def test_missing_units_in_an_arrow_column_are_refused_with_their_row(kind: str) -> None:
+    column = pa.array(["a", None, "b"])
+    forms = {
+        "plain": column,
+        "dictionary": column.dictionary_encode(),
+        "chunked": pa.chunked_array([column[:1], column[1:]]),
+    }
+    with pytest.raises(InvalidInput, match=r"units: 1 of 3 values .* in row 1"):
+        bucket_of(forms[kind])
+    with pytest.raises(InvalidInput, match=r"units: 3 of 3 values"):
+        bucket_of(pa.array([1, 2, 3]))
 
 
 def test_no_buckets_are_refused() -> None:

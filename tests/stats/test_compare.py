@@ -4,12 +4,26 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from assay.errors import InvalidInput
-from assay.stats import OVERALL, Comparison, Profile, Segment, compare, rows_needed, tango_interval
+from assay.stats import (
+    OVERALL,
+    Comparison,
+    Profile,
+    Segment,
+    bucket_of,
+    compare,
+    compare_aucs,
+    delong,
+    estimate,
+    rows_needed,
+    tango_interval,
+)
 
-DIRECTED = ("accuracy", "recall", "precision", "fpr", "auc", "log_loss", "brier")
+DIRECTED = ("accuracy", "recall", "precision", "f1", "fpr", "npv", "balanced_accuracy", "auc", "log_loss", "brier")
+RATIOS = ("precision", "f1", "npv")
 
 
 def drawn(seed: int, n: int = 400, per_unit: int = 1, noise: float = 0.5) -> Profile:
@@ -60,7 +74,7 @@ def test_clustered_rows_do_not_accuse_more_often(metric: str) -> None:
     runs = 300
     found = [compare(drawn(seed, 1000, 5), OVERALL, "new", "old", metric, 0.02, clustered=True) for seed in range(runs)]
     assert np.mean([c.p_worse <= 0.05 for c in found]) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
-    assert {c.method for c in found} == {"jackknife"}
+    assert {c.method for c in found} == {"obuchowski" if metric == "auc" else "jackknife"}
 
 
 def test_without_clustered_rows_that_hang_together_are_accused_too_often() -> None:
@@ -99,33 +113,72 @@ def test_rates_are_tangos_test_on_the_rows_of_their_denominator() -> None:
     assert fpr.delta == pytest.approx(-9 / 63)
 
 
-def test_an_area_is_compared_by_the_jackknife_of_its_difference() -> None:
-    profile = drawn(7, n=2000)
-    found = compare(profile, OVERALL, "new", "old", "auc", 0.02)
+@pytest.mark.parametrize(("clustered", "method"), [(False, "delong"), (True, "obuchowski")])
+def test_an_area_is_compared_by_the_influence_of_its_rows(clustered: bool, method: str) -> None:
+    found = compare(drawn(7, n=2000), OVERALL, "new", "old", "auc", 0.02, clustered=clustered)
     assert found.delta == pytest.approx(found.value - found.baseline_value, abs=1e-15)
-    assert found.method == "jackknife"
+    assert found.method == method
     assert found.variance_per_row == pytest.approx(found.standard_error**2 * 2000)
     assert rows_needed(found.variance_per_row, 0.02) is not None
 
 
-def test_the_jackknife_error_of_an_area_agrees_with_delong() -> None:
-    rng = np.random.default_rng(8)
-    n = 3000
+def gridded(seed: int, n: int) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.float64]]]:
+    """Scores that the histogram's bins hold exactly, with ties."""
+    rng = np.random.default_rng(seed)
     truth = rng.normal(size=n)
     label = rng.random(n) < 1 / (1 + np.exp(-truth))
-    scores = {m: np.round(1 / (1 + np.exp(-(truth + rng.normal(size=n)))) * 512) / 512 for m in ("new", "old")}
-    profile = Profile.build(label, scores, {}, [str(i) for i in range(n)], dict.fromkeys(scores, 0.5), buckets=400)
+    return label, {m: np.round(1 / (1 + np.exp(-(truth + rng.normal(size=n)))) * 512) / 512 for m in ("new", "old")}
+
+
+def test_areas_of_independent_rows_have_delongs_error() -> None:
+    label, scores = gridded(8, 3000)
+    profile = Profile.build(label, scores, {}, None, dict.fromkeys(scores, 0.5))
     found = compare(profile, OVERALL, "new", "old", "auc", 0.02)
-    positive, negative = np.flatnonzero(label), np.flatnonzero(~label)
-    parts = []
-    for m in ("new", "old"):
-        s = scores[m]
-        wins = (s[positive][:, None] > s[negative]) + 0.5 * (s[positive][:, None] == s[negative])
-        parts.append((wins.mean(axis=1), wins.mean(axis=0)))
-        assert wins.mean() == pytest.approx(roc_auc_score(label, s))
-    differences = [parts[0][i] - parts[1][i] for i in (0, 1)]
-    delong = math.sqrt(sum(d.var(ddof=1) / len(d) for d in differences))
-    assert found.standard_error == pytest.approx(delong, rel=0.12)  # relative sd 1/sqrt(2·399) = 3.5 %
+    expected = compare_aucs(delong(label, scores), "new", "old", 0.9)
+    assert found.value == pytest.approx(roc_auc_score(label, scores["new"]), abs=1e-12)
+    assert found.standard_error == pytest.approx(expected.standard_error, rel=1e-6)
+    assert (found.low, found.high) == pytest.approx((expected.interval.low, expected.interval.high), abs=1e-7)
+    swapped = compare(profile, OVERALL, "old", "new", "auc", 0.02)
+    assert swapped.standard_error == found.standard_error
+
+
+def test_areas_of_clusters_have_obuchowskis_error() -> None:
+    # by hand: V10 and V01 of each row, summed over clusters (Obuchowski 1997), one cluster for each bucket
+    label, scores = gridded(9, 600)
+    units = np.array([f"u{i}" for i in np.random.default_rng(1).integers(0, 80, 600)])
+    found = compare(
+        Profile.build(label, scores, {}, units, dict.fromkeys(scores, 0.5), buckets=40),
+        OVERALL,
+        "new",
+        "old",
+        "auc",
+        0.02,
+        clustered=True,
+    )
+    bucket = bucket_of(units, 40)
+    moved = np.zeros(len(label))
+    for model, sign in (("new", 1.0), ("old", -1.0)):
+        positive, negative = scores[model][label], scores[model][~label]
+        wins = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
+        moved[label] += sign * (wins.mean(axis=1) - wins.mean()) / len(positive)
+        moved[~label] += sign * (wins.mean(axis=0) - wins.mean()) / len(negative)
+    sums = np.bincount(bucket, moved, 40)
+    G = len(np.unique(bucket))
+    assert found.standard_error == pytest.approx(math.sqrt(G / (G - 1) * (sums**2).sum()), rel=1e-5)
+
+
+def test_profiles_that_were_added_say_that_areas_were_not_kept() -> None:
+    profile = drawn(3, n=1000)
+    added = profile + profile
+    for clustered in (False, True):
+        found = compare(added, OVERALL, "new", "old", "auc", 0.02, clustered=clustered)
+        assert (found.method, found.p_worse, found.p_not_worse) == ("not kept", 1.0, 1.0)
+        assert math.isnan(found.low)
+        assert found.delta == pytest.approx(compare(profile, OVERALL, "new", "old", "auc", 0.02).delta)
+    assert estimate(added, OVERALL, "new", "auc").method == "delong"
+    clustered_estimate = estimate(added, OVERALL, "new", "auc", clustered=True)
+    assert clustered_estimate.method == "not kept"
+    assert math.isnan(clustered_estimate.low)
 
 
 def consistent(c: Comparison, alpha: float) -> bool:
@@ -160,7 +213,7 @@ def test_intervals_and_tests_agree_and_swapping_models_mirrors(
             assert consistent(found, alpha)
             assert back.method == found.method
             assert back.delta == pytest.approx(-found.delta, abs=1e-12, nan_ok=True)
-            if metric != "precision":  # its equivalent counts look from the baseline
+            if metric not in RATIOS:  # their equivalent counts look from the baseline
                 assert back.low == pytest.approx(-found.high, abs=1e-9, nan_ok=True)
             if found.method != "too small":
                 assert found.low <= found.delta <= found.high
@@ -201,7 +254,9 @@ def test_few_buckets_are_no_evidence_for_the_jackknife_only() -> None:
     profile = Profile.build(rng.integers(0, 2, 200), scores, {}, units, dict.fromkeys(scores, 0.5))
     assert compare(profile, OVERALL, "new", "old", "accuracy", 0.02).method == "tango"
     assert compare(profile, OVERALL, "new", "old", "accuracy", 0.02, clustered=True).method == "too small"
-    assert compare(profile, OVERALL, "new", "old", "brier", 0.02).method == "too small"
+    assert compare(profile, OVERALL, "new", "old", "brier", 0.02).method == "paired t"
+    for metric in ("brier", "auc", "f1", "balanced_accuracy"):
+        assert compare(profile, OVERALL, "new", "old", metric, 0.02, clustered=True).method == "too small"
 
 
 def test_few_of_a_class_are_no_evidence_for_the_area() -> None:

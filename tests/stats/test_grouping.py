@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.errors import InvalidInput
 from assay.stats import grouping
 
 KEYS = st.lists(st.integers(0, 30), max_size=60)
@@ -25,8 +26,15 @@ def test_folding_sums_the_rows_of_each_key(keys: list[int]) -> None:
 
 
 def test_sums_stay_exact_beyond_what_a_float_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grouping, "_SLICE", 3)
+    monkeypatch.setattr(grouping, "_EXACT", 2**31)  # two rows at a time
     values = np.array([2**30 - 1, 1, 2**29 + 1] * 7, dtype=np.int64)
     groups = np.array([0, 1, 0] * 7, dtype=np.int64)
     assert grouping.sum_by(groups, 3, values).tolist() == [7 * (2**30 + 2**29), 7, 0]
     assert grouping.sum_by(groups, 3).tolist() == [14, 7, 0]
+
+
+def test_sums_that_could_leave_64_bits_are_refused() -> None:
+    groups = np.zeros(4, dtype=np.int64)
+    assert grouping.sum_by(groups, 1, np.full(4, 2**60)).tolist() == [2**62]
+    with pytest.raises(InvalidInput, match="64 bits"):
+        grouping.sum_by(groups, 1, np.full(4, 2**61))

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from assay.stats import histogram
 from assay.stats.histogram import BINS, Histogram, bin_edges, bin_of
 
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 12), st.booleans()), max_size=60)
@@ -12,7 +13,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 12), st.booleans()),
 def histogram_of(rows: list[tuple[int, int, bool]]) -> Histogram:
     groups, twelfths, positive = (np.array(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
     return Histogram.count(
-        np.asarray(groups, dtype=np.int64), np.asarray(twelfths) / 12.0, np.asarray(positive, dtype=bool)
+        np.asarray(groups, dtype=np.int64), 4, np.asarray(twelfths) / 12.0, np.asarray(positive, dtype=bool)
     )
 
 
@@ -38,22 +39,31 @@ def test_bins_are_at_most_a_five_hundredth_of_their_score_wide() -> None:
 
 @given(ROWS)
 def test_areas_are_counts_of_pairs(rows: list[tuple[int, int, bool]]) -> None:
-    found = histogram_of(rows)
-    for name, groups in (("own", found.area(4)), ("without", found.area_without(4))):
-        for group in range(4):
-            part = [row for row in rows if (row[0] == group) == (name == "own")]
-            counted = (groups.twice[group], groups.positives[group], groups.negatives[group])
-            assert counted == twice_area(part)
-    total = found.area_total()
-    assert (total.twice[0], total.positives[0], total.negatives[0]) == twice_area(rows)
+    counts = histogram_of(rows).area(4)
+    for group in range(4):
+        own = [row for row in rows if row[0] == group]
+        assert (counts.twice[group], counts.positives[group], counts.negatives[group]) == twice_area(own)
 
 
 @given(ROWS)
-def test_dense_counts_hold_every_row(rows: list[tuple[int, int, bool]]) -> None:
-    bins, positives, negatives = histogram_of(rows).dense(4)
-    assert (np.diff(bins) > 0).all()
-    assert positives.sum(axis=1).tolist() == [sum(g == k and y for g, _, y in rows) for k in range(4)]
-    assert negatives.sum(axis=1).tolist() == [sum(g == k and not y for g, _, y in rows) for k in range(4)]
+def test_counting_by_sorting_gives_the_same(rows: list[tuple[int, int, bool]]) -> None:
+    dense = histogram_of(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(histogram, "_DENSE", 0)
+        sparse = histogram_of(rows)
+    for name in ("group", "bin", "positives", "negatives"):
+        np.testing.assert_array_equal(getattr(dense, name), getattr(sparse, name))
+
+
+@given(ROWS)
+def test_groups_joined_regrouped_and_alone_hold_the_same_rows(rows: list[tuple[int, int, bool]]) -> None:
+    whole = histogram_of(rows)
+    folded = whole.regroup(np.array([0, 1, 0, 1]))
+    same = histogram_of([(group % 2, score, positive) for group, score, positive in rows])
+    again = Histogram.joined([whole.only(group) for group in range(4)], range(4))
+    for name in ("group", "bin", "positives", "negatives"):
+        np.testing.assert_array_equal(getattr(folded, name), getattr(same, name))
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
 
 
 def test_rare_events_keep_their_area() -> None:
@@ -61,6 +71,6 @@ def test_rare_events_keep_their_area() -> None:
     rng = np.random.default_rng(25)
     scores = np.clip(np.exp(rng.normal(np.log(0.001), 1.5, size=500_000)), 0, 1)
     positive = rng.random(len(scores)) < scores
-    counts = Histogram.count(np.zeros(len(scores), dtype=np.int64), scores, positive).area(1)
+    counts = Histogram.count(np.zeros(len(scores), dtype=np.int64), 1, scores, positive).area(1)
     area = counts.twice[0] / (2 * counts.positives[0] * counts.negatives[0])
     assert area == pytest.approx(roc_auc_score(positive, scores), abs=1e-5)

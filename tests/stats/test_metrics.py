@@ -4,12 +4,21 @@ from numpy.typing import NDArray
 from sklearn import metrics as reference
 
 from assay.errors import InvalidInput
-from assay.stats import METRICS, OVERALL, Profile, Segment, metric_named
+from assay.stats import METRICS, Profile, Segment, Sums, metric_named
+
+BINARY = METRICS["binary"]
 
 
 def value(name: str, label: NDArray[np.float64], score: NDArray[np.float64]) -> float:
-    profile = Profile.build(label, {"m": score}, {}, [str(i) for i in range(len(label))], {"m": 0.5})
-    return float(METRICS[name].value(profile.state(OVERALL).total(), "m")[0])
+    profile = Profile.build(label, {"m": score}, {}, None, {"m": 0.5})
+    return float(BINARY[name].value(profile.totals(), "m")[0])
+
+
+def sums_of(profile: Profile, *conditions: tuple[str, str]) -> Sums:
+    """The sums of one segment."""
+    place = profile.position(Segment(conditions))
+    assert place is not None
+    return Sums(profile.totals().columns, profile.totals().table[[place]])
 
 
 @pytest.mark.parametrize("grid", [8, 256, None])  # None: scores that bins do not hold exactly
@@ -25,6 +34,11 @@ def test_every_metric_agrees_with_sklearn(grid: int | None) -> None:
         "recall": reference.recall_score(label, predicted),
         "precision": reference.precision_score(label, predicted),
         "fpr": matrix[0, 1] / matrix[0].sum(),
+        "fnr": matrix[1, 0] / matrix[1].sum(),
+        "specificity": matrix[0, 0] / matrix[0].sum(),
+        "npv": matrix[0, 0] / matrix[:, 0].sum(),
+        "f1": reference.f1_score(label, predicted),
+        "balanced_accuracy": reference.balanced_accuracy_score(label, predicted),
         "selection_rate": predicted.mean(),
         "auc": reference.roc_auc_score(label, score),
         "log_loss": reference.log_loss(label, np.clip(score, 1e-15, 1 - 1e-15)),
@@ -32,7 +46,7 @@ def test_every_metric_agrees_with_sklearn(grid: int | None) -> None:
         "prevalence": label.mean(),
         "calibration_in_the_large": score.mean() - label.mean(),
     }
-    assert set(expected) == set(METRICS)
+    assert set(expected) == set(BINARY)
     for name, right in expected.items():
         tolerance = 1e-4 if name == "auc" and grid is None else 1e-7
         assert value(name, label, score) == pytest.approx(right, abs=tolerance), name
@@ -53,9 +67,9 @@ def test_compas_rates_are_those_published() -> None:
         group += [name] * (tn + fp + fn + tp)
     profile = Profile.build(label, {"m": score}, {"group": group}, [str(i) for i in range(len(label))], {"m": 0.5})
     for name, (*_, fpr, fnr) in groups.items():
-        state = profile.state(Segment((("group", name),))).total()
-        assert round(100 * METRICS["fpr"].value(state, "m")[0], 2) == fpr
-        assert round(100 * (1 - METRICS["recall"].value(state, "m")[0]), 2) == fnr
+        sums = sums_of(profile, ("group", name))
+        assert round(100 * BINARY["fpr"].value(sums, "m")[0], 2) == fpr
+        assert round(100 * BINARY["fnr"].value(sums, "m")[0], 2) == fnr
 
 
 def test_fairlearns_example_comes_out() -> None:
@@ -64,32 +78,31 @@ def test_fairlearns_example_comes_out() -> None:
     profile = Profile.build(
         truth, {"m": predicted}, {"sex": ["F"] * 5 + ["M"] * 5}, [str(i) for i in range(10)], {"m": 0.5}
     )
-    states = [profile.state(Segment((("sex", sex),))).total() for sex in "FM"]
-    assert [METRICS["accuracy"].value(state, "m")[0] for state in states] == [0.8, 0.6]
-    assert [METRICS["selection_rate"].value(state, "m")[0] for state in states] == [0.8, 0.4]
+    by_sex = [sums_of(profile, ("sex", sex)) for sex in "FM"]
+    assert [BINARY["accuracy"].value(sums, "m")[0] for sums in by_sex] == [0.8, 0.6]
+    assert [BINARY["selection_rate"].value(sums, "m")[0] for sums in by_sex] == [0.8, 0.4]
 
 
 def test_an_undefined_value_is_nan() -> None:
     profile = Profile.build([1, 1], {"m": [0.1, 0.2]}, {}, ["1", "2"], {"m": 0.5})
-    state = profile.state(OVERALL).total()
-    for name in ("precision", "fpr", "auc"):
-        assert np.isnan(METRICS[name].value(state, "m")).all()
+    for name in ("precision", "fpr", "auc", "balanced_accuracy", "specificity"):
+        assert np.isnan(BINARY[name].value(profile.totals(), "m")).all()
 
 
 def test_rates_are_their_numerator_over_their_denominator() -> None:
     profile = Profile.build([1, 0, 1], {"m": [0.1, 0.9, 0.8]}, {}, ["1", "2", "3"], {"m": 0.5})
-    state = profile.state(OVERALL).total()
-    for metric in METRICS.values():
+    sums = profile.totals()
+    for metric in BINARY.values():
         if metric.numerator is not None:
-            expected = metric.numerator(state, "m") / metric.denominator(state, "m")
-            np.testing.assert_array_equal(metric.value(state, "m"), expected)
+            expected = metric.numerator(sums, "m") / metric.denominator(sums, "m")
+            np.testing.assert_array_equal(metric.value(sums, "m"), expected)
 
 
 def test_each_metric_knows_its_own_name_and_direction() -> None:
-    assert all(name == metric.name for name, metric in METRICS.items())
-    smaller = {name for name, metric in METRICS.items() if metric.larger_is_better is False}
-    neither = {name for name, metric in METRICS.items() if metric.larger_is_better is None}
-    assert smaller == {"fpr", "log_loss", "brier"}
+    assert all(name == metric.name for name, metric in BINARY.items())
+    smaller = {name for name, metric in BINARY.items() if metric.larger_is_better is False}
+    neither = {name for name, metric in BINARY.items() if metric.larger_is_better is None}
+    assert smaller == {"fpr", "fnr", "log_loss", "brier"}
     assert neither == {"selection_rate", "prevalence", "calibration_in_the_large"}
 
 
@@ -97,3 +110,5 @@ def test_a_misspelt_metric_is_refused_with_the_nearest() -> None:
     assert metric_named("auc").title == "Area under the ROC curve"
     with pytest.raises(InvalidInput, match="accuracy"):
         metric_named("acuracy")
+    with pytest.raises(InvalidInput, match="task"):
+        metric_named("accuracy", task="binari")

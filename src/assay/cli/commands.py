@@ -17,6 +17,10 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "demo": Command("assay.demo.operation", "Turn the whole loop once on a year of real flights"),
     "doctor": Command("assay.operate.doctor", "Check the store, its blobs, the ledger and the prediction logs"),
+    "evaluate": Command(
+        "assay.prove.measurement",
+        "Score a version beside a baseline on labelled rows, by segment, and keep the evaluation",
+    ),
     "gate": Command(
         "assay.prove.judgement", "Judge an evaluation by a policy, or compute a recorded verdict once more"
     ),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from assay.operate.doctor import Examination
     from assay.operate.serve import Serving
     from assay.prove.judgement import Judgement
+    from assay.prove.measurement import Measurement
     from assay.prove.promotion import Promotion
     from assay.record.ledger import Entry, Verification
     from assay.record.registry import ModelSummary
@@ -154,7 +155,8 @@ def _promotion(done: "Promotion") -> RenderableType:
 
 def _judgement(found: "Judgement") -> RenderableType:
     colour = {"pass": "green", "fail": "red", "inconclusive": "yellow"}[found.verdict]
-    head = f"{found.verdict}: {found.model}/{found.version} against version {found.baseline_version}"
+    against = f" against {found.baseline}" if found.baseline else ""
+    head = f"{found.verdict}: {found.candidate}{against}"
     said = [f"{head} by policy {found.policy} ({found.policy_version[:12]}), alpha {found.alpha:g}"]
     said += [f"  {reason}" for reason in found.reasons]
     if found.reproduced is None:
@@ -181,11 +183,34 @@ def _checks(found: "Judgement") -> RenderableType:
             _number(check.baseline_value, ".4f"),
             _number(check.delta, "+.4f"),
             interval,
-            f"{check.p_holm:.2g}",
+            f"{check.p_holm:.2g}" if check.delta is not None else "",
             check.verdict,
             _number(check.rows_needed, ","),
         )
     return shown
+
+
+def _measurement(found: "Measurement") -> RenderableType:
+    beside = f" beside {found.baseline}" if found.baseline else ", without a baseline"
+    labels = f", {found.unlabelled:,} of them without a label" if found.unlabelled else ""
+    said = [
+        f"{found.candidate}{beside} on {found.rows:,} rows{labels} ({found.dataset}, {found.dataset_hash[:12]}),"
+        f" {found.segments:,} segments",
+        f"evaluation {found.evaluation_id[:8]}; assay gate {found.evaluation_id[:8]} --policy FILE judges it",
+    ]
+    beside_headings = ("baseline", "difference", "90 % interval", "p Holm") if found.baseline else ()
+    shown = table("segment", "metric", "rows", "value", "95 % interval", *beside_headings)
+    for row in found.table:
+        cells = [row.segment, row.metric, f"{row.n:,}", _number(row.value, ".4f")]
+        cells.append(f"{row.low:.4f} to {row.high:.4f}" if row.low is not None and row.high is not None else row.method)
+        if found.baseline:
+            ends = ""
+            if row.delta_low is not None and row.delta_high is not None:
+                ends = f"{row.delta_low:+.4f} to {row.delta_high:+.4f}"
+            delta = _number(row.delta, "+.4f")
+            cells += [_number(row.baseline_value, ".4f"), delta, ends, _number(row.p_adjusted, ".2g")]
+        shown.add_row(*cells)
+    return Group(lines(said, ""), shown)
 
 
 def _number(value: float | None, form: str) -> str:
@@ -203,6 +228,7 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "DemoResult": demo_table,
     "Examination": _examination,
     "Judgement": _judgement,
+    "Measurement": _measurement,
     "Promotion": _promotion,
     "RunDetail": _run_detail,
     "Serving": _serving,

@@ -83,15 +83,16 @@ def judge_on(
         pipeline=PIPELINE,
     ) as run:
         evaluation = evaluate(
-            store,
             load_model(store, candidate),
-            load_model(store, baseline),
             hold_out,
+            baseline=load_model(store, baseline),
+            store=store,
             dataset=dataset,
             label=LABEL,
             unit=UNIT,
             segments=SEGMENTS,
             seed=turn.seed,
+            cross=turn.policy.cross,
         )
         run.tags({"evaluation": evaluation.evaluation_id})
-        return gate(store, evaluation, turn.policy)
+        return gate(evaluation, turn.policy, store=store)

@@ -84,8 +84,7 @@ class MonitorState(msgspec.Struct, frozen=True):
 
 def daily_auc(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
     """AUC of the rows that have a label; NaN with fewer than 10 of a class."""
-    units = np.arange(len(labels)).astype(str)
-    profile = Profile.build(labels, {_MODEL: scores}, {}, units, thresholds={_MODEL: 0.5})
+    profile = Profile.build(labels, {_MODEL: scores}, {}, None, thresholds={_MODEL: 0.5}, influence=False)
     found = estimate(profile, OVERALL, _MODEL, "auc")
     return math.nan if found.method == "too small" else found.value
 

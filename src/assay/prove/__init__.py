@@ -3,6 +3,7 @@
 from assay.prove.evaluation import Evaluation, evaluate, load_evaluation
 from assay.prove.gate import GateResult, gate
 from assay.prove.judgement import Judgement, judge_evaluation
+from assay.prove.measurement import Measurement, evaluate_version
 from assay.prove.policy import Policy, load_policy, parse_policy
 from assay.prove.promotion import Promotion, promote, rollback
 
@@ -10,9 +11,11 @@ __all__ = [
     "Evaluation",
     "GateResult",
     "Judgement",
+    "Measurement",
     "Policy",
     "Promotion",
     "evaluate",
+    "evaluate_version",
     "gate",
     "judge_evaluation",
     "load_evaluation",

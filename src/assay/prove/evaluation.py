@@ -1,137 +1,162 @@
-"""Evaluating a version beside a baseline on the same labelled rows, in one pass, by segment.
+"""Evaluating a model beside a baseline on the same labelled rows, in one pass, by segment.
 
 What is kept is a `Profile`: sums from which every number of the evaluation can be computed again, without the rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+import pyarrow.compute as pc
+from numpy.typing import ArrayLike
 
 from assay.build.packaging import LoadedModel
-from assay.errors import InvalidInput, nearest
+from assay.errors import InvalidInput
+from assay.prove.predictions import Model, check_column, describe, predictions
+from assay.prove.rows import EvaluationTable, evaluation_rows
+from assay.prove.sources import Files, Source, source_of
 from assay.record import tables
 from assay.record.canonical import canonical_json
-from assay.record.datasets import DatasetVersion
+from assay.record.datasets import DatasetVersion, snapshot
 from assay.record.identity import new_id
 from assay.record.registry import ModelVersion, version_by_id
 from assay.record.runs import current_run
 from assay.record.store import Store
-from assay.stats import Estimate, Profile, estimate
+from assay.stats import Profile, metric_named
 
-__all__ = [
-    "BASELINE",
-    "CANDIDATE",
-    "Evaluation",
-    "SegmentValue",
-    "evaluate",
-    "load_evaluation",
-    "profile_table",
-    "segment_values",
-]
+__all__ = ["BASELINE", "CANDIDATE", "Evaluation", "evaluate", "load_evaluation", "profile_table"]
 
 CANDIDATE = "candidate"
 BASELINE = "baseline"
+_SHOWN = ("accuracy", "auc", "log_loss", "brier", "recall", "precision", "fpr")
+_MOST_VALUES = 1000  # of a segment column: beyond it, segments are names and not parts of the population
 
 
 class Evaluation(msgspec.Struct, frozen=True):
-    """An evaluation in the store. `profile` holds the models under the names `candidate` and `baseline`."""
+    """What a candidate does on labelled rows, beside a baseline or alone.
+
+    `profile` holds the models under the names `candidate` and `baseline`; `others` are the same of further datasets, by
+    name. `candidate` and `baseline` are registered versions where they are, and `names` says what they are called.
+    `unit` is empty where every row is a unit of its own.
+    """
 
     evaluation_id: str
-    candidate: ModelVersion
-    baseline: ModelVersion
+    candidate: ModelVersion | None
+    baseline: ModelVersion | None
+    names: dict[str, str]
     dataset_hash: str
     dataset_name: str
     label: str
     unit: list[str]
     segments: list[str]
+    metrics: list[str]
     rows: int
     profile: Profile
+    others: dict[str, Profile] = {}
 
+    def table(self) -> EvaluationTable:
+        """Every metric on every segment of every dataset: value, interval, rows, and how it differs from the baseline.
 
-class SegmentValue(msgspec.Struct, frozen=True):
-    """A metric of one model on one segment with its interval; NaN where it is not defined there."""
+        Prints as text, shows itself in a notebook, and gives an Arrow table by `to_frame`.
+        """
+        rows = []
+        clustered = bool(self.unit)
+        for name, profile in {self.dataset_name: self.profile, **self.others}.items():
+            rows += evaluation_rows(profile, name, self.metrics, CANDIDATE, BASELINE, clustered=clustered)
+        return EvaluationTable(rows)
 
-    segment: str
-    metric: str
-    estimate: Estimate
+    def to_frame(self) -> pa.Table:
+        """`table` as an Arrow table."""
+        return self.table().to_frame()
+
+    def to_json(self) -> str:
+        """`table` as JSON, with what was evaluated on which rows."""
+        about = {
+            "evaluation": self.evaluation_id,
+            "models": self.names,
+            "dataset": self.dataset_name,
+            "dataset_hash": self.dataset_hash,
+            "label": self.label,
+            "unit": self.unit,
+            "rows": self.rows,
+        }
+        return msgspec.json.encode({**about, "table": self.table().rows}).decode()
 
 
 def evaluate(
-    store: Store,
-    candidate: LoadedModel,
-    baseline: LoadedModel,
-    data: pa.Table,
+    model: Model,
+    data: object,
     *,
-    dataset: DatasetVersion,
     label: str,
-    unit: Sequence[str],
-    segments: Sequence[str],
+    unit: str | Sequence[str] = (),
+    segments: Sequence[str] = (),
+    cross: int = 2,
+    metrics: Sequence[str] = _SHOWN,
+    baseline: Model | None = None,
+    datasets: Mapping[str, object] | None = None,
     threshold: float = 0.5,
     seed: int = 0,
+    store: Store | None = None,
+    dataset: DatasetVersion | None = None,
 ) -> Evaluation:
-    """Score both models on `data` and keep the profile.
+    """Score a model, and a baseline, on `data` and profile the answers by segment.
+
+    `model` and `baseline` are registered versions (`load_model`), scikit-learn classifiers fitted on named columns,
+    functions of an Arrow table, names of columns of scores in `data`, or arrays of scores in [0, 1]. `data` is anything
+    that offers Arrow's C stream (pandas, Polars, DuckDB), the path of a Parquet file, or a pattern such as
+    `rows/*.parquet` or a list of paths, whose rows are read in batches and may be more than memory holds.
 
     `label` holds 0, 1 or null. `unit` names the columns that together say which rows belong together (they share
-    chance: flights of one day, orders of one customer); intervals treat units, not rows, as independent. InvalidInput
-    for a version beside itself, no rows, and columns that are missing or hold other values.
+    chance: flights of one day, orders of one customer); intervals then treat units, not rows, as independent.
+    `segments` are columns, crossed up to `cross`. `datasets` are further tables by name, such as other periods: they
+    are shown beside `data`.
+
+    With a `store`, the evaluation is recorded; the models are registered versions then. `dataset` is the version that
+    `data` was read from; without it `data` is kept as one.
+
+    Raises InvalidInput for a model beside itself, no rows, labels that are all the same, columns that are missing or
+    hold other values, and a segment column of more than 1,000 values.
     """
-    if candidate.version.mv_id == baseline.version.mv_id:
-        raise InvalidInput(
-            f"{candidate.version.model}/{candidate.version.version} cannot be compared with itself",
-            expected="two versions",
-        )
-    if not data.num_rows:
-        raise InvalidInput("there are no rows to evaluate on", where=dataset.name, expected="labelled rows")
-    for name in (label, *unit, *segments):  # before the models take their time
-        _check_column(data, name)
-    profile = profile_table(
-        data,
-        {CANDIDATE: candidate.predict_table(data), BASELINE: baseline.predict_table(data)},
-        label=label,
-        unit=unit,
-        segments=segments,
-        threshold=threshold,
-        seed=seed,
-    )
+    source = source_of(data)
+    units = [unit] if isinstance(unit, str) else list(unit)
+    name = dataset.name if dataset else "data"
+    for metric in metrics:
+        metric_named(metric)
+    models = {CANDIDATE: model} if baseline is None else {CANDIDATE: model, BASELINE: baseline}
+    _check_models(models, recorded=store is not None)
+    sources = {name: source, **{key: source_of(value) for key, value in (datasets or {}).items()}}
+    if len(sources) == len(datasets or {}):
+        raise InvalidInput(f"two datasets are called {name!r}", expected="a name of its own for each")
+    for key, rows in sources.items():
+        if not rows.num_rows:
+            raise InvalidInput("there are no rows to evaluate on", where=key, expected="labelled rows")
+        for column in (label, *units, *segments):
+            check_column(rows, column)
+    asked = _Asked(models, label, units, list(segments), cross, threshold, seed)
+    profiles = {key: asked.profile(rows, key) for key, rows in sources.items()}
+    _check_labels(profiles[name], label, name)
+    if store is not None and dataset is None:
+        if isinstance(source, Files):
+            raise InvalidInput("files that are read in batches are not kept in the store", hint="give their dataset=")
+        dataset = snapshot(store, name, source)
     evaluation = Evaluation(
         evaluation_id=new_id(),
-        candidate=candidate.version,
-        baseline=baseline.version,
-        dataset_hash=dataset.hash,
-        dataset_name=dataset.name,
+        candidate=model.version if isinstance(model, LoadedModel) else None,
+        baseline=baseline.version if isinstance(baseline, LoadedModel) else None,
+        names={role: describe(one) for role, one in models.items()},
+        dataset_hash=dataset.hash if dataset else _hash_of(source),
+        dataset_name=name,
         label=label,
-        unit=list(unit),
+        unit=units,
         segments=list(segments),
-        rows=data.num_rows,
-        profile=profile,
+        metrics=list(metrics),
+        rows=source.num_rows,
+        profile=profiles.pop(name),
+        others=profiles,
     )
-    run = current_run()
-    detail = {
-        "dataset": dataset.name,
-        "label": label,
-        "unit": list(unit),
-        "segments": list(segments),
-        "rows": data.num_rows,
-        "threshold": threshold,
-        "seed": seed,
-    }
-    store.append(
-        "evaluation",
-        {
-            "evaluation_id": evaluation.evaluation_id,
-            "mv_id": candidate.version.mv_id,
-            "baseline_mv_id": baseline.version.mv_id,
-            "dataset_hash": dataset.hash,
-            "profile_blob": store.blobs.put(profile.to_bytes()),
-            "run_id": run.run_id if run else None,
-            "detail": canonical_json(detail),
-        },
-    )
-    if run:
-        run.uses(dataset.artifact_id, dataset.name)
+    if store is not None and dataset is not None:
+        _record(store, evaluation, dataset, threshold=threshold, seed=seed)
     return evaluation
 
 
@@ -139,72 +164,163 @@ def load_evaluation(store: Store, evaluation_id: str) -> Evaluation:
     """The evaluation with that id, with the very profile it was made with."""
     row = store.get("evaluation", {"evaluation_id": evaluation_id})
     detail = msgspec.json.decode(row["detail"])
+    kept = msgspec.msgpack.decode(store.blobs.get(row["profile_blob"]), type=dict[str, bytes])
+    profiles = {name: Profile.from_bytes(content) for name, content in kept.items()}
     return Evaluation(
         evaluation_id=evaluation_id,
         candidate=version_by_id(store, row["mv_id"]),
-        baseline=version_by_id(store, row["baseline_mv_id"]),
+        baseline=version_by_id(store, row["baseline_mv_id"]) if row["baseline_mv_id"] else None,
+        names=detail["names"],
         dataset_hash=row["dataset_hash"],
         dataset_name=detail["dataset"],
         label=detail["label"],
         unit=detail["unit"],
         segments=detail["segments"],
+        metrics=detail["metrics"],
         rows=detail["rows"],
-        profile=Profile.from_bytes(store.blobs.get(row["profile_blob"])),
+        profile=profiles.pop(detail["dataset"]),
+        others=profiles,
     )
-
-
-def segment_values(profile: Profile, model: str, metrics: Sequence[str], cross: int) -> list[SegmentValue]:
-    """Metrics of one model on every segment, clustered by unit."""
-    return [
-        SegmentValue(segment.name, metric, estimate(profile, segment, model, metric, clustered=True))
-        for segment in profile.segments(cross)
-        for metric in metrics
-    ]
 
 
 def profile_table(
     data: pa.Table,
-    scores: Mapping[str, NDArray[np.float64]],
+    scores: Mapping[str, ArrayLike],
     *,
     label: str,
     unit: Sequence[str],
     segments: Sequence[str],
     threshold: float,
+    cross: int = 2,
     seed: int = 0,
 ) -> Profile:
-    """The profile of several models' scores on the rows of a table."""
+    """The profile of several models' scores on the rows of a table; no `unit` makes every row one."""
     for name in (label, *unit, *segments):
-        _check_column(data, name)
+        check_column(data, name)
+    columns = _columns(data, label, unit, segments)
+    return Profile.build(**columns, scores=scores, thresholds=dict.fromkeys(scores, threshold), seed=seed, cross=cross)
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """What is asked of every dataset of an evaluation."""
+
+    models: Mapping[str, Model]
+    label: str
+    unit: list[str]
+    segments: list[str]
+    cross: int
+    threshold: float
+    seed: int
+
+    def profile(self, source: Source, name: str) -> Profile:
+        """The profile of all models on the rows, whole or in batches."""
+
+        def batches() -> Iterator[dict[str, Any]]:
+            for rows in source.batches() if isinstance(source, Files) else [source]:
+                columns = _columns(rows, self.label, self.unit, self.segments)
+                _check_values(columns["segments"], name)
+                scores = {role: predictions(model, rows, f"{role} on {name}") for role, model in self.models.items()}
+                yield {**columns, "scores": scores}
+
+        thresholds = dict.fromkeys(self.models, self.threshold)
+        if isinstance(source, Files):
+            return Profile.stream(batches, thresholds, seed=self.seed, cross=self.cross)
+        (rows,) = batches()
+        return Profile.build(**rows, thresholds=thresholds, seed=self.seed, cross=self.cross)
+
+
+def _columns(data: pa.Table, label: str, unit: Sequence[str], segments: Sequence[str]) -> dict[str, Any]:
+    """The arguments of `Profile.build` that are columns of the table."""
     try:
-        labels = data.column(label).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        labels = data.column(label).cast(pa.float64()).to_numpy()
     except pa.ArrowException as error:
         raise InvalidInput(
             f"the label column {label!r} is of type {data.column(label).type}", expected="0, 1 or null"
         ) from error
-    return Profile.build(
-        labels,
-        scores,
-        {name: tables.column_texts(data, name) for name in segments},
-        _units(data, unit),
-        thresholds=dict.fromkeys(scores, threshold),
-        seed=seed,
+    return {
+        "labels": labels,
+        "segments": {name: tables.category_column(data, name) for name in segments},
+        "units": _units(data, unit),
+    }
+
+
+def _units(data: pa.Table, columns: Sequence[str]) -> pa.ChunkedArray | None:
+    if not columns:
+        return None
+    texts = [tables.category_column(data, name).cast(pa.string()) for name in columns]
+    return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, "|")
+
+
+def _record(store: Store, evaluation: Evaluation, dataset: DatasetVersion, *, threshold: float, seed: int) -> None:
+    assert evaluation.candidate is not None
+    run = current_run()
+    detail = {
+        "dataset": evaluation.dataset_name,
+        "label": evaluation.label,
+        "unit": evaluation.unit,
+        "segments": evaluation.segments,
+        "metrics": evaluation.metrics,
+        "names": evaluation.names,
+        "rows": evaluation.rows,
+        "threshold": threshold,
+        "seed": seed,
+    }
+    profiles = {evaluation.dataset_name: evaluation.profile, **evaluation.others}
+    kept = msgspec.msgpack.encode({name: profile.to_bytes() for name, profile in profiles.items()})
+    store.append(
+        "evaluation",
+        {
+            "evaluation_id": evaluation.evaluation_id,
+            "mv_id": evaluation.candidate.mv_id,
+            "baseline_mv_id": evaluation.baseline.mv_id if evaluation.baseline else None,
+            "dataset_hash": evaluation.dataset_hash,
+            "profile_blob": store.blobs.put(kept),
+            "run_id": run.run_id if run else None,
+            "detail": canonical_json(detail),
+        },
     )
+    if run:
+        run.uses(dataset.artifact_id, dataset.name)
 
 
-def _check_column(data: pa.Table, name: str) -> None:
-    if name not in data.column_names:
-        close = nearest(name, data.column_names)
+def _check_models(models: Mapping[str, Model], *, recorded: bool) -> None:
+    versions = [model.version for model in models.values() if isinstance(model, LoadedModel)]
+    if recorded and len(versions) < len(models):
         raise InvalidInput(
-            f"there is no column {name!r}",
-            expected=", ".join(data.column_names),
-            hint=f"did you mean {close!r}?" if close else None,
+            "only evaluations of registered versions are recorded",
+            expected="models from `load_model`",
+            hint="register it with `package_model`, or evaluate without a store",
+        )
+    if len(versions) == 2 and versions[0].mv_id == versions[1].mv_id:
+        raise InvalidInput(
+            f"{versions[0].model}/{versions[0].version} cannot be compared with itself", expected="two versions"
         )
 
 
-def _units(data: pa.Table, columns: Sequence[str]) -> NDArray[np.object_]:
-    if not columns:
-        raise InvalidInput("no unit is given", expected="the columns that say which rows belong together")
-    units = tables.column_texts(data, columns[0])
-    for name in columns[1:]:
-        units = units + "|" + tables.column_texts(data, name)
-    return units
+def _check_values(segments: Mapping[str, pa.ChunkedArray], name: str) -> None:
+    """Before the models take their time."""
+    for column, values in segments.items():
+        count = len(values.chunk(0).dictionary) if values.num_chunks else 0
+        if count > _MOST_VALUES:
+            raise InvalidInput(
+                f"the segment column {column!r} has {count:,} values",
+                where=name,
+                expected=f"at most {_MOST_VALUES:,}",
+                hint="group its values into a column of fewer",
+            )
+
+
+def _check_labels(profile: Profile, label: str, name: str) -> None:
+    labelled = profile.n_labelled
+    positives = int(profile.totals().count("positive")[0]) if labelled else 0
+    if labelled and positives in (0, labelled):
+        raise InvalidInput(
+            f"every label in {label!r} is {int(positives > 0)}",
+            where=name,
+            expected="rows of both classes",
+            hint="is the right column named, and were the rows chosen by their outcome?",
+        )
+
+
+def _hash_of(source: Source) -> str:
+    return source.content_hash() if isinstance(source, Files) else tables.content_hash(source)

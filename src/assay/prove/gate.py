@@ -3,61 +3,47 @@
 * overall: shown to be not worse by more than the margin, one-sided at alpha, for each guarded metric;
 * every segment: not proven worse, after Holm over all segments and guarded metrics (an accusation is a union of tests);
 * required segments: each shown to be not worse, at alpha each (a certificate is an intersection of tests);
+* absolute bounds, calibration, the rows themselves and the model's cost, where the policy states them;
 * anything else that is inconclusive is listed with the rows that would decide it; the policy says whether it blocks.
 
 Differences are improvements: above 0 the candidate is better, whatever the metric.
 """
 
-import math
-from typing import Literal
+from pathlib import Path
 
 import msgspec
 
-from assay.errors import nearest
+from assay.errors import InvalidInput, nearest
+from assay.prove.bounds import bound_checks, calibration_checks, data_checks
+from assay.prove.checks import COMPARISONS, Check, Verdict, comparison_check
 from assay.prove.evaluation import BASELINE, CANDIDATE, Evaluation
-from assay.prove.policy import Policy
+from assay.prove.policy import Policy, load_policy
 from assay.record.canonical import canonical_json
 from assay.record.identity import new_id
 from assay.record.ledger import decide
 from assay.record.store import Store
-from assay.stats import METRICS, Comparison, Segment, compare, holm, rows_needed
+from assay.stats import METRICS, Profile, Segment, compare_all, holm, metric_named
 
 __all__ = ["Check", "GateResult", "Verdict", "gate", "judge"]
 
-Verdict = Literal["pass", "fail", "inconclusive"]
 _OVERALL = "overall"
 
 
-class Check(msgspec.Struct, frozen=True):
-    """One comparison of the gate. Numbers are None where the segment is too small to say anything."""
-
-    kind: Literal["champion_compare", "slice"]
-    segment: str
-    required: bool
-    metric: str
-    n: int
-    value: float | None
-    baseline_value: float | None
-    delta: float | None
-    low: float | None
-    high: float | None
-    p_worse: float
-    p_holm: float
-    p_not_worse: float
-    margin: float
-    verdict: Verdict
-    rows_needed: int | None
-    method: str
-
-
 class GateResult(msgspec.Struct, frozen=True):
-    """The verdict with all it rests on. `reasons` are sentences, the decisive ones first."""
+    """The verdict with all it rests on. `reasons` are sentences, the decisive ones first.
+
+    `alpha` is what was spent on this verdict; `validation_uses` counts the verdicts on the same rows, this one among
+    them.
+    """
 
     gate_id: str
     evaluation_id: str
     model: str
-    version: int
-    baseline_version: int
+    version: int | None
+    baseline_version: int | None
+    candidate: str
+    baseline: str | None
+    dataset_hash: str
     policy: str
     policy_version: str
     alpha: float
@@ -65,42 +51,53 @@ class GateResult(msgspec.Struct, frozen=True):
     reasons: list[str]
     checks: list[Check]
     validation_uses: int
-    decision: int
+    decision: int | None
 
 
-def gate(store: Store, evaluation: Evaluation, policy: Policy) -> GateResult:
-    """Judge an evaluation by a policy, and record the verdict as a decision in the ledger.
+def gate(evaluation: Evaluation, policy: Policy | str | Path, *, store: Store | None = None) -> GateResult:
+    """Judge an evaluation by a policy, or the TOML file of one; with a `store`, as a decision in its ledger.
 
-    The verdict counts how often the same labelled rows were used for a verdict before: each use makes it more likely
-    that a candidate passes by fitting them.
+    A recorded verdict counts how often the same labelled rows were used for a verdict before: each use makes it more
+    likely that a candidate passes by fitting them. Raises InvalidInput for a policy that does not fit the evaluation,
+    and for a verdict to be recorded on an evaluation that was not.
     """
-    verdict, reasons, checks = judge(evaluation, policy)
+    if not isinstance(policy, Policy):
+        policy = load_policy(policy)
     gate_id = new_id()
+    if store is None:
+        return result_of(gate_id, evaluation, policy, judge(evaluation, policy.at_use(1)), use=1, decision=None)
+    candidate, baseline = evaluation.candidate, evaluation.baseline
+    if candidate is None or not store.query("evaluation", {"evaluation_id": evaluation.evaluation_id}, limit=1):
+        raise InvalidInput(
+            "the evaluation is not in the store, so a verdict on it cannot be recorded there",
+            hint="evaluate registered versions with store=",
+        )
     with store.transaction():
         same_rows = store.query("evaluation", {"dataset_hash": evaluation.dataset_hash})
         same = [row["evaluation_id"] for row in same_rows]
-        used = store.query("gate", {"evaluation_id in": same, "mode": "auto"})  # an override looks at no rows
+        use = len(store.query("gate", {"evaluation_id in": same, "mode": "auto"})) + 1  # an override looks at no rows
+        verdict, reasons, checks = judge(evaluation, policy.at_use(use))
         decision = decide(
             store,
             "gate",
-            f"{evaluation.candidate.model}/{evaluation.candidate.version}",
+            f"{candidate.model}/{candidate.version}",
             {
                 "gate": gate_id,
                 "verdict": verdict,
                 "reasons": reasons,
                 "evaluation": evaluation.evaluation_id,
-                "hash": evaluation.candidate.hash,
+                "hash": candidate.hash,
                 "policy": policy.version,
-                "validation_uses": len(used) + 1,
+                "validation_uses": use,
             },
         )
         store.append(
             "gate",
             {
                 "id": gate_id,
-                "mv_id": evaluation.candidate.mv_id,
-                "baseline_mv_id": evaluation.baseline.mv_id,
-                "subject_hash": evaluation.candidate.hash,
+                "mv_id": candidate.mv_id,
+                "baseline_mv_id": baseline.mv_id if baseline else None,
+                "subject_hash": candidate.hash,
                 "evaluation_id": evaluation.evaluation_id,
                 "policy_version": policy.version,
                 "checks": canonical_json(msgspec.to_builtins(checks)),
@@ -110,147 +107,149 @@ def gate(store: Store, evaluation: Evaluation, policy: Policy) -> GateResult:
                 "decision": decision,
             },
         )
+    return result_of(gate_id, evaluation, policy, (verdict, reasons, checks), use=use, decision=decision)
+
+
+def result_of(
+    gate_id: str,
+    evaluation: Evaluation,
+    policy: Policy,
+    judged: tuple[Verdict, list[str], list[Check]],
+    *,
+    use: int,
+    decision: int | None,
+) -> GateResult:
+    """What `judge` gave, with what it was about."""
+    verdict, reasons, checks = judged
     return GateResult(
         gate_id=gate_id,
         evaluation_id=evaluation.evaluation_id,
-        model=evaluation.candidate.model,
-        version=evaluation.candidate.version,
-        baseline_version=evaluation.baseline.version,
+        model=evaluation.candidate.model if evaluation.candidate else evaluation.names[CANDIDATE],
+        version=evaluation.candidate.version if evaluation.candidate else None,
+        baseline_version=evaluation.baseline.version if evaluation.baseline else None,
+        candidate=evaluation.names[CANDIDATE],
+        baseline=evaluation.names.get(BASELINE),
+        dataset_hash=evaluation.dataset_hash,
         policy=policy.name,
         policy_version=policy.version,
-        alpha=policy.alpha,
+        alpha=policy.at_use(use).alpha,
         verdict=verdict,
         reasons=reasons,
         checks=checks,
-        validation_uses=len(used) + 1,
+        validation_uses=use,
         decision=decision,
     )
 
 
 def judge(evaluation: Evaluation, policy: Policy) -> tuple[Verdict, list[str], list[Check]]:
-    """The verdict, its reasons and its checks; a function of the profile and the policy alone."""
+    """The verdict, its reasons and its checks; a function of the profile and the policy alone.
+
+    Raises InvalidInput for a metric that the profile's task does not have, and for crosses it does not keep.
+    """
     profile = evaluation.profile
-    segments = profile.segments(policy.cross)
-    pairs = [(segment, metric) for segment in segments for metric in policy.metrics]
-    compared = [_compare(evaluation, segment, metric, policy) for segment, metric in pairs]
-    adjusted = holm([comparison.p_worse for comparison in compared])
+    _check_fit(profile, policy)
+    clustered = bool(evaluation.unit)
+    compared = _comparisons(profile, policy, clustered=clustered)
     checks = [
-        _check(segment, comparison, p_holm, policy)
-        for (segment, _), comparison, p_holm in zip(pairs, compared, adjusted, strict=True)
+        *compared,
+        *bound_checks(profile, CANDIDATE, policy, clustered=clustered),
+        *calibration_checks(profile, CANDIDATE, policy, clustered=clustered),
+        *data_checks(profile, policy),
     ]
-    names = {segment.name for segment in segments}
-    missing = [_missing(name, sorted(names)) for name in policy.required if name not in names]
-    missing += [
-        f"{column}: the policy wants segments by it, and the evaluation was made without it."
-        for column in policy.segments
-        if column not in profile.columns
-    ]
-    failed = sorted((c for c in checks if c.verdict == "fail"), key=lambda c: (c.p_worse, c.segment))
-    undecided = [c for c in checks if c.verdict == "inconclusive"]
-    blocking = [c for c in undecided if c.segment == _OVERALL or c.required or policy.on_inconclusive == "block"]
-    reasons = [_failure(check) for check in failed]
-    reasons += missing
-    reasons += [_question(check, policy) for check in blocking]
+    missing = _missing(profile, policy)
+    failed = sorted(
+        (check for check in checks if check.verdict == "fail"),
+        key=lambda check: (check.kind in COMPARISONS, check.p_worse, check.segment),
+    )
+    undecided = [check for check in checks if check.verdict == "inconclusive"]
+    blocking = [check for check in undecided if check.blocks]
+    reasons = [check.reason for check in failed] + missing + [check.reason for check in blocking]
     if failed:
         return "fail", reasons, checks
     if blocking or missing:
         return "inconclusive", reasons, checks
-    overall = [_success(check) for check in checks if check.segment == _OVERALL]
+    return "pass", _why_pass(evaluation, policy, checks, undecided), checks
+
+
+def _why_pass(evaluation: Evaluation, policy: Policy, checks: list[Check], undecided: list[Check]) -> list[str]:
+    reasons = [check.reason for check in checks if check.segment == _OVERALL]
     if undecided:
         count = len({check.segment for check in undecided})
         some = "1 smaller segment is" if count == 1 else f"{count} smaller segments are"
-        overall.append(f"{some} inconclusive and {'does' if count == 1 else 'do'} not block by the policy.")
-    return "pass", overall, checks
+        reasons.append(f"{some} inconclusive and {'does' if count == 1 else 'do'} not block by the policy.")
+    unlabelled = evaluation.profile.n_rows - evaluation.profile.n_labelled
+    if unlabelled and policy.data is None:
+        share = unlabelled / evaluation.profile.n_rows
+        reasons.append(f"{unlabelled:,} rows have no label ({share:.1%}) and say nothing.")
+    return reasons
 
 
-def _compare(evaluation: Evaluation, segment: Segment, metric: str, policy: Policy) -> Comparison:
-    guard = policy.metrics[metric]
-    return compare(
-        evaluation.profile,
-        segment,
-        CANDIDATE,
-        BASELINE,
-        metric,
-        guard.margin,
-        alpha=policy.alpha,
-        harm_at=guard.harm_at,
-        clustered=True,
-        minimum_n=policy.minimum_n,
-    )
+def _comparisons(profile: Profile, policy: Policy, *, clustered: bool) -> list[Check]:
+    """Every segment of at most `cross` columns, on every metric with a margin; Holm over all of them."""
+    places = [place for place, segment in enumerate(profile.segments) if _counts(segment, policy)]
+    found = {
+        metric: compare_all(
+            profile,
+            CANDIDATE,
+            BASELINE,
+            metric,
+            guard.margin,
+            alpha=policy.alpha,
+            harm_at=guard.harm_at,
+            clustered=clustered,
+            minimum_n=policy.minimum_n,
+        )
+        for metric, guard in policy.metrics.items()
+        if guard.margin is not None
+    }
+    asked = [(metric, found[metric].at(place)) for place in places for metric in found]
+    adjusted = holm([comparison.p_worse for _, comparison in asked])
+    return [
+        comparison_check(comparison, metric_named(metric, profile.task).title, p_holm, policy)
+        for (metric, comparison), p_holm in zip(asked, adjusted, strict=True)
+    ]
 
 
-def _check(segment: Segment, comparison: Comparison, p_holm: float, policy: Policy) -> Check:
-    verdict: Verdict = "inconclusive"
-    if p_holm <= policy.alpha:
-        verdict = "fail"
-    elif comparison.p_not_worse <= policy.alpha:
-        verdict = "pass"
-    needed = rows_needed(comparison.variance_per_row, comparison.margin, alpha=policy.alpha, power=policy.power)
-    return Check(
-        kind="champion_compare" if segment.name == _OVERALL else "slice",
-        segment=segment.name,
-        required=segment.name in policy.required,
-        metric=comparison.metric,
-        n=comparison.n,
-        value=_finite(comparison.value),
-        baseline_value=_finite(comparison.baseline_value),
-        delta=_finite(comparison.delta),
-        low=_finite(comparison.low),
-        high=_finite(comparison.high),
-        p_worse=comparison.p_worse,
-        p_holm=p_holm,
-        p_not_worse=comparison.p_not_worse,
-        margin=comparison.margin,
-        verdict=verdict,
-        rows_needed=needed if verdict == "inconclusive" else None,
-        method=comparison.method,
-    )
+def _counts(segment: Segment, policy: Policy) -> bool:
+    """Whether the policy looks at a segment: crosses as deep as it says, and those it requires."""
+    return len(segment.conditions) <= policy.cross or segment.name in policy.required
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _check_fit(profile: Profile, policy: Policy) -> None:
+    known = METRICS[profile.task]
+    for name in policy.metrics:
+        if name not in known:
+            raise InvalidInput(
+                f"the policy guards {name!r}, which the evaluation does not have",
+                expected=", ".join(known),
+                hint=nearest(name, list(known)),
+            )
+    margins = [name for name, guard in policy.metrics.items() if guard.margin is not None]
+    if margins and BASELINE not in profile.models:
+        raise InvalidInput(
+            f"the policy has a margin for {margins[0]!r}, and the evaluation has no baseline to hold it against",
+            hint="evaluate with baseline=, or bound the value with at_least or at_most",
+        )
+    deepest = min(policy.cross, len(profile.columns))
+    if deepest > profile.cross:
+        raise InvalidInput(
+            f"the policy looks at crosses of {policy.cross} columns, the evaluation kept {profile.cross}",
+            hint=f"evaluate with cross={policy.cross}",
+        )
 
 
-def _missing(name: str, names: list[str]) -> str:
-    close = nearest(name, names)
-    hint = f" Is {close!r} meant?" if close else ""
-    return f"{name}: required, and no row of it occurs in the evaluation.{hint}"
-
-
-def _failure(check: Check) -> str:
-    title = METRICS[check.metric].title
-    return (
-        f"{check.segment}: {title} is proven worse by {-(check.delta or 0):.4f} ({_range(check)}; {check.n:,} rows, "
-        f"p {check.p_holm:.1e} after Holm). More rows will not help; a candidate that does not lose here will."
-    )
-
-
-def _question(check: Check, policy: Policy) -> str:
-    title = METRICS[check.metric].title
-    if check.delta is None or check.rows_needed is None:
-        return f"{check.segment}: {title} cannot be compared on {check.n:,} rows; collect more."
-    decided = f"(power {policy.power:.0%}, if the true difference is 0)"
-    if check.rows_needed > check.n:
-        more = f"about {check.rows_needed:,} rows would decide {decided}."
-    elif check.low is None:
-        more = "the rows belong to too few units, or too few of them count for the metric; collect more of them."
-    else:
-        more = f"{check.rows_needed:,} rows should have decided {decided}, so the candidate may be somewhat worse."
-    return (
-        f"{check.segment}: {title} changes by {check.delta:+.4f} ({_range(check)}; {check.n:,} rows), which neither "
-        f"shows it within the margin of {check.margin:g} nor proves harm; {more}"
-    )
-
-
-def _success(check: Check) -> str:
-    title = METRICS[check.metric].title
-    return (
-        f"{check.segment}: {title} changes by {check.delta or 0:+.4f} ({_range(check)}; {check.n:,} rows): not worse "
-        f"by more than {check.margin:g}."
-    )
-
-
-def _range(check: Check) -> str:
-    if check.low is None or check.high is None:
-        return "no interval"
-    return f"interval {check.low:+.4f} to {check.high:+.4f}"
+def _missing(profile: Profile, policy: Policy) -> list[str]:
+    """What the policy wants and the evaluation does not have: a verdict, never a silence."""
+    names = [segment.name for segment in profile.segments]
+    said = []
+    for name in policy.required:
+        if name not in names:
+            close = nearest(name, sorted(names))
+            hint = f" Is {close!r} meant?" if close else ""
+            said.append(f"{name}: required, and no row of it occurs in the evaluation.{hint}")
+    said += [
+        f"{column}: the policy wants segments by it, and the evaluation was made without it."
+        for column in policy.segments
+        if column not in profile.columns
+    ]
+    return said

@@ -12,7 +12,7 @@ import msgspec
 from assay.errors import InvalidInput, NotFound
 from assay.operation import operation
 from assay.prove.evaluation import load_evaluation
-from assay.prove.gate import GateResult, gate, judge
+from assay.prove.gate import GateResult, gate, judge, result_of
 from assay.prove.policy import Policy, load_policy
 from assay.record.canonical import canonical_json
 from assay.record.store import Row, Store
@@ -49,7 +49,7 @@ def judge_evaluation(
     if evaluation is None or policy is None:
         raise InvalidInput("what is to be judged?", expected="an evaluation and --policy FILE, or --replay ID")
     row = _find(store, "evaluation", "evaluation_id", evaluation, {})
-    found = gate(store, load_evaluation(store, row["evaluation_id"]), load_policy(policy))
+    found = gate(load_evaluation(store, row["evaluation_id"]), load_policy(policy), store=store)
     return Judgement(**{name: getattr(found, name) for name in GateResult.__struct_fields__})
 
 
@@ -57,31 +57,21 @@ def _again(store: Store, row: Row) -> Judgement:
     evaluation = load_evaluation(store, row["evaluation_id"])
     detail = json.loads(row["detail"])
     policy = msgspec.convert(detail["policy"], Policy)
-    verdict, reasons, checks = judge(evaluation, policy)
+    entry = json.loads(store.get("ledger", {"seq": row["decision"]})["body"])["detail"]
+    use = entry["validation_uses"]
+    verdict, reasons, checks = judged = judge(evaluation, policy.at_use(use))
     recorded = {
         "verdict": (row["outcome"], verdict),
         "policy": (row["policy_version"], policy.version),
-        "model": (row["subject_hash"], evaluation.candidate.hash),
+        "model": (row["subject_hash"], evaluation.candidate.hash if evaluation.candidate else None),
         "reasons": (detail["reasons"], reasons),
         "checks": (row["checks"], canonical_json(msgspec.to_builtins(checks))),
     }
     differences = [name for name, (before, now) in recorded.items() if before != now]
-    entry = json.loads(store.get("ledger", {"seq": row["decision"]})["body"])["detail"]
     differences += [name for name in ("verdict", "reasons") if entry[name] != recorded[name][0]]
+    found = result_of(row["id"], evaluation, policy, judged, use=use, decision=row["decision"])
     return Judgement(
-        gate_id=row["id"],
-        evaluation_id=row["evaluation_id"],
-        model=evaluation.candidate.model,
-        version=evaluation.candidate.version,
-        baseline_version=evaluation.baseline.version,
-        policy=policy.name,
-        policy_version=policy.version,
-        alpha=policy.alpha,
-        verdict=verdict,
-        reasons=reasons,
-        checks=checks,
-        validation_uses=entry["validation_uses"],
-        decision=row["decision"],
+        **{name: getattr(found, name) for name in GateResult.__struct_fields__},
         reproduced=not differences,
         differences=tuple(sorted(set(differences))),
     )

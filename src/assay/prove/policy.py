@@ -1,7 +1,7 @@
 """The policy of a gate: what a candidate must show, written down before it is seen.
 
 A margin is a loss the team agreed to be unimportant; it has no default. Everything else has the defaults of the
-evidence literature (see docs/statistics of each method) and is printed with every verdict.
+evidence literature (docs/statistics.md explains each) and is printed with every verdict.
 """
 
 import math
@@ -13,38 +13,69 @@ import msgspec
 
 from assay.errors import InvalidInput, nearest
 from assay.record.canonical import digest
-from assay.stats.metrics import METRICS
+from assay.stats import METRICS, Metric
 
-__all__ = ["Guard", "Policy", "load_policy", "parse_policy"]
+__all__ = ["Calibration", "DataRules", "Guard", "Policy", "load_policy", "parse_policy"]
 
 
 class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A guarded metric. `margin` > 0, in the metric's own unit; `harm_at` is the loss from which harm is tested.
+    """A guarded metric, in its own unit.
 
-    `harm_at = 0` calls any proven loss harm; with an agreed tolerance it is that tolerance.
+    `margin` > 0: against the baseline, the loss that is agreed to be unimportant; `harm_at` is the loss from which harm
+    is tested, and 0 calls any proven loss harm. `at_least` and `at_most` bound the candidate's own value, whatever the
+    baseline does. At least one of `margin`, `at_least` and `at_most` is given.
     """
 
-    margin: float
+    margin: float | None = None
     harm_at: float = 0.0
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """|mean score − share of positives| stays below `within`: on all rows, and on each required segment."""
+
+    within: float
+
+
+class DataRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the rows themselves must be: enough of them, and labelled."""
+
+    minimum_rows: int = 0
+    maximum_unlabelled: float = 1.0
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the gate demands. `alpha` is one-sided; `power` is that of the sample sizes it prints."""
+    """What the gate demands. `alpha` is one-sided; `power` is that of the sample sizes it prints.
+
+    `spend_alpha` lowers alpha with each use k of the same rows to alpha/(k(k + 1)), which sums to alpha however often
+    they are used. `on_inconclusive`: a segment that is not decided is listed (warn), holds the candidate back (block),
+    or holds it back until a canary has collected the rows (canary).
+    """
 
     name: str
-    metrics: dict[str, Guard]
+    metrics: dict[str, Guard] = {}
     segments: list[str] = []
     cross: int = 2
     required: list[str] = []
     alpha: float = 0.05
     power: float = 0.8
     minimum_n: int = 10
-    on_inconclusive: Literal["block", "warn"] = "warn"
+    on_inconclusive: Literal["block", "warn", "canary"] = "warn"
+    spend_alpha: bool = False
+    calibration: Calibration | None = None
+    data: DataRules | None = None
 
     @property
     def version(self) -> str:
         """Hash of the content: a policy that says the same is the same policy."""
         return digest(msgspec.to_builtins(self))
+
+    def at_use(self, use: int) -> "Policy":
+        """The policy with the alpha that is left for the `use`-th verdict on the same rows, 1 for the first."""
+        if not self.spend_alpha:
+            return self
+        return msgspec.structs.replace(self, alpha=self.alpha / (use * (use + 1)))
 
 
 def load_policy(path: str | Path) -> Policy:
@@ -60,14 +91,14 @@ def load_policy(path: str | Path) -> Policy:
 
 
 def parse_policy(text: str, where: str) -> Policy:
-    """Read a policy from the text of a TOML file; `where` names it in messages."""
+    """The policy in the text of a TOML file; `where` names it in messages."""
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"the policy is not valid TOML: {error}", where=where) from error
     metrics = content.get("metrics")
     for name, guard in metrics.items() if isinstance(metrics, dict) else ():
-        if isinstance(guard, dict) and "margin" not in guard:
+        if isinstance(guard, dict) and not {"margin", "at_least", "at_most"} & set(guard):
             raise InvalidInput(
                 f"metric {name!r} has no margin",
                 where=f"{where}: metrics.{name}",
@@ -83,25 +114,10 @@ def parse_policy(text: str, where: str) -> Policy:
 
 
 def _check(policy: Policy, where: str) -> None:
-    if not policy.metrics:
+    if not (policy.metrics or policy.calibration):
         raise InvalidInput("the policy guards no metric", where=where, expected="at least one [metrics.NAME]")
     for name, guard in policy.metrics.items():
-        metric = METRICS.get(name)
-        if metric is None:
-            close = nearest(name, list(METRICS))
-            hint = f"did you mean {close!r}?" if close else f"there are {', '.join(METRICS)}"
-            raise InvalidInput(f"there is no metric {name!r}", where=f"{where}: metrics", hint=hint)
-        if metric.larger_is_better is None:
-            raise InvalidInput(
-                f"{name} has no better direction", where=f"{where}: metrics.{name}", hint="guard another"
-            )
-        most = 1.0 if metric.numerator is not None else math.inf  # a rate cannot lose more than 1
-        if not (0 < guard.margin <= most and math.isfinite(guard.margin)):
-            expected = f"more than 0{' and at most 1' if most == 1 else ', a loss and not a change'}"
-            raise InvalidInput(f"margin is {guard.margin}", where=f"{where}: metrics.{name}", expected=expected)
-        if not (0 <= guard.harm_at <= most and math.isfinite(guard.harm_at)):
-            expected = f"0 or more{', at most 1' if most == 1 else ''}"
-            raise InvalidInput(f"harm_at is {guard.harm_at}", where=f"{where}: metrics.{name}", expected=expected)
+        _check_guard(name, guard, where)
     if not 0 < policy.alpha < 0.5:
         raise InvalidInput(f"alpha is {policy.alpha}", where=f"{where}: alpha", expected="more than 0, less than 0.5")
     if not 0.5 < policy.power < 1:
@@ -110,12 +126,49 @@ def _check(policy: Policy, where: str) -> None:
         raise InvalidInput(f"cross is {policy.cross}", where=f"{where}: cross", expected="1, 2 or 3")
     if policy.minimum_n < 1:
         raise InvalidInput(f"minimum_n is {policy.minimum_n}", where=f"{where}: minimum_n", expected="1 or more")
+    within = policy.calibration.within if policy.calibration else 0.5
+    if not 0 < within < 1:
+        raise InvalidInput(f"within is {within}", where=f"{where}: calibration", expected="more than 0, less than 1")
+    rules = policy.data or DataRules()
+    if rules.minimum_rows < 0 or not 0 <= rules.maximum_unlabelled <= 1:
+        expected = "minimum_rows of 0 or more, maximum_unlabelled as a share from 0 to 1"
+        raise InvalidInput("the conditions on the data cannot be met", where=f"{where}: data", expected=expected)
+
+
+def _check_guard(name: str, guard: Guard, where: str) -> None:
+    known: dict[str, Metric] = {key: metric for task in METRICS.values() for key, metric in task.items()}
+    if name not in known:
+        close = nearest(name, list(known))
+        hint = f"did you mean {close!r}?" if close else f"there are {', '.join(known)}"
+        raise InvalidInput(f"there is no metric {name!r}", where=f"{where}: metrics", hint=hint)
+    metric = known[name]
+    if not metric.gated:
+        raise InvalidInput(
+            f"{name} is shown but decides nothing: it is biased on few rows",
+            where=f"{where}: metrics.{name}",
+            hint="guard another; for calibration there is [calibration] within",
+        )
+    if metric.larger_is_better is None and (guard.margin is not None or guard.harm_at):
+        raise InvalidInput(f"{name} has no better direction", where=f"{where}: metrics.{name}", hint="guard another")
+    most = 1.0 if metric.kind in ("rate", "ratio") else math.inf  # a rate cannot lose more than 1
+    if guard.margin is not None and not (0 < guard.margin <= most and math.isfinite(guard.margin)):
+        expected = f"more than 0{' and at most 1' if most == 1 else ', a loss and not a change'}"
+        raise InvalidInput(f"margin is {guard.margin}", where=f"{where}: metrics.{name}", expected=expected)
+    if not (0 <= guard.harm_at <= most and math.isfinite(guard.harm_at)):
+        expected = f"0 or more{', at most 1' if most == 1 else ''}"
+        raise InvalidInput(f"harm_at is {guard.harm_at}", where=f"{where}: metrics.{name}", expected=expected)
+    low, high = metric.bounds
+    for key, bound in (("at_least", guard.at_least), ("at_most", guard.at_most)):
+        if bound is not None and not low <= bound <= high:
+            expected = f"a value of the metric, from {low:g} to {high:g}"
+            raise InvalidInput(f"{key} is {bound}", where=f"{where}: metrics.{name}.{key}", expected=expected)
 
 
 def _nearest_key(message: str) -> str | None:
     _, _, rest = message.partition("unknown field `")
     word = rest.partition("`")[0]
-    close = nearest(word, [*Policy.__struct_fields__, *Guard.__struct_fields__]) if word else None
+    known = [name for part in (Policy, Guard, Calibration, DataRules) for name in part.__struct_fields__]
+    close = nearest(word, known) if word else None
     return f"did you mean {close!r}?" if close else None
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from assay.errors import InvalidInput
 from assay.record.canonical import digest
 
-__all__ = ["as_table", "column_texts", "content_hash", "from_parquet", "schema_hash", "to_parquet"]
+__all__ = ["as_table", "category_column", "column_texts", "content_hash", "from_parquet", "schema_hash", "to_parquet"]
 
 _STANDS_FOR = {
     pa.string(): pa.large_string(),
@@ -56,6 +56,17 @@ def content_hash(table: pa.Table) -> str:
 def schema_hash(table: pa.Table) -> str:
     """SHA-256 of names and logical types."""
     return digest([[field.name, str(_logical(field.type))] for field in table.schema])
+
+
+def category_column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column as text with one dictionary, null as the word `missing`; made by Arrow, without a loop over rows."""
+    if name not in table.column_names:
+        raise InvalidInput(f"there is no column {name!r}", expected=", ".join(table.column_names))
+    column = table.column(name)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    filled = pc.fill_null(column.cast(pa.string()), "missing")
+    return filled.dictionary_encode().unify_dictionaries()
 
 
 def column_texts(table: pa.Table, name: str) -> np.ndarray:

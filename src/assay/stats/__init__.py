@@ -6,13 +6,14 @@ called, so that importing this room stays cheap.
 
 from assay.stats.buckets import bucket_of
 from assay.stats.clustered import MeanEstimate, clustered_ratio, paired_t
-from assay.stats.compare import Comparison, compare
+from assay.stats.compare import Comparison, Comparisons, compare, compare_all
 from assay.stats.delong import AucDifference, DeLong, auc_interval, compare_aucs, delong, delong_from_histogram
 from assay.stats.equivalence import rate_equivalence_power
-from assay.stats.estimate import Estimate, estimate
+from assay.stats.estimate import Estimate, Estimates, estimate, estimate_all
 from assay.stats.false_discovery import benjamini_hochberg, benjamini_yekutieli
 from assay.stats.intervals import Interval, newcombe_independent, wilson
-from assay.stats.metrics import METRICS, Metric, metric_named
+from assay.stats.metric import Metric
+from assay.stats.metrics import METRICS, metric_named
 from assay.stats.mix import Mix, kitagawa
 from assay.stats.multiplicity import holm
 from assay.stats.newcombe import newcombe_paired
@@ -30,7 +31,7 @@ from assay.stats.sequential import (
     normal_mixture_bound,
     normal_mixture_log,
 )
-from assay.stats.state import State
+from assay.stats.sums import Sums
 from assay.stats.unpaired import (
     miettinen_nurminen_interval,
     miettinen_nurminen_p_not_worse,
@@ -45,8 +46,10 @@ __all__ = [
     "AucDifference",
     "BettingTest",
     "Comparison",
+    "Comparisons",
     "DeLong",
     "Estimate",
+    "Estimates",
     "Interval",
     "MeanEstimate",
     "MeanSequence",
@@ -54,7 +57,7 @@ __all__ = [
     "Mix",
     "Profile",
     "Segment",
-    "State",
+    "Sums",
     "auc_interval",
     "benjamini_hochberg",
     "benjamini_yekutieli",
@@ -64,10 +67,12 @@ __all__ = [
     "bucket_of",
     "clustered_ratio",
     "compare",
+    "compare_all",
     "compare_aucs",
     "delong",
     "delong_from_histogram",
     "estimate",
+    "estimate_all",
     "holm",
     "kitagawa",
     "koopman_interval",

@@ -1,17 +1,24 @@
-"""One model's metric on one segment, with an interval."""
+"""One model's metric on every segment, with an interval."""
 
 import math
 from dataclasses import dataclass
 
-from assay.stats import intervals, normal
-from assay.stats.intervals import Interval
-from assay.stats.jackknife import Jackknife, jackknife
-from assay.stats.metrics import Metric, metric_named
-from assay.stats.profile import Profile
-from assay.stats.segment import Segment
-from assay.stats.state import State
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Estimate", "estimate"]
+from assay.stats import normal
+from assay.stats.areas import delong_variances
+from assay.stats.jackknife import Jackknife, jackknife, sum_of_segments
+from assay.stats.metric import Metric
+from assay.stats.metrics import metric_named
+from assay.stats.profile import Profile
+from assay.stats.score_arrays import wilson_ends
+from assay.stats.segment import Segment
+from assay.stats.sums import FRACTION_BITS
+
+__all__ = ["Estimate", "Estimates", "bucket_influence", "estimate", "estimate_all"]
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +27,9 @@ class Estimate:
 
     `n` rows of the denominator; `value` is NaN where undefined; `low` and `high` are NaN and `method` is "too
     small" where the rows do not carry an interval. `standard_error` is None for Wilson's interval. `method`:
-    "wilson", "jackknife", "calibration" (s.e. √Σp(1 − p)/n, which holds if the scores are right),
-    "separated" (see `estimate`) or "too small".
+    "wilson", "t" (mean of independent rows), "delong", "obuchowski" (DeLong's for clusters), "jackknife",
+    "calibration" (s.e. √Σp(1 − p)/n, which holds if the scores are right), "separated" (see `estimate_all`), "not kept"
+    (a clustered area of profiles that were added up) or "too small".
     """
 
     value: float
@@ -30,6 +38,31 @@ class Estimate:
     n: int
     standard_error: float | None
     method: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimates:
+    """The estimates of all segments of a profile, each [segments]; the standard error is NaN where there is none."""
+
+    segments: tuple[Segment, ...]
+    value: Floats
+    low: Floats
+    high: Floats
+    n: NDArray[np.int64]
+    standard_error: Floats
+    method: NDArray[np.str_]
+
+    def at(self, place: int) -> Estimate:
+        """The estimate of the segment at that place."""
+        error = float(self.standard_error[place])
+        return Estimate(
+            float(self.value[place]),
+            float(self.low[place]),
+            float(self.high[place]),
+            int(self.n[place]),
+            None if math.isnan(error) else error,
+            str(self.method[place]),
+        )
 
 
 def estimate(
@@ -41,63 +74,138 @@ def estimate(
     *,
     clustered: bool = False,
 ) -> Estimate:
-    """The metric of a model on a segment with an interval at `confidence`.
+    """The metric of a model on one segment, as `estimate_all` gives it; "too small" where no row is in it."""
+    place = profile.position(segment)
+    found = estimate_all(profile, model, metric, confidence, clustered=clustered)
+    return found.at(place) if place is not None else Estimate(math.nan, math.nan, math.nan, 0, None, "too small")
 
-    Rates and precision: Wilson. Calibration in the large: normal with the s.e. √Σp(1 − p)/n. Everything else:
-    jackknife over occupied buckets with t, for the AUC on the logit scale. An AUC of exactly 0 or 1 has no s.e.;
-    its interval is Wilson's for min(positives, negatives) disjoint pairs, which are independent ("separated").
 
-    Wilson and calibration assume independent rows. With `clustered`, rows of one unit may hang together: the
-    interval is the jackknife's, for rates and precision widened to Wilson's where that reaches further, because
-    the jackknife's collapses when few rows differ.
+def estimate_all(
+    profile: Profile, model: str, metric: str, confidence: float = 0.95, *, clustered: bool = False
+) -> Estimates:
+    """The metric of a model on every segment of the profile, with an interval at `confidence`.
+
+    Rates and ratios: Wilson. Means: t. Calibration in the large: normal with the s.e. √Σp(1 − p)/n. Areas: DeLong on
+    the logit scale. Everything else: jackknife over occupied buckets with t. An area of exactly 0 or 1 has no s.e.; its
+    interval is Wilson's for min(positives, negatives) disjoint pairs, which are independent ("separated").
+
+    All but the jackknife assume independent rows. With `clustered`, rows of one unit may hang together: then the
+    interval is the jackknife's, for rates and ratios widened to Wilson's where that reaches further, because the
+    jackknife's collapses when few rows differ; areas take Obuchowski's variance over buckets, with t.
     """
-    measure = metric_named(metric)
-    state = profile.state(segment)
-    total = state.total()
+    measure = metric_named(metric, profile.task)
+    totals = profile.totals()
     z = normal.critical_value(confidence)
-    n = int(measure.denominator(total, model)[0])
-    value = float(measure.value(total, model)[0])
-    nothing = Estimate(value, math.nan, math.nan, n, None, "too small")
-    smaller_class = 0
+    value, n = measure.value(totals, model), measure.denominator(totals, model)
+    size = len(value)
+    nan = np.full(size, np.nan)
+    low, high, error = nan, nan, nan
+    method = np.full(size, "too small", dtype="<U12")
+    enough = n >= measure.minimum
     if measure.kind == "area":
-        counts = total.area(model)
-        smaller_class = min(int(counts.positives[0]), int(counts.negatives[0]))
-    if (smaller_class if measure.kind == "area" else n) < measure.minimum:
-        return nothing
-    score = None
-    if measure.numerator is not None:
-        score = intervals.wilson(int(measure.numerator(total, model)[0]), n, confidence)
-        if not clustered:
-            return Estimate(value, score.low, score.high, n, None, "wilson")
-    if measure.name == "calibration_in_the_large" and not clustered:
-        error = math.sqrt(float(total.sums(model).spread[0])) / n
-        return _clipped(Estimate(value, value - z * error, value + z * error, n, error, "calibration"), measure)
-    if measure.kind == "area" and value in (0.0, 1.0):
-        ends = intervals.wilson(value * smaller_class, smaller_class, confidence)
-        return Estimate(value, ends.low, ends.high, n, None, "separated")
-    spread = _jackknife(state, total, model, measure)
-    if math.isnan(spread.standard_error):
-        return nothing
-    error = spread.standard_error
-    half = normal.t_quantile((1.0 + confidence) / 2.0, spread.df) * error
-    ends = _on_logit_scale(value, half) if measure.kind == "area" else Interval(value - half, value + half)
-    if score is not None:
-        ends = Interval(min(ends.low, score.low), max(ends.high, score.high))
-    return _clipped(Estimate(value, ends.low, ends.high, n, error, "jackknife"), measure)
+        smaller = np.minimum(totals.area(model).positives, totals.area(model).negatives).astype(np.float64)
+        low, high, error, method = _area(profile, model, value, smaller, confidence, clustered=clustered)
+        enough = smaller >= measure.minimum
+    elif measure.kind in ("rate", "ratio") and measure.numerator is not None and not clustered:
+        low, high = _score_ends(measure, measure.numerator(totals, model), n, z)
+        method[:] = "wilson"
+    elif measure.name == "calibration_in_the_large" and not clustered:
+        error = _quotient(np.sqrt(totals.sum("spread", model)), n)
+        low, high = value - z * error, value + z * error
+        method[:] = "calibration"
+    elif measure.squares is not None and not clustered:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            variance = np.maximum(measure.squares(totals, model) - n * value**2, 0.0) / (n - 1.0)
+            error = np.sqrt(variance / n)
+        half = normal.t_quantiles((1.0 + confidence) / 2.0, n - 1.0) * error
+        low, high = value - half, value + half
+        method[:] = "t"
+    else:
+        spread = _jackknife(profile, model, measure, value)
+        error = spread.standard_error
+        half = normal.t_quantiles((1.0 + confidence) / 2.0, spread.df) * error
+        low, high = value - half, value + half
+        if measure.kind in ("rate", "ratio") and measure.numerator is not None:
+            ends = _score_ends(measure, measure.numerator(totals, model), n, z)
+            low, high = np.minimum(low, ends[0]), np.maximum(high, ends[1])
+        method[:] = "jackknife"
+        enough &= ~np.isnan(error)
+    low, high = np.maximum(low, measure.bounds[0]), np.minimum(high, measure.bounds[1])
+    method = np.where(enough, method, "too small")
+    known = enough & ~np.isnan(low)
+    return Estimates(
+        profile.segments,
+        value,
+        np.where(known, low, np.nan),
+        np.where(known, high, np.nan),
+        n.astype(np.int64),
+        np.where(known, error, np.nan),
+        np.where(enough & np.isnan(low) & (method != "not kept"), "too small", method),
+    )
 
 
-def _jackknife(state: State, total: State, model: str, measure: Metric) -> Jackknife:
-    without = measure.value(state.leave_one_out(), model)
-    return jackknife(float(measure.value(total, model)[0]), without, measure.denominator(state, model) > 0)
+def bucket_influence(profile: Profile, smaller: Floats) -> Floats | None:
+    """[rows, models] by how much each bucket moves the area of its segment; None after an addition.
+
+    `smaller` [segments] is min(positives, negatives).
+    """
+    if profile.influence is None:
+        return None
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit = 1.0 / (smaller * 2.0**FRACTION_BITS)
+        moved: Floats = profile.influence.buckets * unit[profile.segment][:, None]
+    return moved
 
 
-def _on_logit_scale(value: float, half: float) -> Interval:
-    """The interval logit(value) ± half·logit'(value), carried back: inside (0, 1) and wider away from 1."""
-    odds = value / (1.0 - value)
-    factor = math.exp(min(half / (value * (1.0 - value)), 700.0))
-    return Interval(odds / (odds + factor), odds * factor / (1.0 + odds * factor))
+def _area(
+    profile: Profile, model: str, value: Floats, smaller: Floats, confidence: float, *, clustered: bool
+) -> tuple[Floats, Floats, Floats, NDArray[np.str_]]:
+    size = len(value)
+    separated = (value == 0.0) | (value == 1.0)
+    moved = bucket_influence(profile, smaller) if clustered else None
+    if clustered and moved is None:
+        half = error = np.full(size, np.nan)
+        name = "not kept"
+    elif moved is not None:
+        starts, column = profile.starts(), profile.models.index(model)
+        buckets = sum_of_segments((profile.by_bucket().labelled > 0).astype(np.float64), starts)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            variance = sum_of_segments(np.nan_to_num(moved[:, column]) ** 2, starts) * buckets / (buckets - 1.0)
+        error = np.sqrt(variance)
+        half = normal.t_quantiles((1.0 + confidence) / 2.0, buckets - 1.0) * error
+        name = "obuchowski"
+    else:
+        error = np.sqrt(delong_variances(profile.histograms[model], size))
+        half = normal.critical_value(confidence) * error
+        name = "delong"
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        # The interval logit(A) ± half·logit'(A), carried back: inside (0, 1) and wider away from 1.
+        odds = value / (1.0 - value)
+        factor = np.exp(np.minimum(half / (value * (1.0 - value)), 700.0))
+        low, high = odds / (odds + factor), odds * factor / (1.0 + odds * factor)
+    ends = wilson_ends(np.nan_to_num(value) * smaller, smaller, normal.critical_value(confidence))
+    low, high = np.where(separated, ends[0], low), np.where(separated, ends[1], high)
+    method = np.where(separated, "separated", np.full(size, name, dtype="<U12"))
+    return low, high, np.where(separated, np.nan, error), method
 
 
-def _clipped(found: Estimate, measure: Metric) -> Estimate:
-    low, high = max(found.low, measure.bounds[0]), min(found.high, measure.bounds[1])
-    return Estimate(found.value, low, high, found.n, found.standard_error, found.method)
+def _score_ends(measure: Metric, successes: Floats, n: Floats, z: float) -> tuple[Floats, Floats]:
+    """Wilson's ends of a rate or ratio; of F1 those of tp/(tp + fp + fn), of which it is an increasing function."""
+    if measure.name != "f1":
+        return wilson_ends(successes, n, z)
+    low, high = wilson_ends(successes, 2.0 * n - successes, z)
+    return 2.0 * low / (1.0 + low), 2.0 * high / (1.0 + high)
+
+
+def _jackknife(profile: Profile, model: str, measure: Metric, value: Floats) -> Jackknife:
+    without = measure.value(profile.without_each_bucket(), model)
+    occupied = measure.denominator(profile.by_bucket(), model) > 0
+    if measure.kind == "smooth":
+        occupied = profile.by_bucket().labelled > 0
+    return jackknife(value, without, occupied, profile.starts())
+
+
+def _quotient(numerator: Floats, denominator: Floats) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Floats = numerator / denominator
+    return found

@@ -3,12 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.errors import InvalidInput
+
 __all__ = ["Integers", "compress", "fold", "sum_by"]
 
 Integers = NDArray[np.int64]
 
-# bincount adds in float64, exact below 2**53: with addends up to 2**30 a slice of 2**22 rows cannot round.
-_SLICE = 2**22
+_EXACT = 2**53  # bincount adds in float64, where whole numbers below this cannot round
+_LARGEST_SUM = 2**62
 
 
 def compress(keys: Integers, size: int) -> tuple[Integers, Integers]:
@@ -21,13 +23,25 @@ def compress(keys: Integers, size: int) -> tuple[Integers, Integers]:
     return np.flatnonzero(present), (np.cumsum(present) - 1)[keys]
 
 
-def sum_by(groups: Integers, size: int, values: Integers | None = None) -> Integers:
-    """[size] the sum of `values` (each below 2**30 in size; None counts rows) of the rows of each group."""
+def sum_by(groups: Integers, size: int, values: Integers | NDArray[np.float64] | None = None) -> Integers:
+    """[size] the exact sum of `values` (whole numbers; None counts rows) of the rows of each group.
+
+    InvalidInput where a sum could leave 64 bits.
+    """
     if values is None:
         return np.bincount(groups, minlength=size).astype(np.int64, copy=False)
     total = np.zeros(size, dtype=np.int64)
-    for start in range(0, len(groups), _SLICE):
-        part = slice(start, start + _SLICE)
+    if not len(values):
+        return total
+    largest = max(1.0, float(np.abs(values).max()))
+    if largest * len(values) > _LARGEST_SUM:
+        raise InvalidInput(
+            f"{len(values):,} values of up to {largest:.2g} in fixed point do not fit into 64 bits",
+            hint="measure in a larger unit",
+        )
+    step = max(1, int(_EXACT // largest))
+    for start in range(0, len(groups), step):
+        part = slice(start, start + step)
         total += np.bincount(groups[part], weights=values[part], minlength=size).astype(np.int64)
     return total
 

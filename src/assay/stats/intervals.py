@@ -3,8 +3,11 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from assay.errors import InvalidInput
 from assay.stats import normal
+from assay.stats.score_arrays import wilson_ends
 
 __all__ = ["Interval", "newcombe_independent", "wilson"]
 
@@ -25,15 +28,9 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
     """
     if not (0 <= successes <= n and math.isfinite(n)):
         raise InvalidInput(f"{successes!r} successes of {n!r} rows is not a proportion", expected="0 <= successes <= n")
-    z2 = normal.critical_value(confidence) ** 2
-    if n == 0:
-        return Interval(0.0, 1.0)
-    # Over n² so that 0 and n successes give the ends 0 and 1 exactly, without rounding.
-    spread = math.sqrt(z2 * (successes * (n - successes) / n + z2 / 4.0))
-    centre = successes + z2 / 2.0
-    low = 0.0 if successes == 0 else (centre - spread) / (n + z2)
-    high = 1.0 if successes == n else (centre + spread) / (n + z2)
-    return Interval(max(0.0, low), min(1.0, high))
+    z = normal.critical_value(confidence)
+    low, high = wilson_ends(np.array([successes], dtype=np.float64), np.array([n], dtype=np.float64), z)
+    return Interval(float(low[0]), float(high[0]))
 
 
 def newcombe_independent(

@@ -1,39 +1,55 @@
-"""Delete-a-bucket jackknife: a standard error for any mergeable number."""
+"""Delete-a-bucket jackknife: a standard error for any mergeable number, of many segments at once."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Jackknife", "jackknife"]
+from assay.stats.grouping import Integers
+
+__all__ = ["Jackknife", "jackknife", "sum_of_segments"]
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Jackknife:
-    """A standard error and its degrees of freedom (buckets − 1); NaN where it cannot be had."""
+    """[segments] standard errors, NaN where they cannot be had, and the `buckets` that took part."""
 
-    standard_error: float
-    df: int
+    standard_error: Floats
+    buckets: Floats
 
     @property
-    def buckets(self) -> int:
-        """Buckets that took part."""
-        return self.df + 1
+    def df(self) -> Floats:
+        """Degrees of freedom: buckets − 1."""
+        return self.buckets - 1.0
 
 
-def jackknife(value: float, without: NDArray[np.float64], occupied: NDArray[np.bool_]) -> Jackknife:
-    """The jackknife of a `value` whose value without bucket g is `without`[g]; unoccupied buckets are left out.
+def jackknife(value: Floats, without: Floats, occupied: NDArray[np.bool_], starts: Integers) -> Jackknife:
+    """The jackknife of values [segments] from their values without a bucket ([rows], one for each bucket).
 
-    Pseudo-values Gθ − (G − 1)θ₋g, s.e. = sd/√G, reference t with G − 1 degrees of freedom (validation.md,
-    section 6). Buckets are independent if units are, however rows of one unit hang together. The s.e. is NaN
-    for fewer than 2 occupied buckets or where a value without one of them is undefined.
+    The rows of segment s begin at starts[s]; rows of buckets that are not `occupied` do not count. Pseudo-values
+    Gθ − (G − 1)θ₋g, s.e. = sd/√G, reference t with G − 1 degrees of freedom (validation.md, section 6). Buckets are
+    independent if units are, however rows of one unit hang together. The s.e. is NaN for fewer than 2 occupied
+    buckets or where a value without one of them is undefined.
     """
-    rest = without[occupied]
-    count = len(rest)
-    if count < 2 or not (math.isfinite(value) and np.isfinite(rest).all()):
-        return Jackknife(math.nan, count - 1)
-    pseudo = count * value - (count - 1) * rest
-    if (rest == rest[0]).all():
-        return Jackknife(0.0, count - 1)  # without the rounding of sd
-    return Jackknife(float(pseudo.std(ddof=1)) / math.sqrt(count), count - 1)
+    if not len(starts):
+        return Jackknife(np.zeros(0), np.zeros(0))
+    lengths = np.diff(np.append(starts, len(without)))
+    count = sum_of_segments(occupied.astype(np.float64), starts)
+    counts, values = np.repeat(count, lengths), np.repeat(value, lengths)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pseudo = np.where(occupied, counts * values - (counts - 1.0) * without, 0.0)
+        mean = sum_of_segments(pseudo, starts) / count
+        deviations = np.where(occupied, pseudo - np.repeat(mean, lengths), 0.0)
+        error = np.sqrt(sum_of_segments(deviations**2, starts) / (count - 1.0)) / np.sqrt(count)
+    smallest = np.minimum.reduceat(np.where(occupied, without, np.inf), starts)
+    largest = np.maximum.reduceat(np.where(occupied, without, -np.inf), starts)
+    error = np.where(smallest == largest, 0.0, error)  # without the rounding of sd
+    return Jackknife(np.where((count >= 2) & np.isfinite(value), error, np.nan), count)
+
+
+def sum_of_segments(values: Floats, starts: Integers) -> Floats:
+    """[segments] sums of consecutive rows; each in the same way whatever the other segments are."""
+    total: Floats = np.add.reduceat(values, starts) if len(starts) else np.zeros(0)
+    return total

@@ -1,81 +1,84 @@
-"""The metrics of binary classification, each defined once, over the sums of a `State`.
-
-All are over labelled rows. A value is an array over the state's leading axis, NaN where it is undefined.
-"""
+"""The metrics of binary classification, each defined once, over labelled rows."""
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import InvalidInput, nearest
-from assay.stats.grouping import Integers
-from assay.stats.state import Given, State
+from assay.stats.metric import Metric, OfModel, divide, labelled
+from assay.stats.sums import Sums
 
 __all__ = ["METRICS", "Metric", "metric_named"]
 
-_PAIRS_PER_PRODUCT = 2  # of a positive and a negative: AreaCounts counts ties as 1 and wins as 2
 
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric.
-
-    `kind`: "rate" has a denominator that does not depend on the model, "ratio" one that does, "mean" is a mean
-    over rows, "area" the area under the ROC curve. `larger_is_better` is None where neither direction is good.
-    `denominator` counts the rows the value rests on; `numerator` is None but for rates and ratios. `minimum` is
-    the smallest denominator (for the area: of each class) an interval is given for. `paired_rows` are those on
-    which being right makes the metric, None where it is not a paired proportion. Values lie in `bounds`.
-    """
-
-    name: str
-    title: str
-    larger_is_better: bool | None
-    kind: Literal["rate", "ratio", "mean", "area"]
-    value: Callable[[State, str], NDArray[np.float64]]
-    denominator: Callable[[State, str], Integers]
-    numerator: Callable[[State, str], Integers] | None = None
-    minimum: int = 1
-    paired_rows: Given | None = None
-    bounds: tuple[float, float] = (0.0, 1.0)
-
-
-def metric_named(name: str) -> Metric:
-    """The metric of that name; InvalidInput with the nearest spelling where there is none."""
-    if name not in METRICS:
+def metric_named(name: str, task: str = "binary") -> Metric:
+    """The metric of that name; InvalidInput with the nearest spelling where the task has none."""
+    if task not in METRICS:
+        raise InvalidInput(f"there is no task {task!r}", expected=f"one of {', '.join(METRICS)}")
+    if name not in METRICS[task]:
         raise InvalidInput(
             f"there is no metric {name!r}",
-            expected=f"one of {', '.join(METRICS)}",
-            hint=nearest(name, list(METRICS)),
+            expected=f"one of {', '.join(METRICS[task])}",
+            hint=nearest(name, list(METRICS[task])),
         )
-    return METRICS[name]
+    return METRICS[task][name]
 
 
-def _divide(numerator: NDArray[np.generic], denominator: Integers) -> NDArray[np.float64]:
-    quotient = np.full(len(denominator), math.nan)
-    np.divide(numerator, denominator, out=quotient, where=denominator > 0)
-    return quotient
+def _tp(sums: Sums, model: str) -> NDArray[np.float64]:
+    return sums.count("tp", model)
+
+
+def _fp(sums: Sums, model: str) -> NDArray[np.float64]:
+    return sums.count("fp", model)
+
+
+def _positives(sums: Sums, _model: str) -> NDArray[np.float64]:
+    return sums.count("positive")
+
+
+def _negatives(sums: Sums, _model: str) -> NDArray[np.float64]:
+    return sums.labelled - sums.count("positive")
+
+
+def _fn(sums: Sums, model: str) -> NDArray[np.float64]:
+    return sums.count("positive") - sums.count("tp", model)
+
+
+def _tn(sums: Sums, model: str) -> NDArray[np.float64]:
+    return _negatives(sums, model) - sums.count("fp", model)
+
+
+def _selected(sums: Sums, model: str) -> NDArray[np.float64]:
+    return sums.count("tp", model) + sums.count("fp", model)
+
+
+def _right(sums: Sums, model: str) -> NDArray[np.float64]:
+    return sums.count("tp", model) + _tn(sums, model)
+
+
+def _rejected(sums: Sums, model: str) -> NDArray[np.float64]:
+    return sums.labelled - _selected(sums, model)
 
 
 def _fraction(
     name: str,
     title: str,
     larger_is_better: bool | None,
-    numerator: Callable[[State, str], Integers],
-    denominator: Callable[[State, str], Integers],
+    numerator: OfModel,
+    denominator: OfModel,
     *,
     kind: Literal["rate", "ratio"] = "rate",
-    paired_rows: Given | None = None,
+    paired_rows: Literal["all", "positive", "negative"] | None = None,
 ) -> Metric:
     return Metric(
         name,
         title,
         larger_is_better,
         kind,
-        lambda state, model: _divide(numerator(state, model), denominator(state, model)),
+        lambda sums, model: divide(numerator(sums, model), denominator(sums, model)),
         denominator,
         numerator,
         paired_rows=paired_rows,
@@ -86,88 +89,90 @@ def _mean(
     name: str,
     title: str,
     larger_is_better: bool | None,
-    total: Callable[[State, str], NDArray[np.float64]],
+    total: OfModel,
     bounds: tuple[float, float],
+    quantity: str | None = None,
 ) -> Metric:
+    squares: OfModel | None = None
+    differences: Callable[[Sums, str, str], NDArray[np.float64]] | None = None
+    if quantity is not None:
+        squares = lambda sums, model: sums.sum(f"{quantity}_squares", model)  # noqa: E731
+        differences = lambda sums, first, second: sums.sum(f"{quantity}_difference_squares", first, second)  # noqa: E731
     return Metric(
         name,
         title,
         larger_is_better,
         "mean",
-        lambda state, model: _divide(total(state, model), _labelled(state, model)),
-        _labelled,
+        lambda sums, model: divide(total(sums, model), sums.labelled),
+        labelled,
+        total,
+        squares,
+        differences,
         minimum=2,
         bounds=bounds,
     )
 
 
-def _labelled(state: State, _model: str) -> Integers:
-    return state.n
-
-
-def _positives(state: State, model: str) -> Integers:
-    counts = state.confusion(model)
-    return counts.tp + counts.fn
-
-
-def _negatives(state: State, model: str) -> Integers:
-    counts = state.confusion(model)
-    return counts.fp + counts.tn
-
-
-def _selected(state: State, model: str) -> Integers:
-    counts = state.confusion(model)
-    return counts.tp + counts.fp
-
-
-def _right(state: State, model: str) -> Integers:
-    counts = state.confusion(model)
-    return counts.tp + counts.tn
-
-
-def _area(state: State, model: str) -> NDArray[np.float64]:
+def _area(sums: Sums, model: str) -> NDArray[np.float64]:
     """Mann–Whitney: P(score of a positive > score of a negative) + ½ P(equal), equal meaning the same bin."""
-    counts = state.area(model)
-    return _divide(counts.twice, _PAIRS_PER_PRODUCT * counts.positives * counts.negatives)
+    counts = sums.area(model)
+    pairs = 2.0 * counts.positives.astype(np.float64) * counts.negatives.astype(np.float64)
+    return divide(counts.twice.astype(np.float64), pairs)
 
 
-def _excess(state: State, model: str) -> NDArray[np.float64]:
-    return state.sums(model).score - _positives(state, model)
+def _balanced(sums: Sums, model: str) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = (
+        divide(_tp(sums, model), _positives(sums, model)) + divide(_tn(sums, model), _negatives(sums, model))
+    ) / 2.0
+    return found
 
 
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        _fraction("accuracy", "Accuracy", True, _right, _labelled, paired_rows="all"),
-        _fraction(
-            "recall",
-            "Recall",
-            True,
-            lambda state, model: state.confusion(model).tp,
-            _positives,
-            paired_rows="positive",
-        ),
-        _fraction(
-            "precision",
-            "Precision",
-            True,
-            lambda state, model: state.confusion(model).tp,
-            _selected,
-            kind="ratio",
-        ),
-        _fraction(
-            "fpr",
-            "False positive rate",
-            False,
-            lambda state, model: state.confusion(model).fp,
-            _negatives,
-            paired_rows="negative",
-        ),
-        _fraction("selection_rate", "Selection rate", None, _selected, _labelled),
-        Metric("auc", "Area under the ROC curve", True, "area", _area, _labelled, minimum=10),
-        _mean("log_loss", "Log loss", False, lambda state, model: state.sums(model).log_loss, (0.0, math.inf)),
-        _mean("brier", "Brier score", False, lambda state, model: state.sums(model).squared_error, (0.0, 1.0)),
-        _fraction("prevalence", "Share of positives", None, _positives, _labelled),
-        _mean("calibration_in_the_large", "Mean score minus share of positives", None, _excess, (-1.0, 1.0)),
-    )
-}
+def _smaller_class(sums: Sums, model: str) -> NDArray[np.float64]:
+    return np.minimum(_positives(sums, model), _negatives(sums, model))
+
+
+_BINARY = (
+    _fraction("accuracy", "Accuracy", True, _right, labelled, paired_rows="all"),
+    _fraction("recall", "Recall", True, _tp, _positives, paired_rows="positive"),
+    _fraction("precision", "Precision", True, _tp, _selected, kind="ratio"),
+    _fraction(
+        "f1",
+        "F1 score",
+        True,
+        _tp,
+        lambda sums, model: (_selected(sums, model) + _positives(sums, model)) / 2.0,
+        kind="ratio",
+    ),
+    Metric("balanced_accuracy", "Balanced accuracy", True, "smooth", _balanced, _smaller_class, minimum=2),
+    _fraction("fpr", "False positive rate", False, _fp, _negatives, paired_rows="negative"),
+    _fraction("fnr", "False negative rate", False, _fn, _positives, paired_rows="positive"),
+    _fraction("specificity", "Specificity", True, _tn, _negatives, paired_rows="negative"),
+    _fraction("npv", "Negative predictive value", True, _tn, _rejected, kind="ratio"),
+    _fraction("selection_rate", "Selection rate", None, _selected, labelled),
+    Metric("auc", "Area under the ROC curve", True, "area", _area, labelled, minimum=10),
+    _mean(
+        "log_loss",
+        "Log loss",
+        False,
+        lambda sums, model: sums.sum("log_loss", model),
+        (0.0, math.inf),
+        "log_loss",
+    ),
+    _mean(
+        "brier",
+        "Brier score",
+        False,
+        lambda sums, model: sums.sum("squared_error", model),
+        (0.0, 1.0),
+        "squared_error",
+    ),
+    _fraction("prevalence", "Share of positives", None, _positives, labelled),
+    _mean(
+        "calibration_in_the_large",
+        "Mean score minus share of positives",
+        None,
+        lambda sums, model: sums.sum("score", model) - _positives(sums, model),
+        (-1.0, 1.0),
+    ),
+)
+METRICS: dict[str, dict[str, Metric]] = {"binary": {metric.name: metric for metric in _BINARY}}

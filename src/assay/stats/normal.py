@@ -6,10 +6,26 @@ ones import scipy when called.
 
 import math
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 from assay.errors import InvalidInput
 
-__all__ = ["cdf", "critical_value", "log_cdf", "quantile", "t_quantile", "t_upper_tail", "upper_tail"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "cdf",
+    "critical_value",
+    "log_cdf",
+    "quantile",
+    "t_quantile",
+    "t_quantiles",
+    "t_upper_tail",
+    "t_upper_tails",
+    "upper_tail",
+    "upper_tails",
+]
 
 _STANDARD = NormalDist()
 _FAR_TAIL = -30.0  # below this, erfc nears underflow and the asymptotic series is exact to 1e-15
@@ -70,3 +86,27 @@ def t_upper_tail(t: float, df: float) -> float:
     if not df > 0:
         raise InvalidInput(f"t with {df!r} degrees of freedom does not exist", expected="more than 0")
     return float(stdtr(df, -t))
+
+
+def upper_tails(z: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """[k] P(Z > z), each as `upper_tail`; NaN stays NaN."""
+    from scipy.special import ndtr
+
+    found: NDArray[np.float64] = ndtr(-z)
+    return found
+
+
+def t_quantiles(p: float, df: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """[k] the quantiles of Student's t; NaN where df is not above 0."""
+    from scipy.special import stdtrit
+
+    found: NDArray[np.float64] = stdtrit(df, p)
+    return found
+
+
+def t_upper_tails(t: "NDArray[np.float64]", df: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """[k] P(T > t) for Student's t; NaN where df is not above 0."""
+    from scipy.special import stdtr
+
+    found: NDArray[np.float64] = stdtr(df, -t)
+    return found

@@ -6,15 +6,15 @@ denominator; the difference is Δ = (b − c)/n, larger is better for the candid
 
 import math
 
+import numpy as np
+
 from assay.errors import InvalidInput
 from assay.stats import normal
 from assay.stats.intervals import Interval
+from assay.stats.score_arrays import tango_ends, tango_zs
 
 __all__ = ["mcnemar_p", "tango_interval", "tango_p_not_worse", "tango_p_worse", "tango_z"]
 
-_ZERO_VARIANCE = 1e-14
-_ZERO_NUMERATOR = math.sqrt(_ZERO_VARIANCE)
-_TOLERANCE = 1e-12
 _EXACT_BELOW = 25  # discordant pairs; from here on the normal approximation of McNemar's test is good
 
 
@@ -38,25 +38,9 @@ def tango_interval(b: float, c: float, n: float, confidence: float = 0.95) -> In
     two-sided error.
     """
     _check(b, c, n)
-    z = normal.critical_value(confidence)
-    if n == 0:
-        return Interval(-1.0, 1.0)
-    estimate = (b - c) / n
-
-    def end(outside: float) -> float:
-        """Where |z(d)| = z between `outside`, rejected or the end of the range, and the estimate."""
-        inside = estimate
-        if abs(_z(b, c, n, outside)) <= z:
-            return outside
-        while abs(outside - inside) > _TOLERANCE:
-            middle = (outside + inside) / 2.0
-            if abs(_z(b, c, n, middle)) <= z:
-                inside = middle
-            else:
-                outside = middle
-        return (outside + inside) / 2.0
-
-    return Interval(end(-1.0), end(1.0))
+    first, second, rows = (np.array([count], dtype=np.float64) for count in (b, c, n))
+    low, high = tango_ends(first, second, rows, normal.critical_value(confidence))
+    return Interval(float(low[0]), float(high[0]))
 
 
 def tango_p_worse(b: float, c: float, n: float, d: float) -> float:
@@ -95,13 +79,4 @@ def _check(b: float, c: float, n: float) -> None:
 
 
 def _z(b: float, c: float, n: float, d: float) -> float:
-    numerator = b - c - n * d
-    A = 2.0 * n
-    B = -b - c + (2.0 * n - b + c) * d
-    C = -c * d * (1.0 - d)
-    q = (math.sqrt(max(0.0, B * B - 4.0 * A * C)) - B) / (2.0 * A) if n else 0.0
-    variance = n * (2.0 * q + d * (1.0 - d))
-    if variance <= _ZERO_VARIANCE:
-        # Not "numerator == 0": without disagreement, |z| = √(n|d|/(1 − |d|)) is small, not infinite, for small d.
-        return 0.0 if abs(numerator) <= _ZERO_NUMERATOR else math.copysign(math.inf, numerator)
-    return numerator / math.sqrt(variance)
+    return float(tango_zs(*(np.array([value], dtype=np.float64) for value in (b, c, n, d)))[0])

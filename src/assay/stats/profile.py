@@ -1,55 +1,57 @@
-"""The profile: everything needed to compare binary classifiers by segment, in sums that merge exactly.
+"""The profile: everything needed to judge binary classifiers by segment, in sums that merge exactly.
 
-Rows are counted by (cell, bucket), where a cell is a combination of all segment columns' values and a bucket is
-a hash of the unit. All sums are whole numbers (losses and scores in fixed point), so any split of the rows, in
-any order, merges to the same profile, bit for bit.
+Rows are counted by (segment, bucket), where a bucket is a hash of the unit. All sums are whole numbers (losses and
+scores in fixed point), so any split of the rows, in any order, merges to the same profile, bit for bit.
 """
 
-import functools
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from assay.errors import InvalidInput, nearest
 from assay.stats import profile_bytes
-from assay.stats.buckets import bucket_of
+from assay.stats.areas import Influence, influence_of
+from assay.stats.binary import binary_columns
 from assay.stats.categories import Strings
-from assay.stats.grouping import Integers, compress, fold, sum_by
+from assay.stats.grouping import Integers, fold
 from assay.stats.histogram import Histogram
-from assay.stats.rows import cells_of, labels_of, scores_of, thresholds_of
-from assay.stats.segment import OVERALL, Segment
-from assay.stats.state import FRACTION_BITS, Layout, State
+from assay.stats.rows import Rows, rows_of
+from assay.stats.segment import Segment
+from assay.stats.segmentation import segmentations_of
+from assay.stats.sums import AreaCounts, Sums
 
-__all__ = ["Profile", "Segment", "State"]
+__all__ = ["Profile"]
 
-_SMALLEST_PROBABILITY = 1e-15
-_RECENT_STATES = 8  # kept, because callers ask for several metrics of one segment in a row
+_LARGEST_SUM = 2**62
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
     """Mergeable sums of several models' scores on the same labelled rows; `build` makes one.
 
-    `models` in increasing order with their `thresholds`; segment `columns` in the order given. `cells` are the
-    combinations of column values that occur, in increasing order; row i of `table` ([rows, Layout.width] int64)
-    belongs to cells[cell[i]] and bucket[i], and rows are in increasing order of these. Equal content has equal
-    bytes. Immutable: nothing may write to its arrays.
+    `models` in increasing order with their `thresholds`; segment `columns` in the order given, crossed up to `cross`.
+    `segments` are those that occur: overall, single columns, crosses; row i of `table` ([rows, columns] int64) belongs
+    to segments[segment[i]] and bucket[i], in increasing order of these. `influence` is what paired areas need; it is
+    None after an addition, because it rests on the order of all rows by score. Equal content has equal bytes.
+    Immutable: nothing may write to its arrays.
     """
 
     models: tuple[str, ...]
     thresholds: tuple[float, ...]
     columns: tuple[str, ...]
+    cross: int
     buckets: int
     seed: int
-    cells: tuple[tuple[str, ...], ...]
-    cell: Integers
+    segments: tuple[Segment, ...]
+    segment: Integers
     bucket: Integers
     table: Integers
     histograms: dict[str, Histogram]
-    _recent: dict[Segment, State] = field(default_factory=dict, init=False, repr=False)
+    influence: Influence | None = None
+    _cache: dict[str, object] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def build(
@@ -57,68 +59,110 @@ class Profile:
         labels: ArrayLike,
         scores: Mapping[str, ArrayLike],
         segments: Mapping[str, Strings],
-        units: Strings,
+        units: Strings | None,
         thresholds: Mapping[str, float],
         buckets: int = 50,
         seed: int = 0,
+        *,
+        cross: int = 2,
+        influence: bool = True,
     ) -> "Profile":
         """The profile of rows given as columns of equal length; no rows at all are allowed.
 
-        `labels` are 0, 1 or NaN (no label yet); `scores` in [0, 1] by model; `segments` strings by column; rows
-        of one unit share a bucket. A model says 1 where score >= its threshold. InvalidInput, naming the
-        column, the count and the first row, for other values, unequal lengths, and thresholds that are missing,
-        not finite or of no model.
+        `labels` are 0, 1 or NaN (no label yet); `scores` in [0, 1] by model; `segments` strings by column, an Arrow
+        array of text among them; rows of one unit share a bucket, and without `units` every row is one of its own. A
+        model says 1 where score >= its threshold. `influence` costs as much again as everything else, and only
+        areas that are compared or clustered need it. InvalidInput, naming the column, the count and the first row,
+        for other values, unequal lengths, and thresholds that are missing, not finite or of no model.
         """
-        n = len(units)
-        label = labels_of(labels, n)
-        models = tuple(sorted(scores))
-        by_model = {model: scores_of(scores[model], model, n) for model in models}
-        cutoffs = thresholds_of(models, thresholds)
-        bucket = bucket_of(units, buckets, seed)
-        cells, cell = cells_of(segments, n)
+        rows = rows_of(labels, scores, segments, units, thresholds, buckets, seed, cross)
+        profile = cls._counted(rows, tuple(segments), cross, buckets, seed)
+        return profile._with_influence([rows]) if influence else profile
 
-        keys, row = compress(cell * buckets + bucket, len(cells) * buckets)
-        table = np.zeros((len(keys), Layout(models).width), dtype=np.int64)
-        labelled = ~np.isnan(label)
-        table[:, 0] = sum_by(row, len(keys))
-        table[:, 1] = table[:, 0]
-        if not labelled.all():
-            row, label = row[labelled], label[labelled]
-            by_model = {model: score[labelled] for model, score in by_model.items()}
-        table[:, 1] -= sum_by(row, len(keys))
-        positive = label == 1
-        _count(table, row, positive, by_model, thresholds)
+    @classmethod
+    def stream(
+        cls,
+        batches: Callable[[], Iterable[Mapping[str, object]]],
+        thresholds: Mapping[str, float],
+        buckets: int = 50,
+        seed: int = 0,
+        *,
+        cross: int = 2,
+        influence: bool = True,
+    ) -> "Profile":
+        """The same profile from rows that do not fit into memory.
+
+        `batches()` gives the arguments of `build` that differ from batch to batch: labels, scores, segments and units.
+        It is asked twice, and the second time only for `influence`. InvalidInput where it gives nothing.
+        """
+
+        def prepared() -> Iterable[Rows]:
+            for batch in batches():
+                yield rows_of(**batch, thresholds=thresholds, buckets=buckets, seed=seed, cross=cross)  # type: ignore[arg-type]
+
+        profile: Profile | None = None
+        pending: list[Profile] = []
+        for rows in prepared():
+            pending.append(cls._counted(rows, rows.columns, cross, buckets, seed))
+            if len(pending) == _MERGED_AT_ONCE:
+                pending = [_merged(pending)]
+        profile = _merged(pending) if pending else None
+        if profile is None:
+            raise InvalidInput("there are no rows to profile", expected="at least one batch")
+        return profile._with_influence(prepared()) if influence else profile
+
+    @classmethod
+    def _counted(cls, rows: Rows, columns: tuple[str, ...], cross: int, buckets: int, seed: int) -> "Profile":
+        counted = rows.count(buckets)
         return cls(
-            models,
-            cutoffs,
-            tuple(segments),
+            rows.models,
+            rows.thresholds,
+            columns,
+            cross,
             buckets,
             seed,
-            cells,
-            keys // buckets,
-            keys % buckets,
-            table,
-            {model: Histogram.count(row, by_model[model], positive) for model in models},
+            tuple(itertools.chain.from_iterable(group.segments for group in rows.groups)),
+            counted.segment,
+            counted.bucket,
+            counted.table,
+            {model: rows.histogram(model) for model in rows.models},
         )
+
+    def _with_influence(self, batches: Iterable[Rows]) -> "Profile":
+        """The profile with what its areas need to be compared, from all its rows."""
+        keys = self.segment * self.buckets + self.bucket
+        histograms = [self.histograms[model] for model in self.models]
+        total: Influence | None = None
+        for rows in batches:
+            placed = rows.placed(self.segments, keys, self.buckets)
+            scores = [rows.scores[model] for model in self.models]
+            part = influence_of(histograms, len(self.segments), len(self.table), placed, scores, rows.positive)
+            total = part if total is None else total + part
+        return replace(self, influence=total)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Profile":
         """The profile `to_bytes` wrote; InvalidInput where the bytes are damaged or of another format."""
         stored = profile_bytes.decode(data)
-        histograms = {
-            model: Histogram.of_keys(*content) for model, content in zip(stored.models, stored.histograms, strict=True)
-        }
+        influence = None
+        if stored.influence is not None and stored.squares is not None:
+            influence = Influence(stored.influence, stored.squares)
         return cls(
             stored.models,
             stored.thresholds,
             stored.columns,
+            stored.cross,
             stored.buckets,
             stored.seed,
-            stored.cells,
+            stored.segments,
             stored.keys // stored.buckets,
             stored.keys % stored.buckets,
             stored.table,
-            histograms,
+            {
+                model: Histogram.of_keys(*content)
+                for model, content in zip(stored.models, stored.histograms, strict=True)
+            },
+            influence,
         )
 
     def to_bytes(self) -> bytes:
@@ -128,12 +172,15 @@ class Profile:
                 self.models,
                 self.thresholds,
                 self.columns,
+                self.cross,
                 self.buckets,
                 self.seed,
-                self.cells,
-                self._keys(),
+                self.segments,
+                self.segment * self.buckets + self.bucket,
                 self.table,
                 [self.histograms[model].to_keys() for model in self.models],
+                self.influence.buckets if self.influence else None,
+                self.influence.squares if self.influence else None,
             )
         )
 
@@ -145,127 +192,153 @@ class Profile:
     __hash__ = None  # type: ignore[assignment]  # equality by content of arrays: not for sets and keys
 
     def __add__(self, other: "Profile") -> "Profile":
-        """The profile of both's rows; exact, in any order and grouping.
+        """The profile of both's rows, without the influence; exact, in any order and grouping.
 
-        InvalidInput, naming the difference, unless both have the same models, thresholds, segment columns,
+        InvalidInput, naming the difference, unless both have the same models, thresholds, segment columns, crosses,
         buckets and seed.
         """
-        for name in ("models", "thresholds", "columns", "buckets", "seed"):
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine != theirs:
-                raise InvalidInput(
-                    f"profiles with different {name} cannot be added: {mine!r} and {theirs!r}",
-                    expected="profiles of the same models, thresholds, segment columns, buckets and seed",
-                )
-        cells = tuple(sorted({*self.cells, *other.cells}))
-        position = {cell: index for index, cell in enumerate(cells)}
-        both = (self, other)
-        keys = [np.asarray([position[cell] for cell in one.cells], dtype=np.int64)[one.cell] for one in both]
-        keys = [key * self.buckets + one.bucket for key, one in zip(keys, both, strict=True)]
-        merged, table = fold(np.concatenate(keys), np.concatenate([self.table, other.table]))
-        rows = np.concatenate([np.searchsorted(merged, key) for key in keys])
-        histograms = {}
-        for model in self.models:
-            both_rows = self.histograms[model].followed_by(other.histograms[model], len(self.table))
-            histograms[model] = both_rows.regroup(rows)
-        return Profile(
-            self.models,
-            self.thresholds,
-            self.columns,
-            self.buckets,
-            self.seed,
-            cells,
-            merged // self.buckets,
-            merged % self.buckets,
-            table,
-            histograms,
-        )
+        return _merged([self, other])
+
+    def without_influence(self) -> "Profile":
+        """The same profile as an addition would leave it."""
+        return replace(self, influence=None)
+
+    @property
+    def task(self) -> str:
+        """What kind of answer the models give."""
+        return "binary"
 
     @property
     def n_rows(self) -> int:
         """Rows, labelled or not."""
-        return int(self.table[:, 0].sum())
+        return self._overall(0)
 
-    def segments(self, cross: int = 2) -> list[Segment]:
-        """The segments that occur: overall, then single attributes, then crosses of up to `cross` columns.
+    @property
+    def n_labelled(self) -> int:
+        """Rows with a label."""
+        return self._overall(0) - self._overall(1)
 
-        Within a size in the order of the columns, then of the values. InvalidInput for a negative `cross`.
+    def _overall(self, column: int) -> int:
+        return int(self.table[self.segment == 0, column].sum()) if self.segments else 0
+
+    def position(self, segment: Segment) -> int | None:
+        """The place of a segment in `segments`; None where none of its rows occurs.
+
+        InvalidInput for a column the profile does not have, has twice in the segment, or does not cross so far.
         """
-        if cross < 0:
-            raise InvalidInput(f"crosses of {cross!r} columns", expected="0 or more")
-        found = [OVERALL]
-        for size in range(1, min(cross, len(self.columns)) + 1):
-            for chosen in itertools.combinations(range(len(self.columns)), size):
-                for values in sorted({tuple(cell[index] for index in chosen) for cell in self.cells}):
-                    names = (self.columns[index] for index in chosen)
-                    found.append(Segment(tuple(zip(names, values, strict=True))))
-        return found
-
-    def state(self, segment: Segment) -> State:
-        """The sums of one segment by bucket ([buckets, ...]); zeros where no row has its values.
-
-        InvalidInput for a column the profile does not have, or has twice in the segment.
-        """
-        recent = self._recent.pop(segment, None) or self._roll_up(segment)
-        self._recent[segment] = recent
-        if len(self._recent) > _RECENT_STATES:
-            self._recent.pop(next(iter(self._recent)), None)
-        return recent
-
-    def _roll_up(self, segment: Segment) -> State:
-        wanted = dict(segment.conditions)
-        for column in wanted:
+        names = [column for column, _ in segment.conditions]
+        for column in names:
             if column not in self.columns:
                 raise InvalidInput(
                     f"the profile has no segment column {column!r}",
                     expected=f"one of {', '.join(self.columns) or 'none'}",
                     hint=nearest(column, list(self.columns)),
                 )
-        if len(wanted) < len(segment.conditions):
+        if len(set(names)) < len(names):
             raise InvalidInput(f"{segment.name} names a column twice", expected="each column once")
-        places = [(self.columns.index(column), value) for column, value in wanted.items()]
-        inside = [all(cell[index] == value for index, value in places) for cell in self.cells]
-        keep = np.asarray(inside, dtype=bool)[self.cell]
-        occupied, sums = fold(self.bucket[keep], self.table[keep])
-        table = np.zeros((self.buckets, self.table.shape[1]), dtype=np.int64)
-        table[occupied] = sums
-        histograms, bucket = self.histograms, self.bucket
-        entries = functools.cache(lambda model: histograms[model].regroup(bucket, keep))
-        return State(Layout(self.models), table, "bucket", entries)
+        if len(names) > self.cross:
+            raise InvalidInput(
+                f"{segment.name} crosses {len(names)} columns; the profile keeps crosses of up to {self.cross}",
+                hint=f"evaluate again with cross={len(names)}",
+            )
+        ordered = Segment(tuple(sorted(segment.conditions, key=lambda pair: self.columns.index(pair[0]))))
+        return self._places().get(ordered)
 
-    def _keys(self) -> Integers:
-        return self.cell * self.buckets + self.bucket
+    def up_to(self, cross: int) -> list[int]:
+        """The places of the segments that cross at most `cross` columns; InvalidInput where fewer were kept."""
+        if cross < 0:
+            raise InvalidInput(f"crosses of {cross!r} columns", expected="0 or more")
+        if self.cross < min(cross, len(self.columns)):
+            raise InvalidInput(
+                f"the profile keeps crosses of up to {self.cross} columns, not of {cross}",
+                hint=f"evaluate again with cross={cross}",
+            )
+        return [place for place, segment in enumerate(self.segments) if len(segment.conditions) <= cross]
+
+    def _places(self) -> dict[Segment, int]:
+        found = self._cache.get("places")
+        if not isinstance(found, dict):
+            found = {segment: place for place, segment in enumerate(self.segments)}
+            self._cache["places"] = found
+        return found
+
+    def column_names(self) -> dict[str, int]:
+        """Which column of the table holds which sum."""
+        return {name: column for column, name in enumerate(("rows", "unlabelled", *binary_columns(self.models)))}
+
+    def starts(self) -> Integers:
+        """[segments] the first row of the table of each segment."""
+        return np.searchsorted(self.segment, np.arange(len(self.segments)))
+
+    def totals(self) -> Sums:
+        """The sums of each segment, areas included."""
+        found = self._cache.get("totals")
+        if not isinstance(found, Sums):
+            found = Sums(self.column_names(), self._table_of_segments(), self.areas())
+            self._cache["totals"] = found
+        return found
+
+    def by_bucket(self) -> Sums:
+        """The sums of each row of the table: of a segment and a bucket."""
+        return Sums(self.column_names(), self.table)
+
+    def without_each_bucket(self) -> Sums:
+        """For each row of the table, the sums of its segment without its bucket."""
+        return Sums(self.column_names(), self._table_of_segments()[self.segment] - self.table)
+
+    def areas(self) -> dict[str, AreaCounts]:
+        """By model, what the area under the ROC curve of each segment is made of."""
+        return {model: self.histograms[model].area(len(self.segments)) for model in self.models}
+
+    def _table_of_segments(self) -> Integers:
+        if not len(self.table):
+            return np.zeros((len(self.segments), self.table.shape[1]), dtype=np.int64)
+        table: Integers = np.add.reduceat(self.table, self.starts(), axis=0)
+        return table
 
 
-def _count(
-    table: Integers,
-    row: Integers,
-    positive: NDArray[np.bool_],
-    scores: Mapping[str, NDArray[np.float64]],
-    thresholds: Mapping[str, float],
-) -> None:
-    """Fill the columns of the models and pairs from labelled rows; `scores` in increasing order of models."""
-    rows, layout = len(table), Layout(tuple(scores))
-    right: dict[str, NDArray[np.bool_]] = {}
-    for model in layout.models:
-        score, column = scores[model], layout.model(model)
-        predicted = score >= thresholds[model]
-        right[model] = predicted == positive
-        # 0 to 3 for tp, fp, fn, tn
-        kind = np.where(predicted, ~positive, 2 + ~positive)
-        table[:, column : column + 4] = sum_by(row * 4 + kind, rows * 4).reshape(rows, 4)
-        clipped = np.clip(score, _SMALLEST_PROBABILITY, 1.0 - _SMALLEST_PROBABILITY)
-        losses = (
-            -np.log(np.where(positive, clipped, 1.0 - clipped)),
-            (score - positive) ** 2,
-            score,
-            score * (1.0 - score),
-        )
-        for offset, values in enumerate(losses):
-            fixed = np.rint(values * 2.0**FRACTION_BITS).astype(np.int64)
-            table[:, column + 4 + offset] = sum_by(row, rows, fixed)
-    for first, second in itertools.combinations(range(len(layout.models)), 2):
-        a, b = right[layout.models[first]], right[layout.models[second]]
-        kind = positive * 4 + a * 2 + b
-        column = layout.pair(first, second)
-        table[:, column : column + 8] = sum_by(row * 8 + kind, rows * 8).reshape(rows, 8)
+_MERGED_AT_ONCE = 16
+
+
+def _merged(profiles: list[Profile]) -> Profile:
+    """The profile of all rows of several profiles."""
+    first = profiles[0]
+    for other in profiles[1:]:
+        for name in ("models", "thresholds", "columns", "cross", "buckets", "seed"):
+            mine, theirs = getattr(first, name), getattr(other, name)
+            if mine != theirs:
+                raise InvalidInput(
+                    f"profiles with different {name} cannot be added: {mine!r} and {theirs!r}",
+                    expected="profiles of the same models, thresholds, segment columns, crosses, buckets and seed",
+                )
+    if len(profiles) == 1:
+        return first
+    order = {chosen: place for place, chosen in enumerate(segmentations_of(len(first.columns), first.cross))}
+    number = {name: place for place, name in enumerate(first.columns)}
+
+    def place_of(segment: Segment) -> tuple[int, tuple[str, ...]]:
+        chosen = tuple(number[column] for column, _ in segment.conditions)
+        return order[chosen], tuple(value for _, value in segment.conditions)
+
+    segments = tuple(sorted({segment for one in profiles for segment in one.segments}, key=place_of))
+    position = {segment: place for place, segment in enumerate(segments)}
+    places = [np.asarray([position[segment] for segment in one.segments], dtype=np.int64) for one in profiles]
+    keys = [place[one.segment] * first.buckets + one.bucket for place, one in zip(places, profiles, strict=True)]
+    tables = [one.table for one in profiles]
+    if sum(int(table.max(initial=0)) for table in tables) > _LARGEST_SUM:
+        raise InvalidInput("the sums of these profiles do not fit into 64 bits", hint="keep them apart")
+    merged, table = fold(np.concatenate(keys), np.concatenate(tables))
+    histograms = {}
+    for model in first.models:
+        starts = np.cumsum([0, *(len(one.segments) for one in profiles)])[:-1].tolist()
+        joined = Histogram.joined([one.histograms[model] for one in profiles], starts)
+        histograms[model] = joined.regroup(np.concatenate(places))
+    return replace(
+        first,
+        segments=segments,
+        segment=merged // first.buckets,
+        bucket=merged % first.buckets,
+        table=table,
+        histograms=histograms,
+        influence=None,
+    )

@@ -1,4 +1,4 @@
-"""The stored form of a profile: MessagePack, with each array in the narrowest type that holds it."""
+"""The stored form of a profile: MessagePack, with each array of whole numbers in as few bytes as they need."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -7,36 +7,33 @@ import msgspec
 import numpy as np
 
 from assay.errors import InvalidInput
+from assay.stats.binary import binary_columns
 from assay.stats.grouping import Integers
 from assay.stats.histogram import BIN_BITS, BINS
-from assay.stats.state import Layout
+from assay.stats.segment import Segment
+from assay.stats.varint import pack, unpack
 
 __all__ = ["FORMAT_VERSION", "Content", "decode", "encode"]
 
-FORMAT_VERSION = 1
-_WIDTHS = (1, 2, 4, 8)
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Content:
-    """What a profile holds. `keys` are cell·buckets + bucket; each histogram (keys, [keys, 2] counts)."""
+    """What a profile holds. `keys` are segment·buckets + bucket; each histogram (keys, [keys, 2] counts)."""
 
     models: tuple[str, ...]
     thresholds: tuple[float, ...]
     columns: tuple[str, ...]
+    cross: int
     buckets: int
     seed: int
-    cells: tuple[tuple[str, ...], ...]
+    segments: tuple[Segment, ...]
     keys: Integers
     table: Integers
     histograms: list[tuple[Integers, Integers]]
-
-
-class _Array(msgspec.Struct, frozen=True, array_like=True):
-    """Non-negative whole numbers, little-endian, `width` bytes each."""
-
-    width: int
-    data: bytes
+    influence: Integers | None
+    squares: Integers | None
 
 
 class _Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,12 +41,15 @@ class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...]
     thresholds: tuple[float, ...]
     columns: tuple[str, ...]
+    cross: int
     buckets: int
     seed: int
-    cells: tuple[tuple[str, ...], ...]
-    keys: _Array
-    table: list[_Array]  # one for each column
-    histograms: list[tuple[_Array, _Array, _Array]]  # keys as differences, positives, negatives
+    segments: list[tuple[tuple[str, str], ...]]
+    keys: bytes
+    table: list[bytes]  # one for each column
+    histograms: list[tuple[bytes, bytes, bytes]]  # keys as differences, positives, negatives
+    influence: list[bytes] | None  # one for each model, folded
+    squares: list[bytes] | None  # one for each pair of models and class
 
 
 class _Format(msgspec.Struct):
@@ -64,15 +64,20 @@ def encode(content: Content) -> bytes:
             models=content.models,
             thresholds=content.thresholds,
             columns=content.columns,
+            cross=content.cross,
             buckets=content.buckets,
             seed=content.seed,
-            cells=content.cells,
-            keys=_pack(content.keys),
-            table=[_pack(column) for column in content.table.T],
+            segments=[segment.conditions for segment in content.segments],
+            keys=pack(np.diff(content.keys, prepend=0)),
+            table=[pack(column) for column in content.table.T],
             histograms=[
-                (_pack(np.diff(keys, prepend=0)), _pack(counts[:, 0]), _pack(counts[:, 1]))
+                (pack(np.diff(keys, prepend=0)), pack(counts[:, 0]), pack(counts[:, 1]))
                 for keys, counts in content.histograms
             ],
+            influence=None if content.influence is None else [pack(_folded(one)) for one in content.influence.T],
+            squares=None
+            if content.squares is None
+            else [pack(one) for one in content.squares.reshape(len(content.squares), 2 * content.squares.shape[1]).T],
         )
     )
 
@@ -95,63 +100,82 @@ def decode(data: bytes) -> Content:
     return content
 
 
-def _pack(values: Integers) -> _Array:
-    largest = int(values.max(initial=0))
-    width = next(width for width in _WIDTHS if largest < 1 << 8 * width)
-    return _Array(width, values.astype(f"<u{width}").tobytes())
+def _folded(values: Integers) -> Integers:
+    """Whole numbers of either sign as ones that are not negative, small where they are small."""
+    return np.where(values < 0, -2 * values - 1, 2 * values)
 
 
-def _unpack(array: _Array) -> Integers:
-    if array.width not in _WIDTHS:
-        raise ValueError(f"numbers of {array.width} bytes")
-    return np.frombuffer(array.data, dtype=f"<u{array.width}").astype(np.int64)
+def _unfolded(values: Integers) -> Integers:
+    return np.where(values & 1, -(values + 1) // 2, values // 2)
 
 
 def _content(stored: _Stored) -> Content:
-    keys = _unpack(stored.keys)
-    if len(stored.table) != Layout(stored.models).width:
+    keys = np.cumsum(unpack(stored.keys))
+    names = binary_columns(stored.models)
+    if len(stored.table) != len(names) + 2:
         raise ValueError(f"{len(stored.table)} columns of sums for {len(stored.models)} models")
-    table = np.ascontiguousarray(np.stack([_unpack(column) for column in stored.table], axis=1))
+    table = np.ascontiguousarray(np.stack([unpack(column) for column in stored.table], axis=1))
     histograms = []
     for differences, positives, negatives in stored.histograms:
-        counts = np.stack([_unpack(positives), _unpack(negatives)], axis=1)
-        histograms.append((np.cumsum(_unpack(differences)), counts))
+        counts = np.stack([unpack(positives), unpack(negatives)], axis=1)
+        histograms.append((np.cumsum(unpack(differences)), counts))
+    influence, squares = None, None
+    segments = tuple(Segment(conditions) for conditions in stored.segments)
+    if stored.influence is not None and stored.squares is not None:
+        pairs = len(stored.models) * (len(stored.models) - 1) // 2
+        if len(stored.influence) != len(stored.models) or len(stored.squares) != 2 * pairs:
+            raise ValueError("the influence is not one of these models")
+        influence = np.zeros((len(keys), len(stored.models)), dtype=np.int64)
+        for model, column in enumerate(stored.influence):
+            influence[:, model] = _unfolded(unpack(column))
+        flat = np.zeros((len(segments), 2 * pairs), dtype=np.int64)
+        for pair, column in enumerate(stored.squares):
+            flat[:, pair] = unpack(column)
+        squares = flat.reshape(len(segments), pairs, 2)
     return Content(
         stored.models,
         stored.thresholds,
         stored.columns,
+        stored.cross,
         stored.buckets,
         stored.seed,
-        stored.cells,
+        segments,
         keys,
         table,
         histograms,
+        influence,
+        squares,
     )
 
 
 def _check(content: Content) -> None:
     """What the arrays and names must satisfy for the profile to be one that `Profile.build` can make."""
-    rows = len(content.keys)
+    number = {name: place for place, name in enumerate(content.columns)}
+    order = [
+        (len(one.conditions), [number.get(column, -1) for column, _ in one.conditions], [v for _, v in one.conditions])
+        for one in content.segments
+    ]
     facts = {
         "models are sorted, with a threshold and a histogram each": (
             list(content.models) == sorted(set(content.models))
             and len(content.models) == len(content.thresholds) == len(content.histograms)
         ),
-        "cells are sorted and have a value for each column": (
-            all(len(cell) == len(content.columns) for cell in content.cells)
-            and all(first < second for first, second in pairwise(content.cells))
+        "segments are sorted and of the profile's columns": (
+            all(-1 not in columns and size <= content.cross for size, columns, _ in order)
+            and all(first < second for first, second in pairwise(order))
         ),
-        "rows of sums are sorted and belong to a cell and a bucket": (
+        "rows of sums are sorted and belong to a segment and a bucket": (
             content.buckets > 0
-            and len(content.table) == rows
+            and len(content.table) == len(content.keys)
             and bool(np.all(np.diff(content.keys) > 0))
-            and int(content.keys.max(initial=-1)) < len(content.cells) * content.buckets
+            and int(content.keys.max(initial=-1)) < len(content.segments) * content.buckets
+            and len(np.unique(content.keys // content.buckets)) == len(content.segments)
         ),
         "sums are not negative": bool((content.table >= 0).all()),
-        "histograms are sorted and belong to a row of sums": all(
+        "histograms are sorted and belong to a segment": all(
             len(keys) == len(counts)
             and bool(np.all(np.diff(keys) > 0))
-            and int(keys.max(initial=-1)) < rows << BIN_BITS
+            and int(keys.max(initial=-1)) < len(content.segments) << BIN_BITS
             and int((keys & ((1 << BIN_BITS) - 1)).max(initial=0)) < BINS
             for keys, counts in content.histograms
         ),

@@ -1,18 +1,124 @@
-"""Columns of rows checked and brought to arrays, before anything is counted."""
+"""Columns of rows checked, brought to arrays, and put into segments, before anything is counted."""
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay.errors import InvalidInput, nearest
-from assay.stats.categories import Categories, Strings, categorise
-from assay.stats.grouping import Integers, compress
+from assay.stats.areas import Placed
+from assay.stats.binary import contributions
+from assay.stats.buckets import bucket_of, bucket_of_rows
+from assay.stats.categories import Strings
+from assay.stats.counting import Counted, count_rows
+from assay.stats.grouping import Integers
+from assay.stats.histogram import Histogram
+from assay.stats.segment import Segment
+from assay.stats.segmentation import Grouping, code_columns, groupings
 
-__all__ = ["cells_of", "labels_of", "scores_of", "thresholds_of"]
+__all__ = ["Rows", "labels_of", "rows_of", "scores_of", "thresholds_of"]
 
-_KEY_LIMIT = 2**40  # of combinations numbered before those that occur are numbered anew
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Checked rows: `positive` and `scores` of the labelled ones only, `groups` and `bucket` of all."""
+
+    models: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    columns: tuple[str, ...]
+    labelled: NDArray[np.bool_]
+    positive: NDArray[np.bool_]
+    scores: dict[str, NDArray[np.float64]]
+    groups: list[Grouping]
+    bucket: Integers
+
+    def count(self, buckets: int) -> Counted:
+        """The sums by segment and bucket."""
+        added = contributions(self.positive, self.scores, dict(zip(self.models, self.thresholds, strict=True)))
+        return count_rows(self.groups, self.bucket, buckets, self.labelled, added)
+
+    def histogram(self, model: str) -> Histogram:
+        """A model's score histogram by segment."""
+        made: dict[tuple[int, ...], Histogram] = {}
+        for group in self.groups:
+            if group.row is not None:
+                row = self._labelled(group.row)
+                made[group.columns] = Histogram.count(row, len(group.segments), self.scores[model], self.positive)
+        for group in self.groups:
+            if group.parent is not None and group.of_parent is not None:
+                made[group.columns] = made[group.parent].regroup(group.of_parent)
+        parts = [made[group.columns] for group in self.groups]
+        starts = list(itertools.accumulate((len(group.segments) for group in self.groups), initial=0))
+        return Histogram.joined(parts, starts[:-1])
+
+    def placed(self, segments: Sequence[Segment], keys: Integers, buckets: int) -> list[Placed]:
+        """The labelled rows in each segmentation of a profile of these rows and perhaps others.
+
+        `keys` are segment·buckets + bucket of the rows of its table.
+        """
+        position = {segment: place for place, segment in enumerate(segments)}
+        by_columns = {group.columns: group for group in self.groups}
+        bucket = self._labelled(self.bucket)
+        placed = []
+        for group in self.groups:
+            own = np.asarray([position[segment] for segment in group.segments], dtype=np.int64)
+            local = group.row
+            if group.parent is not None and group.of_parent is not None:
+                parent = by_columns[group.parent].row
+                assert parent is not None
+                local = group.of_parent[parent]
+            assert local is not None
+            if not len(own):
+                continue
+            names = [column for column, _ in group.segments[0].conditions]
+            first, last = _range_of(names, segments)
+            segment = own[self._labelled(local)]
+            wanted = segment * buckets + bucket
+            start, end = np.searchsorted(keys, [first * buckets, last * buckets])
+            row_of = np.zeros((last - first) * buckets, dtype=np.int64)
+            row_of[keys[start:end] - first * buckets] = np.arange(start, end)
+            placed.append(Placed(first, last, segment, row_of[wanted - first * buckets]))
+        return placed
+
+    def _labelled(self, values: Integers) -> Integers:
+        return values if len(self.positive) == len(self.labelled) else values[self.labelled]
+
+
+def rows_of(
+    labels: ArrayLike,
+    scores: Mapping[str, ArrayLike],
+    segments: Mapping[str, Strings],
+    units: Strings | None,
+    thresholds: Mapping[str, float],
+    buckets: int,
+    seed: int,
+    cross: int,
+) -> Rows:
+    """The rows of `Profile.build`, checked; InvalidInput as there."""
+    n = len(units) if units is not None else len(np.asarray(labels))
+    label = labels_of(labels, n)
+    models = tuple(sorted(scores))
+    by_model = {model: scores_of(scores[model], model, n) for model in models}
+    cutoffs = thresholds_of(models, thresholds)
+    groups = groupings(code_columns(segments, n), cross)
+    if units is None:
+        bucket = bucket_of_rows([label, *by_model.values()], buckets, seed)
+    else:
+        bucket = bucket_of(units, buckets, seed)
+    labelled = ~np.isnan(label)
+    if not labelled.all():
+        label = label[labelled]
+        by_model = {model: score[labelled] for model, score in by_model.items()}
+    return Rows(models, cutoffs, tuple(segments), labelled, label == 1, by_model, groups, bucket)
+
+
+def _range_of(names: Sequence[str], segments: Sequence[Segment]) -> tuple[int, int]:
+    """Where the segments by these columns begin and end."""
+    inside = [place for place, segment in enumerate(segments) if [name for name, _ in segment.conditions] == names]
+    return inside[0], inside[-1] + 1
 
 
 def labels_of(values: ArrayLike, n: int) -> NDArray[np.float64]:
@@ -44,25 +150,6 @@ def thresholds_of(models: tuple[str, ...], thresholds: Mapping[str, float]) -> t
         if not math.isfinite(thresholds[model]):
             raise InvalidInput(f"the threshold of {model!r} is {thresholds[model]!r}", expected="a finite number")
     return tuple(float(thresholds[model]) for model in models)
-
-
-def cells_of(segments: Mapping[str, Strings], n: int) -> tuple[tuple[tuple[str, ...], ...], Integers]:
-    """The combinations of values that occur, in increasing order, and each row's position in them."""
-    columns: list[Categories] = []
-    key, size = np.zeros(n, dtype=np.int64), 1
-    for name, values in segments.items():
-        _same_length(name, (len(values),), n)
-        columns.append(categorise(values, name))
-        size *= max(1, len(columns[-1].values))
-        key = key * len(columns[-1].values) + columns[-1].codes
-        if size > _KEY_LIMIT:
-            distinct, key = compress(key, size)
-            size = max(1, len(distinct))
-    distinct, row = compress(key, size)
-    example = np.zeros(len(distinct), dtype=np.int64)
-    example[row] = np.arange(n)
-    cells = zip(*([column.values[code] for code in column.codes[example]] for column in columns), strict=True)
-    return (tuple(cells) if columns else ((),) * len(distinct)), row
 
 
 def _floats(values: ArrayLike, name: str, n: int) -> NDArray[np.float64]:

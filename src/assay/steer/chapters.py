@@ -5,7 +5,7 @@ Differences are improvements: above 0 the candidate is better, whatever the metr
 
 import msgspec
 
-from assay.prove.gate import Check
+from assay.prove.checks import Check
 
 __all__ = [
     "Champion",

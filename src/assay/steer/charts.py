@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from assay.prove.gate import Check, Verdict
+from assay.prove.checks import Check, Verdict
 from assay.steer.chapters import Deployment, Watch
 from assay.steer.facts import MONTHS
 

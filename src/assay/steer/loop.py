@@ -8,7 +8,7 @@ import msgspec
 from assay.errors import NotFound
 from assay.operate.monitor import load_monitor, monitor_state
 from assay.operate.predictionlog import inspect, log_folder
-from assay.prove.gate import Check
+from assay.prove.checks import COMPARISONS, Check
 from assay.prove.policy import Policy
 from assay.record.ledger import entries
 from assay.record.registry import ModelVersion, version_by_id
@@ -129,7 +129,8 @@ def _rules(gate: Row) -> Rules:
 
 def _checks(gate: Row) -> list[Check]:
     """The comparisons a verdict rests on."""
-    return msgspec.convert(json.loads(gate["checks"]), list[Check])
+    checks = msgspec.convert(json.loads(gate["checks"]), list[Check])
+    return [check for check in checks if check.kind in COMPARISONS]
 
 
 def _overall(checks: list[Check]) -> Check:

@@ -97,7 +97,7 @@ def _forests(summary: LoopSummary) -> dict[str, ForestPlot]:
 
 
 def _heading(metric: str) -> str:
-    return METRICS[metric].title if metric in METRICS else metric
+    return next((known[metric].title for known in METRICS.values() if metric in known), metric)
 
 
 def _title(metric: str) -> str:

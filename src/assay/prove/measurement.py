@@ -1,0 +1,107 @@
+"""Evaluating a registered version from the command line."""
+
+from typing import Annotated
+
+import msgspec
+
+from assay.build.packaging import load_model
+from assay.errors import InvalidInput
+from assay.operation import operation
+from assay.prove.evaluation import Evaluation, evaluate
+from assay.prove.rows import EvaluationRow
+from assay.record import tables
+from assay.record.datasets import snapshot
+from assay.record.registry import CHAMPION, ModelVersion, alias, find_version
+from assay.record.store import Store
+
+__all__ = ["Measurement", "evaluate_version"]
+
+_METRICS = "accuracy,auc,log_loss,brier,recall,precision,fpr"
+
+
+class Measurement(msgspec.Struct, frozen=True):
+    """A recorded evaluation: what was measured on which rows, and the table of it."""
+
+    evaluation_id: str
+    candidate: str
+    baseline: str | None
+    dataset: str
+    dataset_hash: str
+    rows: int
+    unlabelled: int
+    segments: int
+    table: list[EvaluationRow]
+
+
+@operation("evaluate")
+def evaluate_version(
+    store: Store,
+    model: str,
+    version: int,
+    *,
+    data: Annotated[str | None, "The Parquet file of labelled rows"] = None,
+    label: Annotated[str | None, "The column with 0, 1 or null"] = None,
+    unit: Annotated[str | None, "Columns, with commas, that say which rows belong together"] = None,
+    segments: Annotated[str | None, "Columns, with commas, whose values and pairs are segments"] = None,
+    cross: Annotated[int, "How many columns a segment may cross"] = 2,
+    metrics: Annotated[str, "What the table shows"] = _METRICS,
+    baseline: Annotated[str, "A version's number, `champion`, or `none`"] = CHAMPION,
+    threshold: Annotated[float, "The score from which the answer is yes"] = 0.5,
+) -> Measurement:
+    """Score a version beside a baseline on labelled rows, by segment, and keep the evaluation.
+
+    Without a champion there is no baseline. `assay gate EVALUATION --policy FILE` judges what was measured.
+
+    Raises InvalidInput where the file or the label is not given, and as `assay.evaluate`.
+    """
+    if data is None or label is None:
+        missing = "--data FILE" if data is None else "--label COLUMN"
+        raise InvalidInput(
+            f"{missing} is not given", hint=f"assay evaluate {model} {version} --data rows.parquet --label late"
+        )
+    candidate = find_version(store, model, version)
+    beside = _baseline(store, model, baseline, candidate)
+    table = tables.as_table(data)
+    found = evaluate(
+        load_model(store, candidate),
+        table,
+        label=label,
+        unit=_names(unit),
+        segments=_names(segments),
+        cross=cross,
+        metrics=_names(metrics),
+        baseline=load_model(store, beside) if beside else None,
+        threshold=threshold,
+        store=store,
+        dataset=snapshot(store, f"{model}-evaluation", table),
+    )
+    return _measurement(found)
+
+
+def _measurement(found: Evaluation) -> Measurement:
+    return Measurement(
+        evaluation_id=found.evaluation_id,
+        candidate=found.names["candidate"],
+        baseline=found.names.get("baseline"),
+        dataset=found.dataset_name,
+        dataset_hash=found.dataset_hash,
+        rows=found.rows,
+        unlabelled=found.profile.n_rows - found.profile.n_labelled,
+        segments=len(found.profile.segments),
+        table=found.table().rows,
+    )
+
+
+def _baseline(store: Store, model: str, name: str, candidate: ModelVersion) -> ModelVersion | None:
+    if name == "none":
+        return None
+    if name == CHAMPION:
+        champion = alias(store, model, CHAMPION)
+        return champion if champion and champion.mv_id != candidate.mv_id else None
+    if not name.isdecimal():
+        raise InvalidInput(f"the baseline is {name!r}", expected="a version's number, `champion`, or `none`")
+    return find_version(store, model, int(name))
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()] if text else []

@@ -1,0 +1,198 @@
+"""The table of an evaluation: a row for each dataset, segment and metric."""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from assay.stats import Comparisons, Estimates, Profile, compare_all, estimate_all, holm, metric_named
+
+__all__ = ["EvaluationRow", "EvaluationTable", "evaluation_rows"]
+
+
+class EvaluationRow(msgspec.Struct, frozen=True):
+    """A metric of the candidate on a segment, and how it differs from the baseline's; None where it is undefined.
+
+    `low` and `high` are the 95 % interval of `value`, `delta_low` and `delta_high` the 90 % interval of `delta`, which
+    is the improvement: above 0 the candidate is better, whatever the metric. `p_worse` is the P-value of "no worse" and
+    `p_adjusted` the same after Holm over all segments and metrics of the dataset.
+    """
+
+    dataset: str
+    segment: str
+    metric: str
+    n: int
+    n_unlabelled: int
+    value: float | None
+    low: float | None
+    high: float | None
+    method: str
+    baseline_value: float | None = None
+    delta: float | None = None
+    delta_low: float | None = None
+    delta_high: float | None = None
+    p_worse: float | None = None
+    p_adjusted: float | None = None
+    comparison_method: str | None = None
+
+
+class EvaluationTable:
+    """Rows of an evaluation, for eyes (`print`, a notebook) and for programs (`rows`, `to_frame`)."""
+
+    def __init__(self, rows: Sequence[EvaluationRow]) -> None:
+        self.rows = list(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to_frame(self) -> pa.Table:
+        """An Arrow table with a column for each field of `EvaluationRow`; null where a number is undefined."""
+        schema = pa.schema([(name, _TYPES.get(name, pa.float64())) for name in EvaluationRow.__struct_fields__])
+        return pa.Table.from_pylist([msgspec.structs.asdict(row) for row in self.rows], schema=schema)
+
+    def __str__(self) -> str:
+        lines = [_HEADINGS, *(_texts(row) for row in self.rows)]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
+        return "\n".join(
+            "  ".join(
+                text.ljust(width) if column < _LEFT else text.rjust(width)
+                for column, (text, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        def row_of(tag: str, texts: Sequence[str]) -> str:
+            return "<tr>" + "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts) + "</tr>"
+
+        body = "".join(row_of("td", _texts(row)) for row in self.rows)
+        return f"<table><thead>{row_of('th', _HEADINGS)}</thead><tbody>{body}</tbody></table>"
+
+
+def evaluation_rows(
+    profile: Profile, dataset: str, metrics: Sequence[str], candidate: str, baseline: str, *, clustered: bool
+) -> list[EvaluationRow]:
+    """The rows of one dataset, segment by segment."""
+    estimates = {metric: estimate_all(profile, candidate, metric, clustered=clustered) for metric in metrics}
+    compared: dict[str, Comparisons] = {}
+    if baseline in profile.models:
+        directed = [m for m in metrics if metric_named(m, profile.task).larger_is_better is not None]
+        compared = {
+            m: compare_all(profile, candidate, baseline, m, 0.0, clustered=clustered)
+            for m in directed
+            if metric_named(m, profile.task).gated
+        }
+    adjusted: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
+    if compared:
+        flat = holm([float(p) for one in compared.values() for p in one.p_worse])
+        size = len(profile.segments)
+        adjusted = {m: np.asarray(flat[i * size : (i + 1) * size]) for i, m in enumerate(compared)}
+    baselines = {metric: estimate_all(profile, baseline, metric) for metric in metrics if baseline in profile.models}
+    unlabelled = profile.totals().count("unlabelled")
+    return [
+        _row(
+            dataset,
+            metric,
+            place,
+            int(unlabelled[place]),
+            estimates[metric],
+            baselines.get(metric),
+            compared.get(metric),
+            adjusted.get(metric),
+        )
+        for place in range(len(profile.segments))
+        for metric in metrics
+    ]
+
+
+def _row(
+    dataset: str,
+    metric: str,
+    place: int,
+    unlabelled: int,
+    estimates: Estimates,
+    baselines: Estimates | None,
+    compared: Comparisons | None,
+    adjusted: "np.ndarray[tuple[int], np.dtype[np.float64]] | None",
+) -> EvaluationRow:
+    found = estimates.at(place)
+    row = EvaluationRow(
+        dataset=dataset,
+        segment=estimates.segments[place].name,
+        metric=metric,
+        n=found.n,
+        n_unlabelled=unlabelled,
+        value=_finite(found.value),
+        low=_finite(found.low),
+        high=_finite(found.high),
+        method=found.method,
+        baseline_value=_finite(baselines.at(place).value) if baselines else None,
+    )
+    if compared is None or adjusted is None:
+        return row
+    one = compared.at(place)
+    return msgspec.structs.replace(
+        row,
+        delta=_finite(one.delta),
+        delta_low=_finite(one.low),
+        delta_high=_finite(one.high),
+        p_worse=one.p_worse,
+        p_adjusted=float(adjusted[place]),
+        comparison_method=one.method,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+_LEFT = 3  # columns of text
+_TYPES = {
+    **dict.fromkeys(("dataset", "segment", "metric", "method", "comparison_method"), pa.string()),
+    **dict.fromkeys(("n", "n_unlabelled"), pa.int64()),
+}
+_HEADINGS = (
+    "dataset",
+    "segment",
+    "metric",
+    "rows",
+    "unlabelled",
+    "value",
+    "95 % interval",
+    "baseline",
+    "difference",
+    "90 % interval",
+    "p worse",
+    "p Holm",
+)
+
+
+def _texts(row: EvaluationRow) -> tuple[str, ...]:
+    return (
+        row.dataset,
+        row.segment,
+        row.metric,
+        f"{row.n:,}",
+        f"{row.n_unlabelled:,}",
+        _number(row.value, ".4f"),
+        _range(row.low, row.high, ".4f") if row.low is not None else row.method,
+        _number(row.baseline_value, ".4f"),
+        _number(row.delta, "+.4f"),
+        _range(row.delta_low, row.delta_high, "+.4f") if row.delta_low is not None else row.comparison_method or "",
+        _number(row.p_worse, ".2g"),
+        _number(row.p_adjusted, ".2g"),
+    )
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _range(low: float | None, high: float | None, form: str) -> str:
+    return f"{_number(low, form)} to {_number(high, form)}"

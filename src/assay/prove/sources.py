@@ -1,0 +1,88 @@
+"""The rows of an evaluation, whole or in batches: tables in memory, and Parquet files that do not fit into it."""
+
+import glob
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assay.errors import InvalidInput
+from assay.record import tables
+from assay.record.canonical import digest
+
+__all__ = ["BATCH_ROWS", "Files", "Source", "source_of"]
+
+BATCH_ROWS = 500_000  # read at once from files
+_CHUNK = 1 << 20
+
+
+class Files:
+    """Parquet files read one batch after the other, always in the order of their names."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = sorted(paths)
+        self.schema = _schema(self.paths)
+
+    def batches(self) -> Iterator[pa.Table]:
+        """The rows, at most `BATCH_ROWS` at a time."""
+        for path in self.paths:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(BATCH_ROWS, columns=self.schema.names):
+                    if batch.num_rows:
+                        yield pa.Table.from_batches([batch])
+
+    def content_hash(self) -> str:
+        """SHA-256 over the SHA-256 of each file's bytes; not that of a table with the same rows."""
+        return digest(["parquet files", [_file_hash(path) for path in self.paths]])
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of all files, from their footers."""
+        return sum(pq.read_metadata(path).num_rows for path in self.paths)
+
+
+Source: TypeAlias = "pa.Table | Files"
+
+
+def source_of(data: object) -> Source:
+    """A table, or files: where `data` is a list of paths or a pattern such as `rows/*.parquet`, they are not loaded.
+
+    InvalidInput where nothing matches, a file is not Parquet, or files differ in their columns.
+    """
+    if isinstance(data, str) and glob.has_magic(data):
+        found = [Path(name) for name in glob.glob(data, recursive=True)]  # noqa: PTH207 - a pattern may be absolute
+        if not found:
+            raise InvalidInput(f"no file matches {data!r}", expected="Parquet files")
+        return Files(found)
+    if isinstance(data, list | tuple) and data and all(isinstance(item, str | Path) for item in data):
+        return Files([Path(item) for item in data])
+    table: pa.Table = tables.as_table(data)
+    return table
+
+
+def _schema(paths: Sequence[Path]) -> pa.Schema:
+    schemas = []
+    for path in paths:
+        if not path.is_file():
+            raise InvalidInput(f"there is no file {path}", expected="a Parquet file")
+        try:
+            schemas.append(pq.read_schema(path))
+        except pa.ArrowInvalid as error:
+            raise InvalidInput(f"{path} cannot be read: {error}", expected="a Parquet file") from error
+        if set(schemas[-1].names) != set(schemas[0].names):
+            odd = sorted(set(schemas[-1].names) ^ set(schemas[0].names))
+            raise InvalidInput(
+                f"{path} and {paths[0]} differ in the columns {', '.join(odd)}", expected="files of one table"
+            )
+    return schemas[0]
+
+
+def _file_hash(path: Path) -> str:
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            state.update(chunk)
+    return state.hexdigest()
