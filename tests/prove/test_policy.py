@@ -119,7 +119,7 @@ def test_a_loss_that_is_no_rate_may_have_a_margin_above_one() -> None:
 def test_the_version_is_that_of_the_content() -> None:
     version = parse_policy(GOOD, "a").version
     content = (
-        '{"alpha":0.05,"calibration":null,"cross":2,"data":null,'
+        '{"alpha":0.05,"calibration":null,"cross":2,"data":null,"fairness":{},'
         '"metrics":{"accuracy":{"at_least":null,"at_most":null,"harm_at":0.0,"margin":0.02}},"minimum_n":10,'
         '"name":"flights","on_inconclusive":"warn","power":0.8,"required":[],"segments":["origin"],"spend_alpha":false}'
     )

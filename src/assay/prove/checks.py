@@ -11,7 +11,7 @@ from assay.stats import Comparison, minimum_difference, rows_needed
 __all__ = ["COMPARISONS", "Check", "Kind", "Verdict", "comparison_check", "finite"]
 
 Verdict = Literal["pass", "fail", "inconclusive"]
-Kind = Literal["champion_compare", "slice", "bound", "calibration", "data"]
+Kind = Literal["champion_compare", "slice", "bound", "calibration", "fairness", "data"]
 COMPARISONS = ("champion_compare", "slice")
 OVERALL_NAME = "overall"
 
@@ -21,9 +21,9 @@ class Check(msgspec.Struct, frozen=True):
     P-values are 1 and the margin 0 for what is no comparison.
 
     `champion_compare` and `slice` compare with the baseline, overall and on a segment; `bound` holds a value against an
-    absolute bound; the others are what their names say. `blocks`: while it is inconclusive, the candidate may not pass.
-    `could_see` is the smallest difference the rows could have shown with the policy's power. `reason` is the check in
-    words.
+    absolute bound; `fairness` a group (as value) against the reference (as baseline value); the others are what their
+    names say. `blocks`: while it is inconclusive, the candidate may not pass. `could_see` is the smallest difference
+    the rows could have shown with the policy's power. `reason` is the check in words.
     """
 
     kind: Kind

@@ -3,7 +3,8 @@
 * overall: shown to be not worse by more than the margin, one-sided at alpha, for each guarded metric;
 * every segment: not proven worse, after Holm over all segments and guarded metrics (an accusation is a union of tests);
 * required segments: each shown to be not worse, at alpha each (a certificate is an intersection of tests);
-* absolute bounds, calibration, the rows themselves and the model's cost, where the policy states them;
+* absolute bounds, calibration, groups compared with each other, and the rows themselves, where the policy
+  states it;
 * anything else that is inconclusive is listed with the rows that would decide it; the policy says whether it blocks.
 
 Differences are improvements: above 0 the candidate is better, whatever the metric.
@@ -17,6 +18,7 @@ from assay.errors import InvalidInput, nearest
 from assay.prove.bounds import bound_checks, calibration_checks, data_checks
 from assay.prove.checks import COMPARISONS, Check, Verdict, comparison_check
 from assay.prove.evaluation import BASELINE, CANDIDATE, Evaluation
+from assay.prove.fairness import fairness_checks
 from assay.prove.policy import Policy, load_policy
 from assay.record.canonical import canonical_json
 from assay.record.identity import new_id
@@ -154,6 +156,7 @@ def judge(evaluation: Evaluation, policy: Policy) -> tuple[Verdict, list[str], l
         *compared,
         *bound_checks(profile, CANDIDATE, policy, clustered=clustered),
         *calibration_checks(profile, CANDIDATE, policy, clustered=clustered),
+        *fairness_checks(profile, CANDIDATE, policy, clustered=clustered),
         *data_checks(profile, policy),
     ]
     missing = _missing(profile, policy)
@@ -249,7 +252,7 @@ def _missing(profile: Profile, policy: Policy) -> list[str]:
             said.append(f"{name}: required, and no row of it occurs in the evaluation.{hint}")
     said += [
         f"{column}: the policy wants segments by it, and the evaluation was made without it."
-        for column in policy.segments
+        for column in [*policy.segments, *policy.fairness]
         if column not in profile.columns
     ]
     return said

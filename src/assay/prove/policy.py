@@ -15,7 +15,7 @@ from assay.errors import InvalidInput, nearest
 from assay.record.canonical import digest
 from assay.stats import METRICS, Metric
 
-__all__ = ["Calibration", "DataRules", "Guard", "Policy", "load_policy", "parse_policy"]
+__all__ = ["Bound", "Calibration", "DataRules", "Guard", "Policy", "load_policy", "parse_policy"]
 
 
 class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +30,17 @@ class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     harm_at: float = 0.0
     at_least: float | None = None
     at_most: float | None = None
+
+
+class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a group may be from the reference in a rate: a `gap`, or a `ratio` of the smaller to the larger.
+
+    The reference is a value of the column, by default the group with the most rows.
+    """
+
+    gap: float | None = None
+    ratio: float | None = None
+    reference: str | None = None
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +59,8 @@ class DataRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the gate demands. `alpha` is one-sided; `power` is that of the sample sizes it prints.
 
+    `fairness` bounds rates of groups, by column and rate.
+
     `spend_alpha` lowers alpha with each use k of the same rows to alpha/(k(k + 1)), which sums to alpha however often
     they are used. `on_inconclusive`: a segment that is not decided is listed (warn), holds the candidate back (block),
     or holds it back until a canary has collected the rows (canary).
@@ -63,6 +76,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     minimum_n: int = 10
     on_inconclusive: Literal["block", "warn", "canary"] = "warn"
     spend_alpha: bool = False
+    fairness: dict[str, dict[str, Bound]] = {}
     calibration: Calibration | None = None
     data: DataRules | None = None
 
@@ -114,10 +128,13 @@ def parse_policy(text: str, where: str) -> Policy:
 
 
 def _check(policy: Policy, where: str) -> None:
-    if not (policy.metrics or policy.calibration):
+    if not (policy.metrics or policy.calibration or policy.fairness):
         raise InvalidInput("the policy guards no metric", where=where, expected="at least one [metrics.NAME]")
     for name, guard in policy.metrics.items():
         _check_guard(name, guard, where)
+    for column, bounds in policy.fairness.items():
+        for rate, bound in bounds.items():
+            _check_bound(rate, bound, f"{where}: fairness.{column}")
     if not 0 < policy.alpha < 0.5:
         raise InvalidInput(f"alpha is {policy.alpha}", where=f"{where}: alpha", expected="more than 0, less than 0.5")
     if not 0.5 < policy.power < 1:
@@ -164,10 +181,23 @@ def _check_guard(name: str, guard: Guard, where: str) -> None:
             raise InvalidInput(f"{key} is {bound}", where=f"{where}: metrics.{name}.{key}", expected=expected)
 
 
+def _check_bound(rate: str, bound: Bound, where: str) -> None:
+    rates = [name for name, metric in METRICS["binary"].items() if metric.kind in ("rate", "ratio") and name != "f1"]
+    if rate not in rates:
+        close = nearest(rate, rates)
+        hint = f"did you mean {close!r}?" if close else None
+        raise InvalidInput(f"there is no rate {rate!r}", where=where, expected=", ".join(rates), hint=hint)
+    if (bound.gap is None) == (bound.ratio is None):
+        raise InvalidInput(f"{rate} is bounded in no way or in two", where=where, expected="either gap or ratio")
+    value = bound.gap if bound.gap is not None else bound.ratio
+    if value is None or not 0 < value < 1:
+        raise InvalidInput(f"the bound of {rate} is {value}", where=where, expected="more than 0, less than 1")
+
+
 def _nearest_key(message: str) -> str | None:
     _, _, rest = message.partition("unknown field `")
     word = rest.partition("`")[0]
-    known = [name for part in (Policy, Guard, Calibration, DataRules) for name in part.__struct_fields__]
+    known = [name for part in (Policy, Guard, Bound, Calibration, DataRules) for name in part.__struct_fields__]
     close = nearest(word, known) if word else None
     return f"did you mean {close!r}?" if close else None
 

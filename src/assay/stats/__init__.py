@@ -11,6 +11,7 @@ from assay.stats.delong import AucDifference, DeLong, auc_interval, compare_aucs
 from assay.stats.equivalence import rate_equivalence_power
 from assay.stats.estimate import Estimate, Estimates, estimate, estimate_all
 from assay.stats.false_discovery import benjamini_hochberg, benjamini_yekutieli
+from assay.stats.groups import GroupGap, group_gaps
 from assay.stats.intervals import Interval, newcombe_independent, wilson
 from assay.stats.metric import Metric
 from assay.stats.metrics import METRICS, metric_named
@@ -50,6 +51,7 @@ __all__ = [
     "DeLong",
     "Estimate",
     "Estimates",
+    "GroupGap",
     "Interval",
     "MeanEstimate",
     "MeanSequence",
@@ -73,6 +75,7 @@ __all__ = [
     "delong_from_histogram",
     "estimate",
     "estimate_all",
+    "group_gaps",
     "holm",
     "kitagawa",
     "koopman_interval",
