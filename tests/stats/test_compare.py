@@ -286,6 +286,7 @@ def test_a_real_loss_is_found() -> None:
     ("arguments", "message"),
     [
         (("new", "old", "prevalence", 0.02), "no better direction"),
+        (("new", "old", "ece", 0.02), "nothing is decided by it"),
         (("new", "old", "f2", 0.02), "no metric"),
         (("new", "new", "accuracy", 0.02), "itself"),
         (("new", "older", "accuracy", 0.02), "no model"),

@@ -25,7 +25,7 @@ def truth(name: str) -> float:
     return float(BINARY[name].value(large.totals(), "m")[0])
 
 
-@pytest.mark.parametrize("name", sorted(BINARY))
+@pytest.mark.parametrize("name", sorted(name for name, one in BINARY.items() if one.gated))
 def test_the_interval_covers_the_truth_as_often_as_promised(name: str) -> None:
     right, runs = truth(name), 400
     found = [estimate(drawn(seed), OVERALL, "m", name) for seed in range(1, runs + 1)]

@@ -21,6 +21,13 @@ def sums_of(profile: Profile, *conditions: tuple[str, str]) -> Sums:
     return Sums(profile.totals().columns, profile.totals().table[[place]])
 
 
+def calibration_error(label: NDArray[np.float64], score: NDArray[np.float64]) -> float:
+    """The expected calibration error in ten equal bins, from rows."""
+    tenth = np.minimum((score * 10).astype(int), 9)
+    gaps = [abs((score[tenth == place] - label[tenth == place]).sum()) for place in range(10)]
+    return float(sum(gaps) / len(label))
+
+
 @pytest.mark.parametrize("grid", [8, 256, None])  # None: scores that bins do not hold exactly
 def test_every_metric_agrees_with_sklearn(grid: int | None) -> None:
     rng = np.random.default_rng(12)
@@ -40,6 +47,8 @@ def test_every_metric_agrees_with_sklearn(grid: int | None) -> None:
         "f1": reference.f1_score(label, predicted),
         "balanced_accuracy": reference.balanced_accuracy_score(label, predicted),
         "selection_rate": predicted.mean(),
+        "average_precision": reference.average_precision_score(label, score),
+        "ece": calibration_error(label, score),
         "auc": reference.roc_auc_score(label, score),
         "log_loss": reference.log_loss(label, np.clip(score, 1e-15, 1 - 1e-15)),
         "brier": reference.brier_score_loss(label, score),
@@ -48,7 +57,8 @@ def test_every_metric_agrees_with_sklearn(grid: int | None) -> None:
     }
     assert set(expected) == set(BINARY)
     for name, right in expected.items():
-        tolerance = 1e-4 if name == "auc" and grid is None else 1e-7
+        binned = {"auc": 1e-4, "average_precision": 1e-3, "ece": 1e-3}.get(name, 1e-7)
+        tolerance = binned if grid is None or name == "ece" else 1e-7
         assert value(name, label, score) == pytest.approx(right, abs=tolerance), name
 
 
@@ -102,7 +112,8 @@ def test_each_metric_knows_its_own_name_and_direction() -> None:
     assert all(name == metric.name for name, metric in BINARY.items())
     smaller = {name for name, metric in BINARY.items() if metric.larger_is_better is False}
     neither = {name for name, metric in BINARY.items() if metric.larger_is_better is None}
-    assert smaller == {"fpr", "fnr", "log_loss", "brier"}
+    assert smaller == {"fpr", "fnr", "log_loss", "brier", "ece"}
+    assert {name for name, metric in BINARY.items() if not metric.gated} == {"average_precision", "ece"}
     assert neither == {"selection_rate", "prevalence", "calibration_in_the_large"}
 
 

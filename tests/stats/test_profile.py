@@ -172,7 +172,7 @@ def test_crosses_go_as_far_as_asked(cross: int) -> None:
 def test_many_columns_with_many_values_are_still_told_apart() -> None:
     rng = np.random.default_rng(2)
     columns = {f"c{i}": rng.integers(0, 300, 400).astype(str) for i in range(9)}  # 300**9 > 2**63
-    profile = Profile.build(np.zeros(400), {}, columns, None, {}, cross=9)
+    profile = Profile.build(np.zeros(400), {}, columns, None, {}, cross=9, influence=False)
     full = [segment for segment in profile.segments if len(segment.conditions) == 9]
     assert len(full) == len(set(zip(*columns.values(), strict=True)))
     assert [segment.conditions for segment in full] == sorted(segment.conditions for segment in full)

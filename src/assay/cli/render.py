@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from assay.record.ledger import Entry, Verification
     from assay.record.registry import ModelSummary
     from assay.record.runs import RunDetail, RunSummary
+    from assay.stats import FoundSlice
 
 __all__ = ["RENDERERS", "show"]
 
@@ -210,7 +211,22 @@ def _measurement(found: "Measurement") -> RenderableType:
             delta = _number(row.delta, "+.4f")
             cells += [_number(row.baseline_value, ".4f"), delta, ends, _number(row.p_adjusted, ".2g")]
         shown.add_row(*cells)
-    return Group(lines(said, ""), shown)
+    return Group(lines(said, ""), shown, *(_slices(kind, slices) for kind, slices in found.found.items()))
+
+
+def _slices(kind: str, slices: "list[FoundSlice]") -> RenderableType:
+    """Found slices by what was looked for."""
+    title = {"loss": "where the log loss is highest", "difference": "where it is higher than the baseline's"}[kind]
+    if not slices:
+        return Text(f"{title}: nothing found")
+    headings = ("slice", "rows", "searched", "confirmed on others", "interval", "p Holm", "")
+    shown = table(*headings, title=f"{title}, found on half of the units, tested on the others")
+    for one in slices:
+        said = "confirmed" if one.confirmed else "not confirmed"
+        ends = f"{one.low:+.4f} to {one.high:+.4f}"
+        effects = (f"{one.effect_discovery:+.4f}", f"{one.effect:+.4f}")
+        shown.add_row(one.segment.name, f"{one.n:,}", *effects, ends, f"{one.p_holm:.2g}", said)
+    return shown
 
 
 def _number(value: float | None, form: str) -> str:

@@ -10,6 +10,7 @@ from assay.demo.pipeline import CONFIGURATIONS, FEATURES, LABEL, SEGMENTS, UNIT,
 from assay.demo.turn import Turn
 from assay.prove.evaluation import evaluate, profile_table
 from assay.prove.gate import GateResult, gate
+from assay.prove.segments import Segments
 from assay.record.datasets import DatasetVersion
 from assay.record.registry import ModelVersion
 from assay.record.runs import Run, start_run
@@ -90,9 +91,8 @@ def judge_on(
             dataset=dataset,
             label=LABEL,
             unit=UNIT,
-            segments=SEGMENTS,
+            segments=Segments(by=SEGMENTS, cross=turn.policy.cross),
             seed=turn.seed,
-            cross=turn.policy.cross,
         )
         run.tags({"evaluation": evaluation.evaluation_id})
         return gate(evaluation, turn.policy, store=store)

@@ -6,6 +6,7 @@ from assay.prove.judgement import Judgement, judge_evaluation
 from assay.prove.measurement import Measurement, evaluate_version
 from assay.prove.policy import Policy, load_policy, parse_policy
 from assay.prove.promotion import Promotion, promote, rollback
+from assay.prove.segments import Segments
 
 __all__ = [
     "Evaluation",
@@ -14,6 +15,7 @@ __all__ = [
     "Measurement",
     "Policy",
     "Promotion",
+    "Segments",
     "evaluate",
     "evaluate_version",
     "gate",

@@ -15,6 +15,7 @@ from assay.build.packaging import LoadedModel
 from assay.errors import InvalidInput
 from assay.prove.predictions import Model, check_column, describe, predictions
 from assay.prove.rows import EvaluationTable, evaluation_rows
+from assay.prove.segments import Segments, found_slices, segments_of
 from assay.prove.sources import Files, Source, source_of
 from assay.record import tables
 from assay.record.canonical import canonical_json
@@ -23,7 +24,7 @@ from assay.record.identity import new_id
 from assay.record.registry import ModelVersion, version_by_id
 from assay.record.runs import current_run
 from assay.record.store import Store
-from assay.stats import Profile, metric_named
+from assay.stats import FoundSlice, Profile, metric_named
 
 __all__ = ["BASELINE", "CANDIDATE", "Evaluation", "evaluate", "load_evaluation", "profile_table"]
 
@@ -37,8 +38,9 @@ class Evaluation(msgspec.Struct, frozen=True):
     """What a candidate does on labelled rows, beside a baseline or alone.
 
     `profile` holds the models under the names `candidate` and `baseline`; `others` are the same of further datasets, by
-    name. `candidate` and `baseline` are registered versions where they are, and `names` says what they are called.
-    `unit` is empty where every row is a unit of its own.
+    name. `found` are slices of the first dataset: where the candidate's log loss is highest ("loss"), and where it is
+    higher than the baseline's ("difference"). `candidate` and `baseline` are registered versions where they are, and
+    `names` says what they are called. `unit` is empty where every row is a unit of its own.
     """
 
     evaluation_id: str
@@ -54,6 +56,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     rows: int
     profile: Profile
     others: dict[str, Profile] = {}
+    found: dict[str, list[FoundSlice]] = {}
 
     def table(self) -> EvaluationTable:
         """Every metric on every segment of every dataset: value, interval, rows, and how it differs from the baseline.
@@ -81,7 +84,7 @@ class Evaluation(msgspec.Struct, frozen=True):
             "unit": self.unit,
             "rows": self.rows,
         }
-        return msgspec.json.encode({**about, "table": self.table().rows}).decode()
+        return msgspec.json.encode({**about, "table": self.table().rows, "found": self.found}).decode()
 
 
 def evaluate(
@@ -90,8 +93,7 @@ def evaluate(
     *,
     label: str,
     unit: str | Sequence[str] = (),
-    segments: Sequence[str] = (),
-    cross: int = 2,
+    segments: Segments | Sequence[str] = (),
     metrics: Sequence[str] = _SHOWN,
     baseline: Model | None = None,
     datasets: Mapping[str, object] | None = None,
@@ -109,8 +111,8 @@ def evaluate(
 
     `label` holds 0, 1 or null. `unit` names the columns that together say which rows belong together (they share
     chance: flights of one day, orders of one customer); intervals then treat units, not rows, as independent.
-    `segments` are columns, crossed up to `cross`. `datasets` are further tables by name, such as other periods: they
-    are shown beside `data`.
+    `segments` are columns, or `Segments` that say how deep they are crossed and how many slices to search. `datasets`
+    are further tables by name, such as other periods: they are shown beside `data`.
 
     With a `store`, the evaluation is recorded; the models are registered versions then. `dataset` is the version that
     `data` was read from; without it `data` is kept as one.
@@ -121,6 +123,7 @@ def evaluate(
     source = source_of(data)
     units = [unit] if isinstance(unit, str) else list(unit)
     name = dataset.name if dataset else "data"
+    wanted = segments_of(segments)
     for metric in metrics:
         metric_named(metric)
     models = {CANDIDATE: model} if baseline is None else {CANDIDATE: model, BASELINE: baseline}
@@ -131,9 +134,9 @@ def evaluate(
     for key, rows in sources.items():
         if not rows.num_rows:
             raise InvalidInput("there are no rows to evaluate on", where=key, expected="labelled rows")
-        for column in (label, *units, *segments):
+        for column in (label, *units, *wanted.by):
             check_column(rows, column)
-    asked = _Asked(models, label, units, list(segments), cross, threshold, seed)
+    asked = _Asked(models, label, units, wanted, threshold, seed)
     profiles = {key: asked.profile(rows, key) for key, rows in sources.items()}
     _check_labels(profiles[name], label, name)
     if store is not None and dataset is None:
@@ -149,11 +152,12 @@ def evaluate(
         dataset_name=name,
         label=label,
         unit=units,
-        segments=list(segments),
+        segments=list(wanted.by),
         metrics=list(metrics),
         rows=source.num_rows,
         profile=profiles.pop(name),
         others=profiles,
+        found=asked.found(source) if wanted.find else {},
     )
     if store is not None and dataset is not None:
         _record(store, evaluation, dataset, threshold=threshold, seed=seed)
@@ -164,8 +168,8 @@ def load_evaluation(store: Store, evaluation_id: str) -> Evaluation:
     """The evaluation with that id, with the very profile it was made with."""
     row = store.get("evaluation", {"evaluation_id": evaluation_id})
     detail = msgspec.json.decode(row["detail"])
-    kept = msgspec.msgpack.decode(store.blobs.get(row["profile_blob"]), type=dict[str, bytes])
-    profiles = {name: Profile.from_bytes(content) for name, content in kept.items()}
+    kept = msgspec.msgpack.decode(store.blobs.get(row["profile_blob"]), type=_Kept)
+    profiles = {name: Profile.from_bytes(content) for name, content in kept.profiles.items()}
     return Evaluation(
         evaluation_id=evaluation_id,
         candidate=version_by_id(store, row["mv_id"]),
@@ -180,6 +184,7 @@ def load_evaluation(store: Store, evaluation_id: str) -> Evaluation:
         rows=detail["rows"],
         profile=profiles.pop(detail["dataset"]),
         others=profiles,
+        found=kept.found,
     )
 
 
@@ -201,14 +206,20 @@ def profile_table(
     return Profile.build(**columns, scores=scores, thresholds=dict.fromkeys(scores, threshold), seed=seed, cross=cross)
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """What the store keeps of an evaluation: the profiles by dataset, as bytes, and the found slices."""
+
+    profiles: dict[str, bytes]
+    found: dict[str, list[FoundSlice]]
+
+
 class _Asked(msgspec.Struct, frozen=True):
     """What is asked of every dataset of an evaluation."""
 
     models: Mapping[str, Model]
     label: str
     unit: list[str]
-    segments: list[str]
-    cross: int
+    segments: Segments
     threshold: float
     seed: int
 
@@ -217,16 +228,27 @@ class _Asked(msgspec.Struct, frozen=True):
 
         def batches() -> Iterator[dict[str, Any]]:
             for rows in source.batches() if isinstance(source, Files) else [source]:
-                columns = _columns(rows, self.label, self.unit, self.segments)
+                columns = _columns(rows, self.label, self.unit, self.segments.by)
                 _check_values(columns["segments"], name)
                 scores = {role: predictions(model, rows, f"{role} on {name}") for role, model in self.models.items()}
                 yield {**columns, "scores": scores}
 
         thresholds = dict.fromkeys(self.models, self.threshold)
         if isinstance(source, Files):
-            return Profile.stream(batches, thresholds, seed=self.seed, cross=self.cross)
+            return Profile.stream(batches, thresholds, seed=self.seed, cross=self.segments.cross)
         (rows,) = batches()
-        return Profile.build(**rows, thresholds=thresholds, seed=self.seed, cross=self.cross)
+        return Profile.build(**rows, thresholds=thresholds, seed=self.seed, cross=self.segments.cross)
+
+    def found(self, source: Source) -> dict[str, list[FoundSlice]]:
+        """The slices found among the segment columns; InvalidInput for files, which would have to be in memory."""
+        if isinstance(source, Files):
+            raise InvalidInput(
+                "slices are searched for in memory, and these rows are read in batches",
+                hint="search a table with a part of the rows",
+            )
+        scores = {role: predictions(model, source, role) for role, model in self.models.items()}
+        columns = _columns(source, self.label, self.unit, self.segments.by)
+        return found_slices(columns, scores, CANDIDATE, BASELINE, self.segments.find, self.seed)
 
 
 def _columns(data: pa.Table, label: str, unit: Sequence[str], segments: Sequence[str]) -> dict[str, Any]:
@@ -266,7 +288,7 @@ def _record(store: Store, evaluation: Evaluation, dataset: DatasetVersion, *, th
         "seed": seed,
     }
     profiles = {evaluation.dataset_name: evaluation.profile, **evaluation.others}
-    kept = msgspec.msgpack.encode({name: profile.to_bytes() for name, profile in profiles.items()})
+    content = _Kept({name: profile.to_bytes() for name, profile in profiles.items()}, evaluation.found)
     store.append(
         "evaluation",
         {
@@ -274,7 +296,7 @@ def _record(store: Store, evaluation: Evaluation, dataset: DatasetVersion, *, th
             "mv_id": evaluation.candidate.mv_id,
             "baseline_mv_id": evaluation.baseline.mv_id if evaluation.baseline else None,
             "dataset_hash": evaluation.dataset_hash,
-            "profile_blob": store.blobs.put(kept),
+            "profile_blob": store.blobs.put(msgspec.msgpack.encode(content)),
             "run_id": run.run_id if run else None,
             "detail": canonical_json(detail),
         },

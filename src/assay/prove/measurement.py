@@ -9,10 +9,12 @@ from assay.errors import InvalidInput
 from assay.operation import operation
 from assay.prove.evaluation import Evaluation, evaluate
 from assay.prove.rows import EvaluationRow
+from assay.prove.segments import Segments
 from assay.record import tables
 from assay.record.datasets import snapshot
 from assay.record.registry import CHAMPION, ModelVersion, alias, find_version
 from assay.record.store import Store
+from assay.stats import FoundSlice
 
 __all__ = ["Measurement", "evaluate_version"]
 
@@ -31,6 +33,7 @@ class Measurement(msgspec.Struct, frozen=True):
     unlabelled: int
     segments: int
     table: list[EvaluationRow]
+    found: dict[str, list[FoundSlice]] = {}
 
 
 @operation("evaluate")
@@ -44,6 +47,7 @@ def evaluate_version(
     unit: Annotated[str | None, "Columns, with commas, that say which rows belong together"] = None,
     segments: Annotated[str | None, "Columns, with commas, whose values and pairs are segments"] = None,
     cross: Annotated[int, "How many columns a segment may cross"] = 2,
+    find: Annotated[int, "How many slices to search for where the model is worst, or worse than the baseline"] = 0,
     metrics: Annotated[str, "What the table shows"] = _METRICS,
     baseline: Annotated[str, "A version's number, `champion`, or `none`"] = CHAMPION,
     threshold: Annotated[float, "The score from which the answer is yes"] = 0.5,
@@ -67,8 +71,7 @@ def evaluate_version(
         table,
         label=label,
         unit=_names(unit),
-        segments=_names(segments),
-        cross=cross,
+        segments=Segments(by=_names(segments), cross=cross, find=find),
         metrics=_names(metrics),
         baseline=load_model(store, beside) if beside else None,
         threshold=threshold,
@@ -89,6 +92,7 @@ def _measurement(found: Evaluation) -> Measurement:
         unlabelled=found.profile.n_rows - found.profile.n_labelled,
         segments=len(found.profile.segments),
         table=found.table().rows,
+        found=found.found,
     )
 
 

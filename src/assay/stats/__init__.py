@@ -4,7 +4,7 @@ It takes arrays and gives numbers: no files, no network, no clock, no models. sc
 called, so that importing this room stays cheap.
 """
 
-from assay.stats.buckets import bucket_of
+from assay.stats.buckets import bucket_of, bucket_of_rows
 from assay.stats.clustered import MeanEstimate, clustered_ratio, paired_t
 from assay.stats.compare import Comparison, Comparisons, compare, compare_all
 from assay.stats.delong import AucDifference, DeLong, auc_interval, compare_aucs, delong, delong_from_histogram
@@ -23,6 +23,7 @@ from assay.stats.power import minimum_difference, rows_needed
 from assay.stats.profile import Profile
 from assay.stats.rate_ratio import koopman_interval, koopman_z, mover_ratio, ratio_p_above, ratio_p_below
 from assay.stats.segment import OVERALL, Segment
+from assay.stats.segmentation import code_columns
 from assay.stats.sequential import (
     BettingTest,
     MeanSequence,
@@ -32,6 +33,7 @@ from assay.stats.sequential import (
     normal_mixture_bound,
     normal_mixture_log,
 )
+from assay.stats.slices import FoundSlice, find_slices
 from assay.stats.sums import Sums
 from assay.stats.unpaired import (
     miettinen_nurminen_interval,
@@ -51,6 +53,7 @@ __all__ = [
     "DeLong",
     "Estimate",
     "Estimates",
+    "FoundSlice",
     "GroupGap",
     "Interval",
     "MeanEstimate",
@@ -67,7 +70,9 @@ __all__ = [
     "beta_binomial_bound",
     "beta_binomial_log",
     "bucket_of",
+    "bucket_of_rows",
     "clustered_ratio",
+    "code_columns",
     "compare",
     "compare_all",
     "compare_aucs",
@@ -75,6 +80,7 @@ __all__ = [
     "delong_from_histogram",
     "estimate",
     "estimate_all",
+    "find_slices",
     "group_gaps",
     "holm",
     "kitagawa",

@@ -38,12 +38,19 @@ class Placed:
 class Influence:
     """What rows move the areas by, in fixed point, times min(n₊, n₋) of the segment.
 
-    `buckets` [table rows, models] sums by segment and bucket. `squares` [segments, pairs of models, 2] sums the squared
-    differences of a pair over negatives and over positives; pairs in the order of the models.
+    `buckets` [table rows, models] sums by segment and bucket. `squares` [segments, pairs of models, 2, 2] sums the
+    squared differences of a pair over negatives and over positives, in two parts (`square_sums` joins them); pairs in
+    the order of the models.
     """
 
     buckets: Integers
     squares: Integers
+
+    def square_sums(self, pair: int) -> NDArray[np.float64]:
+        """[segments, 2] the sums of squared differences over negatives and over positives."""
+        parts = self.squares[:, pair].astype(np.float64)
+        joined: NDArray[np.float64] = (parts[..., 0] + parts[..., 1] / 2.0**FRACTION_BITS) / 2.0**FRACTION_BITS
+        return joined
 
     def __add__(self, other: "Influence") -> "Influence":
         return Influence(self.buckets + other.buckets, self.squares + other.squares)
@@ -60,7 +67,7 @@ def influence_of(
     """The influence of some labelled rows; `histograms` and `scores` by model, the histograms of all rows there are."""
     pairs = list(itertools.combinations(range(len(histograms)), 2))
     buckets = np.zeros((table_rows, len(histograms)), dtype=np.int64)
-    squares = np.zeros((segments, len(pairs), 2), dtype=np.int64)
+    squares = np.zeros((segments, len(pairs), 2, 2), dtype=np.int64)
     moves = [_Moves(histogram, segments) for histogram in histograms]
     bins = [bin_of(score) for score in scores]
     for part in placed:
@@ -73,8 +80,11 @@ def influence_of(
             difference = own[first] - own[second]
             count = part.last - part.first
             keys = (part.segment - part.first) * 2 + positive
-            by_class = sum_by(keys, count * 2, difference * difference >> FRACTION_BITS)
-            squares[part.first : part.last, pair] += by_class.reshape(count, 2)
+            # Two parts, because of models that hardly differ nothing would be left above the unit, while whole squares
+            # would not fit into 64 bits.
+            square = difference * difference
+            for half, value in enumerate((square >> FRACTION_BITS, square & (1 << FRACTION_BITS) - 1)):
+                squares[part.first : part.last, pair, :, half] += sum_by(keys, count * 2, value).reshape(count, 2)
     return Influence(buckets, squares)
 
 

@@ -60,7 +60,11 @@ def contributions(
     for first, second in itertools.combinations(models, 2):
         for loss in ("log_loss", "squared_error"):
             difference = losses[loss, first] - losses[loss, second]
-            values[column_name(f"{loss}_difference_squares", first, second)] = _fixed(difference**2)
+            # Models that hardly differ: squares of 1e-4 would round to nothing, and nothing would look like certainty.
+            squares = difference**2 * 2.0**FRACTION_BITS
+            whole = np.floor(squares)
+            values[column_name(f"{loss}_difference_squares", first, second)] = whole.astype(np.int64)
+            values[column_name(f"{loss}_difference_squares_rest", first, second)] = _fixed(squares - whole)
     return Contributions(counted, kind, kind_columns, values)
 
 
@@ -72,9 +76,10 @@ def _value_columns(models: tuple[str, ...]) -> tuple[str, ...]:
     quantities = ("log_loss", "log_loss_squares", "squared_error", "squared_error_squares", "score", "spread")
     own = [column_name(quantity, model) for model in models for quantity in quantities]
     pairs = [
-        column_name(f"{loss}_difference_squares", first, second)
+        column_name(f"{loss}_difference_squares{part}", first, second)
         for first, second in itertools.combinations(models, 2)
         for loss in ("log_loss", "squared_error")
+        for part in ("", "_rest")
     ]
     return (*own, *pairs)
 

@@ -138,6 +138,10 @@ def compare_all(
     buckets. The s.e. of the jackknife and of the delta method collapses when few rows disagree; so for rates and ratios
     Tango's answer counts (for ratios on equivalent counts) where it is the weaker evidence.
 
+    Means and areas rest on a normal or t distribution of the mean difference. Where few rows lose much (6 % of the
+    candidate's answers reversed), a candidate exactly at the margin was certified in 7 to 9 % of runs instead of 5 % at
+    250 rows, in 7 % at 1,000; with differences that are not skewed, in 5 to 6 %.
+
     "Too small": a denominator below `minimum_n`, fewer than 10 occupied buckets for the jackknife and Obuchowski, fewer
     than 10 positives or negatives for areas. InvalidInput for a metric without a better direction or one that is only
     shown, one model twice, alpha outside (0, 0.5), or a negative margin or harm_at.
@@ -183,9 +187,10 @@ def _answers(profile: Profile, measure: Metric, question: Question) -> Answers:
 def _check(task: str, measure: Metric, question: Question) -> None:
     if measure.larger_is_better is None or not measure.gated:
         known = [one.name for one in METRICS[task].values() if one.larger_is_better is not None and one.gated]
-        raise InvalidInput(
-            f"{measure.name} has no better direction, so no model can be worse in it", expected=", ".join(known)
-        )
+        reason = "has no better direction, so no model can be worse in it"
+        if measure.larger_is_better is not None:
+            reason = "is shown, and nothing is decided by it"
+        raise InvalidInput(f"{measure.name} {reason}", expected=", ".join(known))
     if question.candidate == question.baseline:
         raise InvalidInput(f"{question.candidate!r} cannot be compared with itself", expected="two different models")
     if not 0.0 < question.alpha < 0.5:

@@ -29,7 +29,8 @@ class Estimate:
     small" where the rows do not carry an interval. `standard_error` is None for Wilson's interval. `method`:
     "wilson", "t" (mean of independent rows), "delong", "obuchowski" (DeLong's for clusters), "jackknife",
     "calibration" (s.e. √Σp(1 − p)/n, which holds if the scores are right), "separated" (see `estimate_all`), "not kept"
-    (a clustered area of profiles that were added up) or "too small".
+    (a clustered area of profiles that were added up), "value only" (a metric that is shown without an interval) or "too
+    small". The last three have none.
     """
 
     value: float
@@ -106,6 +107,8 @@ def estimate_all(
         smaller = np.minimum(totals.area(model).positives, totals.area(model).negatives).astype(np.float64)
         low, high, error, method = _area(profile, model, value, smaller, confidence, clustered=clustered)
         enough = smaller >= measure.minimum
+    elif measure.kind == "curve":
+        method[:] = "value only"
     elif measure.kind in ("rate", "ratio") and measure.numerator is not None and not clustered:
         low, high = _score_ends(measure, measure.numerator(totals, model), n, z)
         method[:] = "wilson"
@@ -140,7 +143,7 @@ def estimate_all(
         np.where(known, high, np.nan),
         n.astype(np.int64),
         np.where(known, error, np.nan),
-        np.where(enough & np.isnan(low) & (method != "not kept"), "too small", method),
+        np.where(enough & np.isnan(low) & ~np.isin(method, ("not kept", "value only")), "too small", method),
     )
 
 

@@ -18,6 +18,7 @@ __all__ = ["BINS", "BIN_BITS", "Histogram", "bin_edges", "bin_of"]
 BIN_BITS = 16  # a key is group << BIN_BITS | bin
 _SHIFT = 14
 _DENSE = 2**25  # cells up to which counting into an array is faster than sorting
+_TENTHS = 10
 BINS = (int(np.float32(1.0).view(np.uint32)) >> _SHIFT) + 1
 
 
@@ -100,6 +101,35 @@ class Histogram:
             self._sum(groups, self.negatives),
         )
 
+    def average_precision(self, groups: int) -> NDArray[np.float64]:
+        """[groups] Σ over bins of (recall gained in the bin)·(precision from the bin upwards); NaN without positives.
+
+        The step-wise area under the precision-recall curve, not interpolated, with the scores of a bin as ties.
+        """
+        positives = self._sum(groups, self.positives).astype(np.float64)
+        at_least = (positives[self.group] - self.positives_below()).astype(np.float64)
+        selected = at_least + self._sum(groups, self.negatives)[self.group] - self.negatives_below()
+        found = _sum_of_runs(self.group, groups, self.positives * at_least / selected)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value: NDArray[np.float64] = found / positives
+        return value
+
+    def calibration_error(self, groups: int) -> NDArray[np.float64]:
+        """[groups] the expected calibration error: Σ over ten equal bins of |Σ score − positives|/rows; NaN without.
+
+        Scores count as the middle of their fine bin, which is off by at most 0.1 % of the score. The error of right
+        scores is above 0 on few rows, the more so the fewer they are.
+        """
+        middle = np.minimum((bin_edges(self.bin) + bin_edges(self.bin + 1)) / 2.0, 1.0)
+        rows = self.positives + self.negatives
+        tenth = np.minimum((middle * _TENTHS).astype(np.int64), _TENTHS - 1)
+        cells = self.group * _TENTHS + tenth  # increasing, because bins are
+        above = rows.astype(np.float64) * middle - self.positives.astype(np.float64)
+        gaps = np.abs(_sum_of_runs(cells, groups * _TENTHS, above))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value: NDArray[np.float64] = gaps.reshape(groups, _TENTHS).sum(axis=1) / self._sum(groups, rows)
+        return value
+
     def negatives_below(self) -> Integers:
         """For each entry the negatives in lower bins of its group."""
         return _before(self.group, self.negatives)
@@ -114,6 +144,15 @@ class Histogram:
             starts = np.flatnonzero(np.concatenate([[True], self.group[1:] != self.group[:-1]]))
             total[self.group[starts]] = np.add.reduceat(values, starts)
         return total
+
+
+def _sum_of_runs(keys: Integers, size: int, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[size] sums of the values of each key, keys in increasing order; each alike whatever stands beside it."""
+    total = np.zeros(size)
+    if len(values):
+        starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+        total[keys[starts]] = np.add.reduceat(values, starts)
+    return total
 
 
 def _before(group: Integers, counts: Integers) -> Integers:

@@ -19,7 +19,8 @@ class Metric:
     """One metric; every function gives [k] numbers for the k rows of the sums, NaN where it is undefined.
 
     `kind`: "rate" is a share of rows whose number does not depend on the model, "ratio" one whose number does, "mean" a
-    mean of a number per row, "area" the area under the ROC curve, "smooth" any other function of the sums.
+    mean of a number per row, "area" the area under the ROC curve, "curve" another number of the score histograms, which
+    has no interval, "smooth" any other function of the sums.
     `larger_is_better` is None where neither direction is good. `denominator` counts the rows the value rests on; rates,
     ratios and means are numerator/denominator, both linear in the sums. `squares` is the sum of the squares of what
     a mean adds up, `difference_squares` that of the differences between two models on the same rows. `minimum` is the
@@ -31,7 +32,7 @@ class Metric:
     name: str
     title: str
     larger_is_better: bool | None
-    kind: Literal["rate", "ratio", "mean", "area", "smooth"]
+    kind: Literal["rate", "ratio", "mean", "area", "smooth", "curve"]
     value: OfModel
     denominator: OfModel
     numerator: OfModel | None = None

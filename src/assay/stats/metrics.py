@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from assay.errors import InvalidInput, nearest
 from assay.stats.metric import Metric, OfModel, divide, labelled
-from assay.stats.sums import Sums
+from assay.stats.sums import FRACTION_BITS, Sums
 
 __all__ = ["METRICS", "Metric", "metric_named"]
 
@@ -97,7 +98,7 @@ def _mean(
     differences: Callable[[Sums, str, str], NDArray[np.float64]] | None = None
     if quantity is not None:
         squares = lambda sums, model: sums.sum(f"{quantity}_squares", model)  # noqa: E731
-        differences = lambda sums, first, second: sums.sum(f"{quantity}_difference_squares", first, second)  # noqa: E731
+        differences = partial(_difference_squares, quantity)
     return Metric(
         name,
         title,
@@ -111,6 +112,12 @@ def _mean(
         minimum=2,
         bounds=bounds,
     )
+
+
+def _difference_squares(quantity: str, sums: Sums, first: str, second: str) -> NDArray[np.float64]:
+    """Σ (a − b)² over rows; the rest holds what is below the fixed point's unit, in units of its square."""
+    rest = sums.sum(f"{quantity}_difference_squares_rest", first, second)
+    return sums.sum(f"{quantity}_difference_squares", first, second) + rest / 2.0**FRACTION_BITS
 
 
 def _area(sums: Sums, model: str) -> NDArray[np.float64]:
@@ -150,6 +157,15 @@ _BINARY = (
     _fraction("npv", "Negative predictive value", True, _tn, _rejected, kind="ratio"),
     _fraction("selection_rate", "Selection rate", None, _selected, labelled),
     Metric("auc", "Area under the ROC curve", True, "area", _area, labelled, minimum=10),
+    Metric(
+        "average_precision",
+        "Average precision",
+        True,
+        "curve",
+        lambda sums, model: sums.curve(model).average_precision(len(sums.table)),
+        _positives,
+        gated=False,
+    ),
     _mean(
         "log_loss",
         "Log loss",
@@ -173,6 +189,15 @@ _BINARY = (
         None,
         lambda sums, model: sums.sum("score", model) - _positives(sums, model),
         (-1.0, 1.0),
+    ),
+    Metric(
+        "ece",
+        "Expected calibration error",
+        False,
+        "curve",
+        lambda sums, model: sums.curve(model).calibration_error(len(sums.table)),
+        labelled,
+        gated=False,
     ),
 )
 METRICS: dict[str, dict[str, Metric]] = {"binary": {metric.name: metric for metric in _BINARY}}

@@ -18,6 +18,7 @@ __all__ = ["Answers", "Question", "area_answers", "jackknife_answers", "mean_ans
 Floats = NDArray[np.float64]
 
 _MINIMUM_BUCKETS = 10
+_UNIT = 2.0**-FRACTION_BITS
 _TOO_DIFFERENT = 0.999  # of the candidate's selected rows, in the size of their moves
 
 
@@ -83,6 +84,8 @@ def mean_answers(profile: Profile, measure: Metric, question: Question) -> Answe
     squares = measure.difference_squares(totals, question.candidate, question.baseline)
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = np.maximum(squares - n * delta**2, 0.0) / (n - 1.0)
+        # Each number was rounded to the unit of the fixed point: a difference that small is no certain one.
+        variance = np.where(delta == 0.0, variance, np.maximum(variance, _UNIT**2))
         error = np.sqrt(variance / n)
     answers = _t_answers(delta, error, n - 1.0, variance, question, "paired t")
     return answers.without(~(n >= 2))
@@ -127,7 +130,7 @@ def area_answers(profile: Profile, measure: Metric, question: Question) -> Answe
             df, name = buckets - 1.0, "obuchowski"
         else:
             pair = _pair(len(profile.models), first, second)
-            by_class = influence.squares[:, pair] / 2.0**FRACTION_BITS / smaller[:, None] ** 2
+            by_class = influence.square_sums(pair) / smaller[:, None] ** 2
             n_pos, n_neg = counts.positives.astype(np.float64), counts.negatives.astype(np.float64)
             error = np.sqrt(by_class[:, 1] * n_pos / (n_pos - 1.0) + by_class[:, 0] * n_neg / (n_neg - 1.0))
             df, name = np.full(len(delta), np.inf), "delong"

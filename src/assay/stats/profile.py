@@ -274,7 +274,7 @@ class Profile:
         """The sums of each segment, areas included."""
         found = self._cache.get("totals")
         if not isinstance(found, Sums):
-            found = Sums(self.column_names(), self._table_of_segments(), self.areas())
+            found = Sums(self.column_names(), self._table_of_segments(), self.areas(), self.histograms)
             self._cache["totals"] = found
         return found
 

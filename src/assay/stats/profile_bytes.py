@@ -49,7 +49,7 @@ class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     table: list[bytes]  # one for each column
     histograms: list[tuple[bytes, bytes, bytes]]  # keys as differences, positives, negatives
     influence: list[bytes] | None  # one for each model, folded
-    squares: list[bytes] | None  # one for each pair of models and class
+    squares: list[bytes] | None  # one for each pair of models, class and part
 
 
 class _Format(msgspec.Struct):
@@ -77,7 +77,7 @@ def encode(content: Content) -> bytes:
             influence=None if content.influence is None else [pack(_folded(one)) for one in content.influence.T],
             squares=None
             if content.squares is None
-            else [pack(one) for one in content.squares.reshape(len(content.squares), 2 * content.squares.shape[1]).T],
+            else [pack(one) for one in content.squares.reshape(len(content.squares), 4 * content.squares.shape[1]).T],
         )
     )
 
@@ -123,15 +123,15 @@ def _content(stored: _Stored) -> Content:
     segments = tuple(Segment(conditions) for conditions in stored.segments)
     if stored.influence is not None and stored.squares is not None:
         pairs = len(stored.models) * (len(stored.models) - 1) // 2
-        if len(stored.influence) != len(stored.models) or len(stored.squares) != 2 * pairs:
+        if len(stored.influence) != len(stored.models) or len(stored.squares) != 4 * pairs:
             raise ValueError("the influence is not one of these models")
         influence = np.zeros((len(keys), len(stored.models)), dtype=np.int64)
         for model, column in enumerate(stored.influence):
             influence[:, model] = _unfolded(unpack(column))
-        flat = np.zeros((len(segments), 2 * pairs), dtype=np.int64)
+        flat = np.zeros((len(segments), 4 * pairs), dtype=np.int64)
         for pair, column in enumerate(stored.squares):
             flat[:, pair] = unpack(column)
-        squares = flat.reshape(len(segments), pairs, 2)
+        squares = flat.reshape(len(segments), pairs, 2, 2)
     return Content(
         stored.models,
         stored.thresholds,

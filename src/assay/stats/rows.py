@@ -62,6 +62,7 @@ class Rows:
         position = {segment: place for place, segment in enumerate(segments)}
         by_columns = {group.columns: group for group in self.groups}
         bucket = self._labelled(self.bucket)
+        ranges = _ranges(segments)
         placed = []
         for group in self.groups:
             own = np.asarray([position[segment] for segment in group.segments], dtype=np.int64)
@@ -73,8 +74,7 @@ class Rows:
             assert local is not None
             if not len(own):
                 continue
-            names = [column for column, _ in group.segments[0].conditions]
-            first, last = _range_of(names, segments)
+            first, last = ranges[tuple(column for column, _ in group.segments[0].conditions)]
             segment = own[self._labelled(local)]
             wanted = segment * buckets + bucket
             start, end = np.searchsorted(keys, [first * buckets, last * buckets])
@@ -115,10 +115,13 @@ def rows_of(
     return Rows(models, cutoffs, tuple(segments), labelled, label == 1, by_model, groups, bucket)
 
 
-def _range_of(names: Sequence[str], segments: Sequence[Segment]) -> tuple[int, int]:
-    """Where the segments by these columns begin and end."""
-    inside = [place for place, segment in enumerate(segments) if [name for name, _ in segment.conditions] == names]
-    return inside[0], inside[-1] + 1
+def _ranges(segments: Sequence[Segment]) -> dict[tuple[str, ...], tuple[int, int]]:
+    """Where the segments by each choice of columns begin and end; they stand together."""
+    found: dict[tuple[str, ...], tuple[int, int]] = {}
+    for place, segment in enumerate(segments):
+        names = tuple(column for column, _ in segment.conditions)
+        found[names] = (found.get(names, (place, place))[0], place + 1)
+    return found
 
 
 def labels_of(values: ArrayLike, n: int) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.errors import InvalidInput
 from assay.stats.categories import Strings, categorise
@@ -24,6 +25,10 @@ class CodedColumns:
     values: tuple[list[str], ...]
     codes: tuple[Integers, ...]
     rows: int
+
+    def only(self, kept: NDArray[np.bool_]) -> "CodedColumns":
+        """The rows that are `kept`, with the same values."""
+        return CodedColumns(self.names, self.values, tuple(codes[kept] for codes in self.codes), int(kept.sum()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
