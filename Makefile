@@ -7,7 +7,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constra
 WORKERS ?= 2
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: demo test test-browser lint types layers docs clean
+.PHONY: demo test test-browser lint types layers bench-02 docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
@@ -28,6 +28,10 @@ types: $(VENV)/.installed-dev
 
 layers: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
+
+# The figures of evaluation and gate against their targets; the last ones write and read a file of 100 million rows.
+bench-02: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/segment_eval.py --streamed 100000000
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) tests/docs

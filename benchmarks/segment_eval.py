@@ -23,6 +23,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from assay.prove.evaluation import evaluate
+from assay.prove.gate import judge
+from assay.prove.policy import Guard, Policy
 from assay.stats import Profile, compare_all, estimate_all
 
 CARDINALITIES = {"seg2": 2, "seg5": 5, "seg10": 10, "seg50": 50}
@@ -203,8 +206,18 @@ def main() -> None:
     part = profiled(table.slice(0, given.rows // 100), ("candidate",), influence=False)
     merging = median(lambda: sum([part] * 99, part), 1)
     report("merging 100 profiles", 1.0, merging, "s", rows_each=part.n_rows)
+    _report_gate(table, given.repeat)
     if given.streamed:
         _report_streamed(given.streamed)
+
+
+def _report_gate(table: pa.Table, repeat: int) -> None:
+    """The verdict on a finished profile, with a margin on three metrics in every segment."""
+    evaluation = evaluate("candidate", table, baseline="champion", label="label", segments=list(CARDINALITIES))
+    guards = {"accuracy": Guard(margin=0.01), "auc": Guard(margin=0.01), "brier": Guard(margin=0.005)}
+    policy = Policy(name="benchmark", metrics=guards, segments=list(CARDINALITIES))
+    seconds = median(lambda: judge(evaluation, policy), repeat)
+    report("gate on a finished profile", 0.05, seconds, "s", checks=len(judge(evaluation, policy)[2]))
 
 
 def _report_streamed(rows: int) -> None:

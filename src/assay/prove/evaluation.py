@@ -4,7 +4,7 @@ What is kept is a `Profile`: sums from which every number of the evaluation can 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
@@ -25,6 +25,10 @@ from assay.record.registry import ModelVersion, version_by_id
 from assay.record.runs import current_run
 from assay.record.store import Store
 from assay.stats import FoundSlice, Profile, metric_named
+
+if TYPE_CHECKING:
+    from assay.prove.gate import GateResult
+    from assay.prove.page import Plot
 
 __all__ = ["BASELINE", "CANDIDATE", "Evaluation", "evaluate", "load_evaluation", "profile_table"]
 
@@ -72,6 +76,18 @@ class Evaluation(msgspec.Struct, frozen=True):
     def to_frame(self) -> pa.Table:
         """`table` as an Arrow table."""
         return self.table().to_frame()
+
+    def plot(self) -> "Plot":
+        """A forest of intervals for each metric and heatmaps of the crosses, for a notebook or a file."""
+        from assay.prove.page import evaluation_plot
+
+        return evaluation_plot(self)
+
+    def to_html(self, result: "GateResult | None" = None) -> str:
+        """One self-contained page: plots, all numbers and how to read them, and the verdict where one is given."""
+        from assay.prove.page import evaluation_page
+
+        return evaluation_page(self, result)
 
     def to_json(self) -> str:
         """`table` as JSON, with what was evaluated on which rows."""

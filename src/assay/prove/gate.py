@@ -175,7 +175,7 @@ def judge(evaluation: Evaluation, policy: Policy) -> tuple[Verdict, list[str], l
 
 
 def _why_pass(evaluation: Evaluation, policy: Policy, checks: list[Check], undecided: list[Check]) -> list[str]:
-    reasons = [check.reason for check in checks if check.segment == _OVERALL]
+    reasons = [check.reason for check in checks if check.segment == _OVERALL or check.required]
     if undecided:
         count = len({check.segment for check in undecided})
         some = "1 smaller segment is" if count == 1 else f"{count} smaller segments are"

@@ -101,12 +101,9 @@ class Profile:
                 yield rows_of(**batch, thresholds=thresholds, buckets=buckets, seed=seed, cross=cross)  # type: ignore[arg-type]
 
         profile: Profile | None = None
-        pending: list[Profile] = []
-        for rows in prepared():
-            pending.append(cls._counted(rows, rows.columns, cross, buckets, seed))
-            if len(pending) == _MERGED_AT_ONCE:
-                pending = [_merged(pending)]
-        profile = _merged(pending) if pending else None
+        for rows in prepared():  # one after the other: merging several at once takes their memory at once
+            part = cls._counted(rows, rows.columns, cross, buckets, seed)
+            profile = part if profile is None else profile + part
         if profile is None:
             raise InvalidInput("there are no rows to profile", expected="at least one batch")
         return profile._with_influence(prepared()) if influence else profile
@@ -295,9 +292,6 @@ class Profile:
             return np.zeros((len(self.segments), self.table.shape[1]), dtype=np.int64)
         table: Integers = np.add.reduceat(self.table, self.starts(), axis=0)
         return table
-
-
-_MERGED_AT_ONCE = 16
 
 
 def _merged(profiles: list[Profile]) -> Profile:

@@ -1,0 +1,101 @@
+"""The page of an evaluation: everything is on it, nothing breaks out of it, and a browser finds no fault."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from playwright.sync_api import Page
+from tests.prove.worlds import ACCURACY, Part, world
+
+from assay.prove.evaluation import Evaluation, evaluate
+from assay.prove.gate import gate
+
+NAMES = {"a": Part(900), "b": Part(700, -0.1, disagreement=0.2), "c": Part(5), "<script>alert(1)</script>": Part(40)}
+
+
+def evaluation() -> Evaluation:
+    table = world(NAMES, seed=4)
+    table = table.append_column("day", pa.array(["mon", "tue", "wed"] * (table.num_rows // 3) + ["mon"]))
+    other = world({"a": Part(300)}, seed=5).append_column("day", pa.array(["mon"] * 300))
+    return evaluate(
+        "new", table, baseline="old", label="late", unit="unit", segments=["segment", "day"], datasets={"july": other}
+    )
+
+
+class Words(HTMLParser):
+    """The text of a page, and its elements."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.tags: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def test_the_page_has_the_verdict_and_every_number() -> None:
+    found = evaluation()
+    result = gate(found, ACCURACY)
+    page = Words(found.to_html(result))
+    text = " ".join(page.texts)
+    assert f"Verdict: {result.verdict}" in text
+    assert all(reason in text for reason in result.reasons)
+    for row in found.table().rows:
+        assert row.segment in text
+        assert row.value is None or f"{row.value:.4f}" in text
+    assert f"hash {found.dataset_hash[:12]}" in text
+    assert "script" not in page.tags
+    assert not re.search(r"\b(nan|None|inf)\b", text)
+
+
+def test_a_notebook_gets_the_pictures_without_the_table() -> None:
+    plot = evaluation().plot()
+    assert "Difference to the baseline" in plot._repr_html_()
+    assert "All numbers" not in plot._repr_html_()
+    assert "<html" not in plot._repr_html_()
+
+
+def test_the_pictures_are_saved_as_a_page(tmp_path: Path) -> None:
+    evaluation().plot().save(tmp_path / "plots.html")
+    assert (tmp_path / "plots.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_model_alone_has_a_page_too() -> None:
+    page = evaluate("new", world(NAMES), label="late").to_html()
+    assert "new on labelled rows" in page
+    assert "Value with its 95 % interval" in page
+
+
+@pytest.fixture(params=itertools.product((400, 1280), ("light", "dark")), ids=lambda way: "-".join(map(str, way)))
+def page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
+    """The page opened from disk in Chromium, offline."""
+    from playwright.sync_api import sync_playwright
+
+    width, theme = request.param
+    found = evaluation()
+    (tmp_path / "page.html").write_text(found.to_html(gate(found, ACCURACY)), encoding="utf-8")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
+        opened = context.new_page()
+        opened.goto((tmp_path / "page.html").as_uri())
+        yield opened
+        browser.close()
+
+
+@pytest.mark.browser
+def test_axe_finds_nothing_and_the_page_fits(page: Page) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
