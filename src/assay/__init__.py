@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         start_run,
         verify,
     )
-    from assay.stats import Profile
+    from assay.stats import Profile, metric
     from assay.steer import report
 
 __version__ = "0.1.0"
@@ -45,7 +45,7 @@ _ROOMS = {
         "start_run",
         "verify",
     ],
-    "stats": ["Profile"],
+    "stats": ["Profile", "metric"],
     "steer": ["report"],
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -65,6 +65,7 @@ __all__ = [
     "list_runs",
     "load_model",
     "load_policy",
+    "metric",
     "open_store",
     "package_model",
     "parse_policy",

@@ -1,16 +1,19 @@
 """The table of an evaluation: what it holds, and how it prints."""
 
 import json
+from typing import Any
 
 import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from tests.prove.worlds import Part, world
+from tests.prove.worlds import Part, pair, world
 
 from assay.errors import InvalidInput
-from assay.prove.evaluation import Evaluation, evaluate
+from assay.prove.evaluation import Evaluation, evaluate, load_evaluation
+from assay.record.sqlstore import SqlStore
+from assay.stats import ModelSums, metric
 
 PARTS = {"a": Part(400), "b": Part(300)}
 
@@ -140,3 +143,19 @@ def test_a_segment_column_of_names_is_refused_before_anything_is_counted() -> No
 def test_only_registered_versions_are_recorded(store: object) -> None:
     with pytest.raises(InvalidInput, match="only evaluations of registered versions are recorded"):
         evaluate("new", world(PARTS), label="late", store=store)  # type: ignore[arg-type] # a fixture
+
+
+def test_a_metric_of_the_teams_own_is_a_row_like_any_other(store: SqlStore) -> None:
+    def cost(sums: ModelSums) -> Any:
+        return (5 * sums.fn + sums.fp) / sums.n
+
+    mine = metric(cost, larger_is_better=False)
+    _, own = evaluated(segments=[], metrics=["accuracy", mine]).table().rows
+    assert (own.metric, own.comparison_method, own.method) == ("cost", "jackknife", "jackknife")
+    assert own.delta == pytest.approx((own.baseline_value or 0) - (own.value or 0))
+    assert "Cost" in evaluated(metrics=[mine]).to_html()
+    candidate, baseline = pair(store)
+    kept = evaluate(candidate, world(PARTS), baseline=baseline, label="late", metrics=["auc", cost], store=store)
+    assert load_evaluation(store, kept.evaluation_id).metrics == ["auc"]
+    with pytest.raises(InvalidInput, match="there are two metrics 'accuracy'"):
+        evaluated(metrics=[metric(cost, name="accuracy")])

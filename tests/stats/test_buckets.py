@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import InvalidInput
-from assay.stats import bucket_of
+from assay.stats import bucket_of, row_identities
 
 
 def murmur3_x86_32(key: bytes) -> int:
@@ -94,3 +94,16 @@ def test_missing_units_in_an_arrow_column_are_refused_with_their_row(kind: str) 
 def test_no_buckets_are_refused() -> None:
     with pytest.raises(InvalidInput, match="buckets"):
         bucket_of(["a"], 0)
+
+
+def test_rows_without_a_unit_are_told_apart_by_their_numbers() -> None:
+    generator = np.random.default_rng(0)
+    columns = [generator.random(5000), generator.integers(0, 3, 5000).astype(float)]
+    found = row_identities(columns)
+    assert len(np.unique(found)) == 5000
+    order = generator.permutation(5000)
+    assert (row_identities([column[order] for column in columns]) == found[order]).all()
+    assert (row_identities([np.array([-0.0])]) == row_identities([np.array([0.0])])).all()
+    counts = np.bincount(bucket_of(found, 50), minlength=50)
+    assert counts.min() > 60, "5,000 rows in 50 buckets: 100 each, give or take 10"
+    assert (bucket_of(found, 50, seed=1) != bucket_of(found, 50, seed=2)).mean() > 0.9

@@ -3,13 +3,14 @@
 What is kept is a `Profile`: sums from which every number of the evaluation can be computed again, without the rows.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from assay.build.packaging import LoadedModel
 from assay.errors import InvalidInput
@@ -24,7 +25,17 @@ from assay.record.identity import new_id
 from assay.record.registry import ModelVersion, version_by_id
 from assay.record.runs import current_run
 from assay.record.store import Store
-from assay.stats import FoundSlice, Profile, metric_named
+from assay.stats import (
+    METRICS,
+    FoundSlice,
+    Metric,
+    ModelSums,
+    Profile,
+    metric,
+    metric_named,
+    row_identities,
+    text_hashes,
+)
 
 if TYPE_CHECKING:
     from assay.prove.gate import GateResult
@@ -61,6 +72,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     profile: Profile
     others: dict[str, Profile] = {}
     found: dict[str, list[FoundSlice]] = {}
+    own: list[Metric] = []
 
     def table(self) -> EvaluationTable:
         """Every metric on every segment of every dataset: value, interval, rows, and how it differs from the baseline.
@@ -70,7 +82,7 @@ class Evaluation(msgspec.Struct, frozen=True):
         rows = []
         clustered = bool(self.unit)
         for name, profile in {self.dataset_name: self.profile, **self.others}.items():
-            rows += evaluation_rows(profile, name, self.metrics, CANDIDATE, BASELINE, clustered=clustered)
+            rows += evaluation_rows(profile, name, [*self.metrics, *self.own], CANDIDATE, BASELINE, clustered=clustered)
         return EvaluationTable(rows)
 
     def to_frame(self) -> pa.Table:
@@ -110,7 +122,7 @@ def evaluate(
     label: str,
     unit: str | Sequence[str] = (),
     segments: Segments | Sequence[str] = (),
-    metrics: Sequence[str] = _SHOWN,
+    metrics: Sequence[str | Metric | Callable[[ModelSums], Any]] = _SHOWN,
     baseline: Model | None = None,
     datasets: Mapping[str, object] | None = None,
     threshold: float = 0.5,
@@ -129,6 +141,7 @@ def evaluate(
     chance: flights of one day, orders of one customer); intervals then treat units, not rows, as independent.
     `segments` are columns, or `Segments` that say how deep they are crossed and how many slices to search. `datasets`
     are further tables by name, such as other periods: they are shown beside `data`.
+    `metrics` are names of Assay's metrics, or functions of a team's own (`assay.metric`), which are not recorded.
 
     With a `store`, the evaluation is recorded; the models are registered versions then. `dataset` is the version that
     `data` was read from; without it `data` is kept as one.
@@ -140,8 +153,7 @@ def evaluate(
     units = [unit] if isinstance(unit, str) else list(unit)
     name = dataset.name if dataset else "data"
     wanted = segments_of(segments)
-    for metric in metrics:
-        metric_named(metric)
+    names, own = _metrics(metrics)
     models = {CANDIDATE: model} if baseline is None else {CANDIDATE: model, BASELINE: baseline}
     _check_models(models, recorded=store is not None)
     sources = {name: source, **{key: source_of(value) for key, value in (datasets or {}).items()}}
@@ -169,11 +181,12 @@ def evaluate(
         label=label,
         unit=units,
         segments=list(wanted.by),
-        metrics=list(metrics),
+        metrics=names,
         rows=source.num_rows,
         profile=profiles.pop(name),
         others=profiles,
         found=asked.found(source) if wanted.find else {},
+        own=own,
     )
     if store is not None and dataset is not None:
         _record(store, evaluation, dataset, threshold=threshold, seed=seed)
@@ -282,11 +295,24 @@ def _columns(data: pa.Table, label: str, unit: Sequence[str], segments: Sequence
     }
 
 
-def _units(data: pa.Table, columns: Sequence[str]) -> pa.ChunkedArray | None:
+def _units(data: pa.Table, columns: Sequence[str]) -> pa.ChunkedArray | NDArray[np.uint64]:
     if not columns:
-        return None
+        return row_identities([part for name in data.column_names for part in _numbers(data.column(name))])
     texts = [tables.category_column(data, name).cast(pa.string()) for name in columns]
     return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, "|")
+
+
+def _numbers(column: pa.ChunkedArray) -> list[NDArray[np.float64] | NDArray[np.uint64]]:
+    """A column as numbers that tell its values apart, for identifying rows; nothing for lists and structs."""
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        return [column.cast(pa.float64(), safe=False).to_numpy()]
+    if pa.types.is_temporal(kind):
+        whole = pa.int64() if kind.bit_width == 64 else pa.int32()
+        return [column.cast(whole).cast(pa.float64(), safe=False).to_numpy()]
+    if pa.types.is_nested(kind):
+        return []
+    return [text_hashes(pc.fill_null(column.cast(pa.string()), "missing"))]
 
 
 def _record(store: Store, evaluation: Evaluation, dataset: DatasetVersion, *, threshold: float, seed: int) -> None:
@@ -319,6 +345,17 @@ def _record(store: Store, evaluation: Evaluation, dataset: DatasetVersion, *, th
     )
     if run:
         run.uses(dataset.artifact_id, dataset.name)
+
+
+def _metrics(metrics: Sequence[str | Metric | Callable[[ModelSums], Any]]) -> tuple[list[str], list[Metric]]:
+    """The names of Assay's metrics, and the team's own."""
+    names = [metric_named(one).name for one in metrics if isinstance(one, str)]
+    own = [one if isinstance(one, Metric) else metric(one) for one in metrics if not isinstance(one, str)]
+    every = [*METRICS["binary"], *(one.name for one in own)]
+    for one in own:
+        if every.count(one.name) > 1:
+            raise InvalidInput(f"there are two metrics {one.name!r}", expected="a name of its own")
+    return names, own
 
 
 def _check_models(models: Mapping[str, Model], *, recorded: bool) -> None:

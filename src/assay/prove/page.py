@@ -50,7 +50,7 @@ def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: boo
 
     rows = evaluation.table().rows
     datasets = [evaluation.dataset_name, *evaluation.others]
-    titles = {metric: metric_named(metric).title for metric in evaluation.metrics}
+    titles = {one.name: one.title for one in (*map(metric_named, evaluation.metrics), *evaluation.own)}
     heatmaps: list[Heatmap] = []
     for first, second in combinations(evaluation.segments, 2):
         found = (heatmap(rows, m, title, evaluation.dataset_name, first, second) for m, title in titles.items())

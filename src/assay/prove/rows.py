@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from assay.stats import Comparisons, Estimates, Profile, compare_all, estimate_all, holm, metric_named
+from assay.stats import Comparisons, Estimates, Metric, Profile, compare_all, estimate_all, holm, metric_named
 
 __all__ = ["EvaluationRow", "EvaluationTable", "evaluation_rows"]
 
@@ -76,24 +76,25 @@ class EvaluationTable:
 
 
 def evaluation_rows(
-    profile: Profile, dataset: str, metrics: Sequence[str], candidate: str, baseline: str, *, clustered: bool
+    profile: Profile, dataset: str, metrics: Sequence[str | Metric], candidate: str, baseline: str, *, clustered: bool
 ) -> list[EvaluationRow]:
     """The rows of one dataset, segment by segment."""
-    estimates = {metric: estimate_all(profile, candidate, metric, clustered=clustered) for metric in metrics}
+    known = {one.name: one for one in (metric_named(metric, profile.task) for metric in metrics)}
+    estimates = {name: estimate_all(profile, candidate, one, clustered=clustered) for name, one in known.items()}
     compared: dict[str, Comparisons] = {}
     if baseline in profile.models:
-        directed = [m for m in metrics if metric_named(m, profile.task).larger_is_better is not None]
         compared = {
-            m: compare_all(profile, candidate, baseline, m, 0.0, clustered=clustered)
-            for m in directed
-            if metric_named(m, profile.task).gated
+            name: compare_all(profile, candidate, baseline, one, 0.0, clustered=clustered)
+            for name, one in known.items()
+            if one.larger_is_better is not None and one.gated
         }
     adjusted: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
     if compared:
         flat = holm([float(p) for one in compared.values() for p in one.p_worse])
         size = len(profile.segments)
         adjusted = {m: np.asarray(flat[i * size : (i + 1) * size]) for i, m in enumerate(compared)}
-    baselines = {metric: estimate_all(profile, baseline, metric) for metric in metrics if baseline in profile.models}
+    beside = baseline in profile.models
+    baselines = {name: estimate_all(profile, baseline, one) for name, one in known.items() if beside}
     unlabelled = profile.totals().count("unlabelled")
     return [
         _row(
@@ -107,7 +108,7 @@ def evaluation_rows(
             adjusted.get(metric),
         )
         for place in range(len(profile.segments))
-        for metric in metrics
+        for metric in known
     ]
 
 

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assay.stats import FoundSlice, bucket_of, bucket_of_rows, code_columns, find_slices
+from assay.stats import FoundSlice, bucket_of, code_columns, find_slices
 
 __all__ = ["Segments", "found_slices", "segments_of"]
 
@@ -43,10 +43,7 @@ def found_slices(
     labelled = ~np.isnan(labels)
     models = {model: np.asarray(values, dtype=np.float64) for model, values in scores.items()}
     coded = code_columns(columns["segments"], len(labels)).only(labelled)
-    if columns["units"] is None:
-        bucket = bucket_of_rows([labels, *(models[model] for model in sorted(models))], _BUCKETS, seed)
-    else:
-        bucket = bucket_of(columns["units"], _BUCKETS, seed)
+    bucket = bucket_of(columns["units"], _BUCKETS, seed)
     losses = {model: _log_loss(labels[labelled], values[labelled]) for model, values in models.items()}
     found = {"loss": find_slices(coded, losses[candidate], bucket[labelled], find=find)}
     if baseline in losses:

@@ -4,9 +4,10 @@ It takes arrays and gives numbers: no files, no network, no clock, no models. sc
 called, so that importing this room stays cheap.
 """
 
-from assay.stats.buckets import bucket_of, bucket_of_rows
+from assay.stats.buckets import bucket_of, row_identities, text_hashes
 from assay.stats.clustered import MeanEstimate, clustered_ratio, paired_t
 from assay.stats.compare import Comparison, Comparisons, compare, compare_all
+from assay.stats.custom import ModelSums, metric
 from assay.stats.delong import AucDifference, DeLong, auc_interval, compare_aucs, delong, delong_from_histogram
 from assay.stats.equivalence import rate_equivalence_power
 from assay.stats.estimate import Estimate, Estimates, estimate, estimate_all
@@ -60,6 +61,7 @@ __all__ = [
     "MeanSequence",
     "Metric",
     "Mix",
+    "ModelSums",
     "Profile",
     "Segment",
     "Sums",
@@ -70,7 +72,6 @@ __all__ = [
     "beta_binomial_bound",
     "beta_binomial_log",
     "bucket_of",
-    "bucket_of_rows",
     "clustered_ratio",
     "code_columns",
     "compare",
@@ -87,6 +88,7 @@ __all__ = [
     "koopman_interval",
     "koopman_z",
     "mcnemar_p",
+    "metric",
     "metric_named",
     "miettinen_nurminen_interval",
     "miettinen_nurminen_p_not_worse",
@@ -102,11 +104,13 @@ __all__ = [
     "rate_equivalence_power",
     "ratio_p_above",
     "ratio_p_below",
+    "row_identities",
     "rows_needed",
     "tango_interval",
     "tango_p_not_worse",
     "tango_p_worse",
     "tango_z",
+    "text_hashes",
     "two_rates_p",
     "wilson",
 ]

@@ -97,7 +97,7 @@ def compare(
     segment: Segment,
     candidate: str,
     baseline: str,
-    metric: str,
+    metric: str | Metric,
     margin: float,
     alpha: float = 0.05,
     harm_at: float = 0.0,
@@ -114,7 +114,22 @@ def compare(
         return found.at(place)
     nan = math.nan
     return Comparison(
-        segment, metric, nan, nan, nan, nan, nan, found.confidence, 1.0, 1.0, 0, nan, nan, "too small", margin, harm_at
+        segment,
+        found.metric,
+        nan,
+        nan,
+        nan,
+        nan,
+        nan,
+        found.confidence,
+        1.0,
+        1.0,
+        0,
+        nan,
+        nan,
+        "too small",
+        margin,
+        harm_at,
     )
 
 
@@ -122,7 +137,7 @@ def compare_all(
     profile: Profile,
     candidate: str,
     baseline: str,
-    metric: str,
+    metric: str | Metric,
     margin: float,
     alpha: float = 0.05,
     harm_at: float = 0.0,
@@ -156,7 +171,7 @@ def compare_all(
     answers = answers.without(n < max(minimum_n, 1))
     return Comparisons(
         segments=profile.segments,
-        metric=metric,
+        metric=measure.name,
         value=value,
         baseline_value=baseline_value,
         delta=answers.delta,

@@ -70,7 +70,7 @@ def estimate(
     profile: Profile,
     segment: Segment,
     model: str,
-    metric: str,
+    metric: str | Metric,
     confidence: float = 0.95,
     *,
     clustered: bool = False,
@@ -82,7 +82,7 @@ def estimate(
 
 
 def estimate_all(
-    profile: Profile, model: str, metric: str, confidence: float = 0.95, *, clustered: bool = False
+    profile: Profile, model: str, metric: str | Metric, confidence: float = 0.95, *, clustered: bool = False
 ) -> Estimates:
     """The metric of a model on every segment of the profile, with an interval at `confidence`.
 

@@ -15,8 +15,10 @@ from assay.stats.sums import FRACTION_BITS, Sums
 __all__ = ["METRICS", "Metric", "metric_named"]
 
 
-def metric_named(name: str, task: str = "binary") -> Metric:
-    """The metric of that name; InvalidInput with the nearest spelling where the task has none."""
+def metric_named(name: str | Metric, task: str = "binary") -> Metric:
+    """The metric of that name, or the one given; InvalidInput with the nearest spelling where the task has none."""
+    if isinstance(name, Metric):
+        return name
     if task not in METRICS:
         raise InvalidInput(f"there is no task {task!r}", expected=f"one of {', '.join(METRICS)}")
     if name not in METRICS[task]:

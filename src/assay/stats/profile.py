@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from assay.errors import InvalidInput, nearest
 from assay.stats import profile_bytes
@@ -59,7 +59,7 @@ class Profile:
         labels: ArrayLike,
         scores: Mapping[str, ArrayLike],
         segments: Mapping[str, Strings],
-        units: Strings | None,
+        units: Strings | NDArray[np.uint64] | None,
         thresholds: Mapping[str, float],
         buckets: int = 50,
         seed: int = 0,
@@ -70,7 +70,8 @@ class Profile:
         """The profile of rows given as columns of equal length; no rows at all are allowed.
 
         `labels` are 0, 1 or NaN (no label yet); `scores` in [0, 1] by model; `segments` strings by column, an Arrow
-        array of text among them; rows of one unit share a bucket, and without `units` every row is one of its own. A
+        array of text among them; rows of one unit share a bucket, and without `units` every row is one of its own (rows
+        that are equal share theirs; `row_identities` of more columns tell them apart). A
         model says 1 where score >= its threshold. `influence` costs as much again as everything else, and only
         areas that are compared or clustered need it. InvalidInput, naming the column, the count and the first row,
         for other values, unequal lengths, and thresholds that are missing, not finite or of no model.

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from assay.errors import InvalidInput, nearest
 from assay.stats.areas import Placed
 from assay.stats.binary import contributions
-from assay.stats.buckets import bucket_of, bucket_of_rows
+from assay.stats.buckets import bucket_of, row_identities
 from assay.stats.categories import Strings
 from assay.stats.counting import Counted, count_rows
 from assay.stats.grouping import Integers
@@ -91,7 +91,7 @@ def rows_of(
     labels: ArrayLike,
     scores: Mapping[str, ArrayLike],
     segments: Mapping[str, Strings],
-    units: Strings | None,
+    units: Strings | NDArray[np.uint64] | None,
     thresholds: Mapping[str, float],
     buckets: int,
     seed: int,
@@ -105,7 +105,7 @@ def rows_of(
     cutoffs = thresholds_of(models, thresholds)
     groups = groupings(code_columns(segments, n), cross)
     if units is None:
-        bucket = bucket_of_rows([label, *by_model.values()], buckets, seed)
+        bucket = bucket_of(row_identities([label, *by_model.values()]), buckets, seed)
     else:
         bucket = bucket_of(units, buckets, seed)
     labelled = ~np.isnan(label)
