@@ -50,7 +50,9 @@ def test_what_is_missing_is_told_with_the_command(store: SqlStore, rows: str) ->
         evaluate_version(store, "late", 1, data=rows, label="late", baseline="champoin")
     with pytest.raises(NotFound):
         evaluate_version(store, "late", 1, data=rows, label="late", baseline="7")
-    assert store.query("evaluation") == []
+    with pytest.raises(InvalidInput, match="there is no column 'lates'"):
+        evaluate_version(store, "late", 1, data=rows, label="lates")
+    assert store.query("evaluation") == store.query("artifact", {"type": "dataset"}) == []
 
 
 def test_a_champion_is_not_its_own_baseline(store: SqlStore, rows: str) -> None:

@@ -124,6 +124,7 @@ def evaluate(
     segments: Segments | Sequence[str] = (),
     metrics: Sequence[str | Metric | Callable[[ModelSums], Any]] = _SHOWN,
     baseline: Model | None = None,
+    name: str = "data",
     datasets: Mapping[str, object] | None = None,
     threshold: float = 0.5,
     seed: int = 0,
@@ -139,8 +140,8 @@ def evaluate(
 
     `label` holds 0, 1 or null. `unit` names the columns that together say which rows belong together (they share
     chance: flights of one day, orders of one customer); intervals then treat units, not rows, as independent.
-    `segments` are columns, or `Segments` that say how deep they are crossed and how many slices to search. `datasets`
-    are further tables by name, such as other periods: they are shown beside `data`.
+    `segments` are columns, or `Segments` that say how deep they are crossed and how many slices to search. `name` is
+    what `data` is called, and `datasets` are further tables by name, such as other periods: they are shown beside it.
     `metrics` are names of Assay's metrics, or functions of a team's own (`assay.metric`), which are not recorded.
 
     With a `store`, the evaluation is recorded; the models are registered versions then. `dataset` is the version that
@@ -151,7 +152,7 @@ def evaluate(
     """
     source = source_of(data)
     units = [unit] if isinstance(unit, str) else list(unit)
-    name = dataset.name if dataset else "data"
+    name = dataset.name if dataset else name
     wanted = segments_of(segments)
     names, own = _metrics(metrics)
     models = {CANDIDATE: model} if baseline is None else {CANDIDATE: model, BASELINE: baseline}

@@ -11,7 +11,6 @@ from assay.prove.evaluation import Evaluation, evaluate
 from assay.prove.rows import EvaluationRow
 from assay.prove.segments import Segments
 from assay.record import tables
-from assay.record.datasets import snapshot
 from assay.record.registry import CHAMPION, ModelVersion, alias, find_version
 from assay.record.store import Store
 from assay.stats import FoundSlice
@@ -65,10 +64,9 @@ def evaluate_version(
         )
     candidate = find_version(store, model, version)
     beside = _baseline(store, model, baseline, candidate)
-    table = tables.as_table(data)
     found = evaluate(
         load_model(store, candidate),
-        table,
+        tables.as_table(data),
         label=label,
         unit=_names(unit),
         segments=Segments(by=_names(segments), cross=cross, find=find),
@@ -76,7 +74,7 @@ def evaluate_version(
         baseline=load_model(store, beside) if beside else None,
         threshold=threshold,
         store=store,
-        dataset=snapshot(store, f"{model}-evaluation", table),
+        name=f"{model}-evaluation",
     )
     return _measurement(found)
 
