@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from assay.build import check_table, load_model, package_model, split_by_time, step
     from assay.operate import examine, record_labels, serve
-    from assay.prove import Policy, Segments, contribution, evaluate, gate, load_policy, parse_policy, promote, rollback
+    from assay.prove import (
+        Policy,
+        Segments,
+        contribution,
+        evaluate,
+        gate,
+        load_policy,
+        load_profile,
+        parse_policy,
+        profile,
+        promote,
+        rollback,
+        save_profile,
+    )
     from assay.record import (
         dataset,
         entries,
@@ -39,9 +52,12 @@ _ROOMS = {
         "evaluate",
         "gate",
         "load_policy",
+        "load_profile",
         "parse_policy",
+        "profile",
         "promote",
         "rollback",
+        "save_profile",
     ],
     "record": [
         "dataset",
@@ -76,14 +92,17 @@ __all__ = [
     "list_runs",
     "load_model",
     "load_policy",
+    "load_profile",
     "metric",
     "open_store",
     "package_model",
     "parse_policy",
+    "profile",
     "promote",
     "record_labels",
     "report",
     "rollback",
+    "save_profile",
     "serve",
     "show_run",
     "snapshot",

@@ -6,6 +6,7 @@ from assay.prove.gate import GateResult, gate
 from assay.prove.judgement import Judgement, judge_evaluation
 from assay.prove.measurement import Measurement, evaluate_version
 from assay.prove.policy import Policy, load_policy, parse_policy
+from assay.prove.profiles import load_profile, profile, save_profile
 from assay.prove.promotion import Promotion, promote, rollback
 from assay.prove.segments import Segments
 
@@ -24,7 +25,10 @@ __all__ = [
     "judge_evaluation",
     "load_evaluation",
     "load_policy",
+    "load_profile",
     "parse_policy",
+    "profile",
     "promote",
     "rollback",
+    "save_profile",
 ]

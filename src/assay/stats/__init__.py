@@ -4,6 +4,7 @@ It takes arrays and gives numbers: no files, no network, no clock, no models. sc
 called, so that importing this room stays cheap.
 """
 
+from assay.stats.areas import Influence
 from assay.stats.buckets import bucket_of, row_identities, text_hashes
 from assay.stats.clustered import MeanEstimate, clustered_ratio, paired_t
 from assay.stats.compare import Comparison, Comparisons, compare, compare_all
@@ -64,6 +65,7 @@ __all__ = [
     "Estimates",
     "FoundSlice",
     "GroupGap",
+    "Influence",
     "Interval",
     "MeanEstimate",
     "MeanSequence",
