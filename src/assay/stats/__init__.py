@@ -5,6 +5,7 @@ called, so that importing this room stays cheap.
 """
 
 from assay.stats.areas import Influence
+from assay.stats.bootstrap import Bootstrap, average_precision_interval, cell_bootstrap
 from assay.stats.buckets import bucket_of, row_identities, text_hashes
 from assay.stats.clustered import MeanEstimate, clustered_ratio, paired_t
 from assay.stats.compare import Comparison, Comparisons, compare, compare_all
@@ -21,6 +22,7 @@ from assay.stats.mix import Mix, kitagawa
 from assay.stats.multiplicity import holm
 from assay.stats.newcombe import newcombe_paired
 from assay.stats.paired import mcnemar_p, tango_interval, tango_p_not_worse, tango_p_worse, tango_z
+from assay.stats.poisson import poisson_weights, unit_weights
 from assay.stats.power import minimum_difference, rows_needed
 from assay.stats.profile import Profile
 from assay.stats.ranking import query_values
@@ -58,6 +60,7 @@ __all__ = [
     "AucDifference",
     "BettingTest",
     "Columns",
+    "Bootstrap",
     "Comparison",
     "Comparisons",
     "DeLong",
@@ -79,12 +82,14 @@ __all__ = [
     "Task",
     "TaskName",
     "auc_interval",
+    "average_precision_interval",
     "benjamini_hochberg",
     "benjamini_yekutieli",
     "bernoulli_interval",
     "beta_binomial_bound",
     "beta_binomial_log",
     "bucket_of",
+    "cell_bootstrap",
     "clustered_ratio",
     "code_columns",
     "compare",
@@ -118,6 +123,7 @@ __all__ = [
     "normal_mixture_log",
     "paired_t",
     "query_values",
+    "poisson_weights",
     "rate_equivalence_power",
     "ratio_p_above",
     "ratio_p_below",
@@ -131,5 +137,6 @@ __all__ = [
     "tango_z",
     "text_hashes",
     "two_rates_p",
+    "unit_weights",
     "wilson",
 ]
