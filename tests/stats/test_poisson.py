@@ -69,6 +69,13 @@ def test_sums_of_weights_bootstrap_a_mean_with_the_error_of_its_units() -> None:
     assert means.std() == pytest.approx(value.std() / math.sqrt(500), rel=0.06)
 
 
+def test_weights_of_rows_add_up_to_the_number_of_their_cell() -> None:
+    sums = unit_weights(units(3000), 40).reshape(40, 600, 5).sum(axis=2, dtype=np.int64).reshape(-1)
+    counts = np.bincount(np.minimum(sums, 12), minlength=13)
+    chances = [*poisson.pmf(np.arange(12), 5), poisson.sf(11, 5)]
+    assert chisquare(counts, np.array(chances) * len(sums)).pvalue > 1e-3
+
+
 def test_no_replicates_are_refused() -> None:
     with pytest.raises(InvalidInput, match="0 replicates"):
         unit_weights(units(3), 0)

@@ -19,6 +19,7 @@ from assay.stats.grouping import Integers
 from assay.stats.histogram import Histogram
 from assay.stats.poisson import poisson_weights
 from assay.stats.score_arrays import wilson_ends
+from assay.stats.sums import FRACTION_BITS
 
 __all__ = ["Bootstrap", "average_precision_interval", "cell_bootstrap"]
 
@@ -26,7 +27,7 @@ Floats = NDArray[np.float64]
 
 MINIMUM_OF_A_CLASS = 10
 _CHUNK = 2**20  # cells times replicates held at once
-_RECALL_STEPS = 64
+_STEPS = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,25 +105,31 @@ def average_precision_interval(
 ) -> tuple[Floats, Floats, Floats]:
     """[groups] low, high and standard error of the average precision; NaN with fewer than 10 rows of a class.
 
-    The standard error is the cell bootstrap's; the interval is t with replicates − 1 degrees of freedom on the logit
-    scale, so that it stays inside 0 to 1. Where the average precision is exactly 1 there is no standard error, and the
-    interval is Wilson's for all of the positives. Bins are joined to at most 64 steps of equal recall, which changes
-    nothing up to 64 positives and the standard error by less than 1 % above, and bounds the cost.
+    The standard error is the cell bootstrap's; the interval is t on the logit scale, so that it stays inside 0 to 1,
+    with the degrees of freedom of the smaller class, replicates − 1 at most. Where the average precision is exactly 1
+    there is no standard error, and the interval is Wilson's for all of the positives. Bins are joined to at most 65
+    entries a group, which bounds the cost (997 segments of a million rows and 200 replicates: 1.2 s), changes nothing
+    up to 32 positives, and the standard error by 5 % at most above.
 
-    Assumes independent rows: not for rows of one unit that hang together.
+    Assumes independent rows: not for rows of one unit that hang together. Average precision is biased upwards on few
+    positives, by 0.03 on 20 of them, so the interval misses more often above the truth than below: at 95 % it covered
+    92.8 to 96.8 % in simulations of 10 to 200 positives.
     """
     z = normal.critical_value(confidence)
-    value = histogram.average_precision(groups)
-    steps = _by_recall(histogram, groups)
-    bootstrap = cell_bootstrap(steps, groups, Histogram.average_precision, replicates=replicates, seed=seed)
+    value, area = histogram.average_precision(groups), histogram.area(groups)
+    bootstrap = cell_bootstrap(
+        _joined(histogram, groups), groups, Histogram.average_precision, replicates=replicates, seed=seed
+    )
     error = bootstrap.standard_error
-    half = normal.t_quantile((1.0 + confidence) / 2.0, replicates - 1) * error
+    smaller = np.minimum(area.positives, area.negatives).astype(np.float64)
+    df = np.minimum(smaller, replicates) - 1.0
+    half = normal.t_quantiles((1.0 + confidence) / 2.0, df) * error
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         odds = value / (1.0 - value)
         factor = np.exp(np.minimum(half / (value * (1.0 - value)), 700.0))
         low, high = odds / (odds + factor), odds * factor / (1.0 + odds * factor)
-    positives = histogram.area(groups).positives.astype(np.float64)
     perfect = (value == 1.0) & ~np.isnan(bootstrap.value)
+    positives = area.positives.astype(np.float64)
     ends = wilson_ends(positives, positives, z)
     return (
         np.where(perfect, ends[0], low),
@@ -167,22 +174,34 @@ def _replicated(
     return np.ascontiguousarray(statistic(tables, replicates * len(kept)).reshape(replicates, len(kept)).T)
 
 
-def _by_recall(histogram: Histogram, groups: int) -> Histogram:
-    """The histogram with at most 65 entries a group, each with a 64th of its positives and the negatives just above.
+def _joined(histogram: Histogram, groups: int) -> Histogram:
+    """The histogram with few entries a group: positives that are alike together, with the negatives just above them.
 
-    Precision at a positive counts all rows above it, so negatives may be joined to the next positive below without any
+    An entry ends where another 32nd of the positives is reached, or another 32nd of what average precision lacks to 1.
+    Precision at a positive counts all rows above it, so negatives may go with the next positive below without any
     change; the last entry holds the negatives below all positives.
     """
-    positives = histogram.area(groups).positives[histogram.group]
-    above = positives - histogram.positives_below() - histogram.positives
-    step = above * _RECALL_STEPS // np.maximum(positives, 1)
-    keys = histogram.group * (_RECALL_STEPS + 1) + (_RECALL_STEPS - step)
-    if not len(keys):
+    if not len(histogram.group):
         return histogram
-    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    above, positives = _above(histogram, groups, histogram.positives)
+    found = above + histogram.positives
+    selected = found + _above(histogram, groups, histogram.negatives)[0] + histogram.negatives
+    # In fixed point, because sums of floats would depend on the groups that come before.
+    lacking = np.rint(histogram.positives * (1.0 - found / selected) * 2.0**FRACTION_BITS).astype(np.int64)
+    lacking_above, lacking_total = _above(histogram, groups, lacking)
+    step = above * _STEPS // np.maximum(positives, 1) + lacking_above * _STEPS // np.maximum(lacking_total, 1)
+    new = (histogram.group[1:] != histogram.group[:-1]) | (step[1:] != step[:-1])
+    starts = np.flatnonzero(np.concatenate([[True], new]))
     return Histogram(
         histogram.group[starts],
         histogram.bin[starts],
         np.add.reduceat(histogram.positives, starts),
         np.add.reduceat(histogram.negatives, starts),
     )
+
+
+def _above(histogram: Histogram, groups: int, counts: Integers) -> tuple[Integers, Integers]:
+    """For each entry the sum of `counts` over higher bins of its group, and over all of its group."""
+    below = np.concatenate([[0], np.cumsum(counts)])
+    ends = below[np.searchsorted(histogram.group, np.arange(groups + 1))]
+    return ends[1:][histogram.group] - below[1:], np.diff(ends)[histogram.group]

@@ -43,28 +43,26 @@ def poisson_weights(counts: Integers, keys: NDArray[np.uint64], replicates: int,
     right to 0.1 %. InvalidInput for fewer than 1 replicate.
     """
     level = _levels(keys, replicates, seed)
-    drawn = np.zeros(level.shape, dtype=np.int64)
-    small = counts <= _TABULATED
-    flat = counts[small] * _LEVELS + level[:, small]
-    drawn[:, small] = _table().reshape(-1)[flat]
-    large = counts[~small].astype(np.float64)
-    z, skew = _normal()
-    part = level[:, ~small]
-    # Rounding to whole numbers adds a variance of 1/12.
-    drawn[:, ~small] = np.rint(large + np.sqrt(large - 1.0 / 12.0) * z[part] + skew[part]).astype(np.int64)
+    drawn = _table().reshape(-1)[np.minimum(counts, _TABULATED) * _LEVELS + level].astype(np.int64)
+    large = np.flatnonzero(counts > _TABULATED)
+    if len(large):
+        part, mean = level[:, large], counts[large].astype(np.float64)
+        z, skew = _normal()
+        # Rounding to whole numbers adds a variance of 1/12.
+        drawn[:, large] = np.rint(mean + np.sqrt(mean - 1.0 / 12.0) * z[part] + skew[part]).astype(np.int64)
     return drawn
 
 
-def _levels(keys: NDArray[np.uint64], replicates: int, seed: int) -> Integers:
+def _levels(keys: NDArray[np.uint64], replicates: int, seed: int) -> NDArray[np.uint16]:
     """[replicates, n] uniform whole numbers below 65,536: four from each number of the key's stream of splitmix64."""
     if replicates < 1:
         raise InvalidInput(f"{replicates!r} replicates", expected="1 or more, by default 200")
     start = mixed_bits(keys ^ np.uint64((seed + 1) * _GAMMA & 2**64 - 1))
     words = -(-replicates // 4)
     steps = np.arange(words, dtype=np.uint64) * np.uint64(_GAMMA)
-    numbers = mixed_bits(start[None, :] + steps[:, None])
-    quarters = [(numbers >> np.uint64(shift) & np.uint64(_LEVELS - 1)).astype(np.int64) for shift in (0, 16, 32, 48)]
-    return np.stack(quarters, axis=1).reshape(4 * words, len(keys))[:replicates]
+    numbers = mixed_bits(start[None, :] + steps[:, None]).astype("<u8", copy=False)
+    quarters = numbers.view("<u2").reshape(words, len(keys), 4).transpose(0, 2, 1)
+    return quarters.reshape(4 * words, len(keys))[:replicates].astype(np.uint16, copy=False)
 
 
 @lru_cache(maxsize=1)
