@@ -24,6 +24,7 @@ from assay.stats import (
     benjamini_hochberg,
     benjamini_yekutieli,
     clustered_ratio,
+    compare_all,
     estimate_all,
     holm,
     koopman_interval,
@@ -152,6 +153,40 @@ def test_rates_of_every_segment_have_the_wilson_interval_of_statsmodels(
                 assert (found[name].low[place], found[name].high[place]) == pytest.approx(ends, abs=1e-12), name
             else:
                 assert math.isnan(found[name].low[place])
+
+
+@given(rows(), st.integers(0, 2**32))
+@settings(deadline=None, max_examples=50)
+def test_comparisons_of_every_segment_are_mcnemars_and_the_paired_t(
+    table: tuple[Floats, Floats, NDArray[np.object_], float], seed: int
+) -> None:
+    label, score, segment, threshold = table
+    other = np.clip(score + np.random.default_rng(seed).choice([-0.25, 0.0, 0.125], len(score)), 0.0, 1.0)
+    scores = {"candidate": other, "baseline": score}
+    profile = Profile.build(label, scores, {"s": segment}, None, dict.fromkeys(scores, threshold))
+    accuracy = compare_all(profile, "candidate", "baseline", "accuracy", 0.02)
+    brier = compare_all(profile, "candidate", "baseline", "brier", 0.02)
+    for place, one in enumerate(profile.segments):
+        own = ~np.isnan(label) & (one == OVERALL or segment == one.conditions[0][1])
+        if own.sum() < 10:
+            assert accuracy.method[place] == brier.method[place] == "too small"
+            continue
+        right = {name: (column[own] >= threshold) == (label[own] == 1.0) for name, column in scores.items()}
+        b = int((right["candidate"] & ~right["baseline"]).sum())
+        c = int((~right["candidate"] & right["baseline"]).sum())
+        assert accuracy.delta[place] == pytest.approx((b - c) / own.sum(), abs=1e-12)
+        if b + c:
+            test = mcnemar([[0, b], [c, 0]], exact=False, correction=False)
+            one_sided = accuracy.p_worse[place]
+            assert 2.0 * min(one_sided, 1.0 - one_sided) == pytest.approx(test.pvalue, rel=1e-9)
+        losses = {name: (column[own] - label[own]) ** 2 for name, column in scores.items()}
+        gain = losses["baseline"] - losses["candidate"]
+        assert brier.delta[place] == pytest.approx(gain.mean(), abs=1e-7)
+        if np.ptp(gain) > 1e-3:  # scipy warns where all differences are equal
+            worse = scipy_stats.ttest_rel(losses["baseline"], losses["candidate"], alternative="less")
+            assert brier.p_worse[place] == pytest.approx(worse.pvalue, rel=1e-4, abs=1e-9)
+            ends = scipy_stats.ttest_rel(losses["baseline"], losses["candidate"]).confidence_interval(brier.confidence)
+            assert (brier.low[place], brier.high[place]) == pytest.approx((ends.low, ends.high), abs=1e-6)
 
 
 @given(SIDES, CONFIDENCES)
