@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from assay.errors import InvalidInput
-from assay.stats import average_precision_interval, cell_bootstrap, delong_from_histogram
+from assay.stats import average_precision_interval, bootstrap, cell_bootstrap, delong_from_histogram
 from assay.stats.areas import delong_variances
 from assay.stats.bootstrap import _joined
 from assay.stats.buckets import row_identities
@@ -118,6 +118,16 @@ def test_neither_order_nor_shards_change_a_bit() -> None:
     whole = average_precision_interval(histogram_of(score, positive), 1)
     assert average_precision_interval(merged, 1) == whole
     assert average_precision_interval(histogram_of(score, positive), 1, seed=1) != whole
+
+
+def test_pieces_that_fit_into_memory_change_nothing() -> None:
+    score, positive = rows(8, 2000)
+    histogram = histogram_of(score, positive, np.arange(2000) % 3, 3)
+    whole = cell_bootstrap(histogram, 3, area, replicates=50)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "_CHUNK", 1000)
+        pieces = cell_bootstrap(histogram, 3, area, replicates=50)
+    np.testing.assert_array_equal(pieces.replicates, whole.replicates)
 
 
 def test_groups_with_fewer_than_ten_of_a_class_are_left_out() -> None:

@@ -76,6 +76,14 @@ def test_weights_of_rows_add_up_to_the_number_of_their_cell() -> None:
     assert chisquare(counts, np.array(chances) * len(sums)).pvalue > 1e-3
 
 
+def test_replicates_may_be_drawn_piece_by_piece() -> None:
+    counts = np.arange(50)
+    whole = poisson_weights(counts, units(50), 11)
+    np.testing.assert_array_equal(poisson_weights(counts, units(50), 3, first=8), whole[8:])
+    with pytest.raises(InvalidInput, match="number 3"):
+        poisson_weights(counts, units(50), 3, first=3)
+
+
 def test_no_replicates_are_refused() -> None:
     with pytest.raises(InvalidInput, match="0 replicates"):
         unit_weights(units(3), 0)

@@ -26,7 +26,7 @@ __all__ = ["Bootstrap", "average_precision_interval", "cell_bootstrap"]
 Floats = NDArray[np.float64]
 
 MINIMUM_OF_A_CLASS = 10
-_CHUNK = 2**20  # cells times replicates held at once
+_CHUNK = 2**20  # entries times replicates held at once
 _STEPS = 32
 
 
@@ -95,8 +95,13 @@ def cell_bootstrap(
     ends = np.searchsorted(histogram.group, np.arange(groups + 1))
     for first, last in _chunks(np.diff(ends) * replicates):
         kept = np.flatnonzero(enough[first:last]) + first
-        if len(kept):
-            found[kept] = _replicated(histogram, kept, ends, identity, statistic, replicates, seed)
+        entries = int(np.diff(ends)[kept].sum())
+        step = max(1, _CHUNK // max(1, entries) // 4) * 4
+        for start in range(0, replicates if len(kept) else 0, step):
+            number = min(step, replicates - start)
+            found[kept, start : start + number] = _replicated(
+                histogram, kept, ends, identity, statistic, number, seed, start
+            )
     return Bootstrap(value, found)
 
 
@@ -153,8 +158,9 @@ def _replicated(
     statistic: Callable[[Histogram, int], Floats],
     replicates: int,
     seed: int,
+    start: int,
 ) -> Floats:
-    """[kept, replicates] the statistic of the kept groups in each replicate."""
+    """[kept, replicates] the statistic of the kept groups in each of some replicates, from number `start` on."""
     lengths = ends[kept + 1] - ends[kept]
     own = np.repeat(np.arange(len(kept)), lengths)
     entry = np.arange(len(own)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + ends[kept][own]
@@ -162,7 +168,7 @@ def _replicated(
     drawn = []
     for label, counts in enumerate((histogram.negatives[entry], histogram.positives[entry])):
         keys = row_identities([identity[kept][own], (bins * 2 + label).view(np.uint64)])
-        drawn.append(poisson_weights(counts, keys, replicates, seed))
+        drawn.append(poisson_weights(counts, keys, replicates, seed, first=start))
     occupied = np.flatnonzero((drawn[0] + drawn[1]).reshape(-1))
     number = np.arange(replicates)[:, None] * len(kept) + own[None, :]
     tables = Histogram(
@@ -171,7 +177,7 @@ def _replicated(
         drawn[1].reshape(-1)[occupied],
         drawn[0].reshape(-1)[occupied],
     )
-    return np.ascontiguousarray(statistic(tables, replicates * len(kept)).reshape(replicates, len(kept)).T)
+    return statistic(tables, replicates * len(kept)).reshape(replicates, len(kept)).T
 
 
 def _joined(histogram: Histogram, groups: int) -> Histogram:

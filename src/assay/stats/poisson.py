@@ -35,14 +35,17 @@ def unit_weights(units: NDArray[np.uint64], replicates: int, seed: int = 0) -> N
     return weights
 
 
-def poisson_weights(counts: Integers, keys: NDArray[np.uint64], replicates: int, seed: int = 0) -> Integers:
+def poisson_weights(
+    counts: Integers, keys: NDArray[np.uint64], replicates: int, seed: int = 0, *, first: int = 0
+) -> Integers:
     """[replicates, n] Poisson numbers of mean `counts` [n] (0 or more), each from a hash of (seed, key, replicate).
 
     By the inverse of the distribution at one of 65,536 levels: from a table up to a mean of 32, above by the quantile
     of the normal distribution with a term for the skewness (Cornish and Fisher 1937), rounded. Mean and variance are
-    right to 0.1 %. InvalidInput for fewer than 1 replicate.
+    right to 0.1 %. Replicates are numbered from `first` on, a multiple of 4, so that many may be drawn piece by piece.
+    InvalidInput for fewer than 1 replicate and another `first`.
     """
-    level = _levels(keys, replicates, seed)
+    level = _levels(keys, replicates, seed, first)
     drawn = _table().reshape(-1)[np.minimum(counts, _TABULATED) * _LEVELS + level].astype(np.int64)
     large = np.flatnonzero(counts > _TABULATED)
     if len(large):
@@ -53,13 +56,15 @@ def poisson_weights(counts: Integers, keys: NDArray[np.uint64], replicates: int,
     return drawn
 
 
-def _levels(keys: NDArray[np.uint64], replicates: int, seed: int) -> NDArray[np.uint16]:
+def _levels(keys: NDArray[np.uint64], replicates: int, seed: int, first: int = 0) -> NDArray[np.uint16]:
     """[replicates, n] uniform whole numbers below 65,536: four from each number of the key's stream of splitmix64."""
     if replicates < 1:
         raise InvalidInput(f"{replicates!r} replicates", expected="1 or more, by default 200")
+    if first < 0 or first % 4:
+        raise InvalidInput(f"replicates from number {first!r} on", expected="a multiple of 4")
     start = mixed_bits(keys ^ np.uint64((seed + 1) * _GAMMA & 2**64 - 1))
     words = -(-replicates // 4)
-    steps = np.arange(words, dtype=np.uint64) * np.uint64(_GAMMA)
+    steps = np.arange(first // 4, first // 4 + words, dtype=np.uint64) * np.uint64(_GAMMA)
     numbers = mixed_bits(start[None, :] + steps[:, None]).astype("<u8", copy=False)
     quarters = numbers.view("<u2").reshape(words, len(keys), 4).transpose(0, 2, 1)
     return quarters.reshape(4 * words, len(keys))[:replicates].astype(np.uint16, copy=False)
