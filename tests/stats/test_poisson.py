@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import chisquare, poisson
 
 from assay.errors import InvalidInput
+from assay.stats import poisson as poisson_module
 from assay.stats.buckets import row_identities, text_hashes
 from assay.stats.poisson import poisson_weights, unit_weights
 
@@ -25,6 +26,17 @@ def test_draws_have_the_mean_the_variance_and_the_shape_of_poissons_distribution
     chances = np.diff(np.concatenate([[0.0], poisson.cdf(edges, mean), [1.0]]))
     counts = np.bincount(np.searchsorted(edges, drawn.reshape(-1)), minlength=len(chances))
     assert chisquare(counts, chances * total).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("mean", [*range(1, 40), 100, 1000, 100_000])
+def test_mean_variance_and_skewness_over_all_levels_are_those_of_poissons_distribution(mean: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(poisson_module, "_levels", lambda *_: np.arange(2**16, dtype=np.uint16)[:, None])
+        drawn = poisson_weights(np.array([mean]), units(1), 2**16)[:, 0]
+    assert drawn.min() >= 0
+    assert drawn.mean() == pytest.approx(mean, rel=2e-4)
+    assert drawn.var() == pytest.approx(mean, rel=2e-4)
+    assert ((drawn - drawn.mean()) ** 3).mean() == pytest.approx(mean, rel=0.01)
 
 
 def test_replicates_and_cells_are_independent() -> None:

@@ -114,7 +114,7 @@ def average_precision_interval(
     with the degrees of freedom of the smaller class, replicates − 1 at most. Where the average precision is exactly 1
     there is no standard error, and the interval is Wilson's for all of the positives. Bins are joined to at most 65
     entries a group, which bounds the cost (997 segments of a million rows and 200 replicates: 1.2 s), changes nothing
-    up to 32 positives, and the standard error by 5 % at most above.
+    up to 32 positives, and the standard error by about 5 % at most above.
 
     Assumes independent rows: not for rows of one unit that hang together. Average precision is biased upwards on few
     positives, by 0.03 on 20 of them, so the interval misses more often above the truth than below: at 95 % it covered
