@@ -25,7 +25,7 @@ __all__ = ["Bootstrap", "average_precision_interval", "cell_bootstrap"]
 
 Floats = NDArray[np.float64]
 
-MINIMUM_OF_A_CLASS = 10
+_MINIMUM_OF_A_CLASS = 10
 _CHUNK = 2**20  # entries times replicates held at once
 _STEPS = 32
 
@@ -89,7 +89,7 @@ def cell_bootstrap(
         raise InvalidInput(f"{replicates!r} replicates", expected="2 or more, by default 200")
     found = np.full((groups, replicates), np.nan)
     area = histogram.area(groups)
-    enough = np.minimum(area.positives, area.negatives) >= MINIMUM_OF_A_CLASS
+    enough = np.minimum(area.positives, area.negatives) >= _MINIMUM_OF_A_CLASS
     value = np.where(enough, statistic(histogram, groups), np.nan)
     identity = row_identities([area.positives.view(np.uint64), area.negatives.view(np.uint64)])
     ends = np.searchsorted(histogram.group, np.arange(groups + 1))
@@ -117,7 +117,7 @@ def average_precision_interval(
     up to 32 positives, and the standard error by about 5 % at most above.
 
     Assumes independent rows: not for rows of one unit that hang together. Average precision is biased upwards on few
-    positives, by 0.03 on 20 of them, so the interval misses more often above the truth than below: at 95 % it covered
+    positives, by 0.03 on 20 of them, so the interval lies above the truth more often than below: at 95 % it covered
     92.8 to 96.8 % in simulations of 10 to 200 positives.
     """
     z = normal.critical_value(confidence)
