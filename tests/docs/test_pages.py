@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
+CASES = sorted(ROOT.glob("docs/cases/*.md"))
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 EXECUTED = [page for page in PAGES if BLOCK.search(page.read_text())]
 
@@ -21,6 +22,21 @@ EXECUTED = [page for page in PAGES if BLOCK.search(page.read_text())]
 @pytest.mark.slow
 @pytest.mark.parametrize("page", EXECUTED, ids=lambda page: page.stem)
 def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
+    execute(page, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize("page", CASES, ids=lambda page: page.stem)
+def test_a_case_says_what_its_data_say_and_draws_what_it_shows(page: Path, tmp_path: Path) -> None:
+    execute(page, tmp_path)
+    drawn = {path.name for path in tmp_path.glob("*.svg")}
+    shown = set(re.findall(r"\]\(plots/([^)]+)\)", page.read_text()))
+    assert shown == drawn, "`make cases` draws them again"
+
+
+def execute(page: Path, folder: Path) -> None:
+    """Run all blocks of a page in a folder; what they print is shown where one fails."""
     script = [f"import sys; sys.path.insert(0, {str(ROOT)!r})", "from tests.docs.test_pages import console"]
     for match in BLOCK.finditer(page.read_text()):
         kind, text = match.groups()
@@ -30,7 +46,8 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
         script.append(f"exec(compile({chr(10) * line + code!r}, {str(page)!r}, 'exec'), globals())")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", "\n".join(script)],
-        cwd=tmp_path,
+        cwd=folder,
+        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -40,7 +57,7 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
+    for page in [*PAGES, *CASES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
