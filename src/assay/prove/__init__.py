@@ -1,6 +1,7 @@
 """Floor 3: prove. Evaluation by segment, the gate with three verdicts, promotion and rollback."""
 
 from assay.prove.contribution import contribution
+from assay.prove.drawing import Drawing, draw_gaps
 from assay.prove.evaluation import Evaluation, evaluate, load_evaluation
 from assay.prove.gate import GateResult, gate
 from assay.prove.judgement import Judgement, judge_evaluation
@@ -11,6 +12,7 @@ from assay.prove.promotion import Promotion, promote, rollback
 from assay.prove.segments import Segments
 
 __all__ = [
+    "Drawing",
     "Evaluation",
     "GateResult",
     "Judgement",
@@ -19,6 +21,7 @@ __all__ = [
     "Promotion",
     "Segments",
     "contribution",
+    "draw_gaps",
     "evaluate",
     "evaluate_version",
     "gate",

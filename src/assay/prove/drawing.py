@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from assay.prove.plots import Bar, Forest, Heatmap
+from assay.errors import InvalidInput
+from assay.prove.plots import Bar, Forest, Heatmap, forest_of_gaps
+from assay.stats import GroupGap
 
-__all__ = ["Drawing", "draw_forest", "draw_heatmap"]
+__all__ = ["Drawing", "draw_forest", "draw_gaps", "draw_heatmap"]
 
 _ROW = 24  # height of a row
 _TEXT = 7.4  # width of a letter at 13 px, on the wide side
@@ -81,6 +83,13 @@ def draw_forest(forest: Forest) -> Drawing:
             parts.append(f'<circle class="{bar.kind}" cx="{x(bar.at)}" cy="{y}" r="4.5"/>')
         parts.append(_text(left + _PLOT + _PAD, y + 4.5, _numbers(bar), weight))
     return _drawing(parts, forest.title, forest.caption, width, bottom)
+
+
+def draw_gaps(gaps: Sequence[GroupGap], title: str | None = None) -> Drawing:
+    """Groups beside their reference, as `assay.stats.group_gaps` found them; InvalidInput where there are none."""
+    if not gaps:
+        raise InvalidInput("there are no groups to draw", expected="the list that assay.stats.group_gaps gives")
+    return draw_forest(forest_of_gaps(gaps, title))
 
 
 def draw_heatmap(heatmap: Heatmap) -> Drawing:
