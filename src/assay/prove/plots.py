@@ -139,7 +139,7 @@ def forest_of_datasets(
 def forest_of_gaps(gaps: Sequence[GroupGap], title: str | None = None) -> Forest:
     """Groups beside their reference in one rate, with the bound: dashed lines the intervals are held against.
 
-    Blue is shown to be within the bound, orange proven beyond it, grey is open.
+    Blue is shown to be within the bound, orange proven beyond it after Holm over the groups, grey is open.
     """
     first = gaps[0]
     limits = [-first.bound, first.bound] if first.measure == "gap" else [first.bound, 1 / first.bound]
@@ -156,7 +156,7 @@ def forest_of_gaps(gaps: Sequence[GroupGap], title: str | None = None) -> Forest
         what=what.capitalize(),
         caption=(
             f"{what.capitalize()} to {first.reference.name} with its 90 % interval; the dashed lines are the bound. "
-            "Blue is shown to be within it, orange is proven to be beyond it, grey is open."
+            "Blue is shown to be within it, orange is proven to be beyond it (with Holm over the groups), grey is open."
         ),
         ticks=scale.ticks(),
         zero=scale.at(middle),
