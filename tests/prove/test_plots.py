@@ -122,3 +122,17 @@ def test_gaps_are_drawn_with_their_bound() -> None:
     assert [(bar.segment, bar.kind) for bar in found.bars] == [("g=a", "worse"), ("g=c", "open")]
     assert found.zero == pytest.approx(sum(found.limits) / 2, abs=0.01)
     assert found.bars[1].interval == "too small"
+
+
+def alone(segment: str, value: float, half: float = 0.01) -> EvaluationRow:
+    return msgspec.structs.replace(row(segment, None), value=value, low=value - half, high=value + half)
+
+
+def test_values_are_coloured_from_the_smallest_and_signed_ones_from_zero() -> None:
+    rows = [alone("a=x & b=1", 0.2), alone("a=x & b=2", 0.005), alone("a=x & b=3", -0.1)]
+    plain, signed = (heatmap(rows, "auc", "AUC", "d", "a", "b", signed=signed) for signed in (False, True))
+    assert plain is not None
+    assert signed is not None
+    assert [cell.text for cell in plain.rows[0].cells] == ["0.200", "0.005", "-0.100"]
+    assert [cell.part for cell in plain.rows[0].cells] == [40, 14, 0]
+    assert [(cell.kind, cell.part) for cell in signed.rows[0].cells] == [("up", 40), ("open", 0), ("down", 20)]

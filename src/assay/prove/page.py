@@ -58,7 +58,8 @@ class Plot:
         """The crosses of two segment columns on one metric; InvalidInput where there are none."""
         one = _one_of("metric", metric, _metrics_of(self.evaluation))
         chosen, title = self._on(dataset, one)
-        found = heatmap(self.evaluation.table().rows, metric, title, chosen, first, second)
+        rows = self.evaluation.table().rows
+        found = heatmap(rows, metric, title, chosen, first, second, signed=_is_signed(one))
         if found is None:
             raise InvalidInput(
                 f"the evaluation has no crosses of {first!r} and {second!r}",
@@ -109,10 +110,12 @@ def _one_of(what: str, name: str, there: Mapping[str, T]) -> T:
 
 
 def _title(evaluation: "Evaluation") -> str:
-    candidate, baseline = evaluation.names["candidate"], evaluation.names.get("baseline")
+    names = {role: "a function" if name == "<lambda>" else name for role, name in evaluation.names.items()}
+    candidate, baseline = names["candidate"], names.get("baseline")
     if candidate == baseline:
-        return f"Two models of {candidate}"
-    return f"{candidate} beside {baseline}" if baseline else f"{candidate} on labelled rows"
+        return "Two functions" if candidate == "a function" else f"Two models of {candidate}"
+    title = f"{candidate} beside {baseline}" if baseline else f"{candidate} on labelled rows"
+    return title[0].upper() + title[1:] if title.startswith("a function") else title
 
 
 def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: bool) -> str:
@@ -123,8 +126,9 @@ def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: boo
     metrics = _metrics_of(evaluation)
     heatmaps: list[Heatmap] = []
     for first, second in combinations(evaluation.segments, 2):
-        found = (heatmap(rows, m, one.title, evaluation.dataset_name, first, second) for m, one in metrics.items())
-        heatmaps += [one for one in found if one is not None]
+        for name, one in metrics.items():
+            found = heatmap(rows, name, one.title, datasets[0], first, second, signed=_is_signed(one))
+            heatmaps += [found] if found else []
     environment = Environment(loader=PackageLoader("assay.prove"), autoescape=True)
     source = environment.loader.get_source(environment, "evaluation.css")[0] if environment.loader else ""
     from markupsafe import Markup
@@ -135,6 +139,11 @@ def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: boo
         about=_about(evaluation),
         result=result,
         many=len(datasets) > 1,
+        periods=[
+            forest_of_datasets(rows, name, one.title, "overall", signed=_is_signed(one))
+            for name, one in metrics.items()
+            if len(datasets) > 1
+        ],
         forests=[
             forest(rows, metric, one.title, name, signed=_is_signed(one))
             for name in datasets

@@ -118,7 +118,9 @@ def forest(
         mine = [row for row in mine if row.segment == "overall" or row.segment.count(" & ") < cross]
     compared = any(row.delta is not None for row in mine)
     ordered = sorted(mine, key=_by_harm if compared else _by_value)
-    order = "overall first, then the segments with most evidence of harm" if compared else "overall first"
+    order = (
+        "overall first, then the segments with most evidence of harm" if compared else "overall first, then by value"
+    )
     if len(ordered) > _SHOWN:
         order += f"; {len(ordered) - _SHOWN} more segments are in the table below"
     named = [(row.segment, row) for row in ordered[:_SHOWN]]
@@ -239,9 +241,20 @@ def _forest_of(
 
 
 def heatmap(
-    rows: Sequence[EvaluationRow], metric: str, title: str, dataset: str, first: str, second: str
+    rows: Sequence[EvaluationRow],
+    metric: str,
+    title: str,
+    dataset: str,
+    first: str,
+    second: str,
+    *,
+    signed: bool = False,
 ) -> Heatmap | None:
-    """The crosses "first=x & second=y" on a metric: differences to the baseline, or values; None without any."""
+    """The crosses "first=x & second=y" on a metric: differences to the baseline, or values; None without any.
+
+    Differences are coloured where they are shown, `signed` values where their interval leaves out 0, and other values
+    from the smallest to the largest.
+    """
     crosses: dict[tuple[str, str], EvaluationRow] = {}
     for row in rows:
         left, _, right = row.segment.partition(f" & {second}=")
@@ -251,30 +264,49 @@ def heatmap(
         return None
     compared = any(row.delta is not None for row in crosses.values())
     values = [row.delta if compared else row.value for row in crosses.values()]
-    largest = max([abs(value) for value in values if value is not None], default=0.0) or 1.0
+    known = [value for value in values if value is not None]
+    # The value that has no colour, and the distance from it that has the strongest.
+    pale = 0.0 if compared or signed else min(known, default=0.0)
+    largest = max((abs(value - pale) for value in known), default=0.0) or 1.0
+
+    def cell(row: EvaluationRow | None) -> Cell:
+        value = None if row is None else row.delta if compared else row.value
+        if row is None or value is None:
+            return Cell("no rows" if row is None or not row.n else "undefined", "none", 0)
+        text = f"{value:+.3f}" if compared or signed else f"{value:.3f}"
+        low, high = (row.delta_low, row.delta_high) if compared else (row.low, row.high)
+        if low is None or high is None:
+            return Cell(text, "none", 0)
+        if _kind(row) == "open" if compared else signed and low <= 0 <= high:
+            return Cell(text, "open", 0)
+        return Cell(text, "up" if value >= pale else "down", round(_STRONGEST * abs(value - pale) / largest))
+
+    what = "The darker, the larger. Hatched"
+    if compared:
+        what = f"Differences to the baseline. {_COLOURS} Hatched"
+    elif signed:
+        what = "Blue: the interval lies above 0. Orange: below 0. Hatched"
     names = sorted({right for _, right in crosses})
-    table = [
-        HeatmapRow(left, [_cell(crosses.get((left, right)), compared, largest) for right in names])
-        for left in sorted({left for left, _ in crosses})
-    ]
-    what = f"Differences to the baseline. {_COLOURS} Hatched" if compared else "Values; hatched"
     return Heatmap(
         title=title,
         caption=f"{what} where there are no rows or too few for an interval.",
         rows_name=first,
         columns_name=second,
         columns=names,
-        rows=table,
+        rows=[
+            HeatmapRow(left, [cell(crosses.get((left, right))) for right in names])
+            for left in sorted({left for left, _ in crosses})
+        ],
     )
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None
 
 
 def _drawn(ends: Sequence[Ends]) -> list[float]:
     """The numbers of those that have an interval."""
     return [number for three in ends if None not in three for number in three if number is not None]
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 def _ends(row: EvaluationRow, compared: bool) -> Ends:
@@ -298,15 +330,3 @@ def _kind(row: EvaluationRow) -> Kind:
     if row.delta_low is not None and row.delta_low > 0:
         return "better"
     return "worse" if row.p_adjusted is not None and row.p_adjusted <= _ALPHA else "open"
-
-
-def _cell(row: EvaluationRow | None, compared: bool, largest: float) -> Cell:
-    value = None if row is None else row.delta if compared else row.value
-    if row is None or value is None:
-        return Cell("no rows" if row is None or not row.n else "undefined", "none", 0)
-    text = f"{value:+.3f}" if compared else f"{value:.3f}"
-    if (row.delta_low if compared else row.low) is None:
-        return Cell(text, "none", 0)
-    if compared and _kind(row) == "open":
-        return Cell(text, "open", 0)
-    return Cell(text, "up" if value >= 0 else "down", round(_STRONGEST * min(1.0, abs(value) / largest)))
