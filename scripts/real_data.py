@@ -151,7 +151,7 @@ def _fetch(archive: Archive, path: Path) -> None:
             # pip from 23.3 on refuses archives with metadata it cannot parse, though their bytes are sound.
             try:
                 fetched.write_bytes(_by_link(archive))
-            except (OSError, LookupError) as error:
+            except (OSError, LookupError, subprocess.SubprocessError) as error:
                 said = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
                 raise StoreUnavailable(
                     f"{wanted} cannot be fetched: {said}",

@@ -31,6 +31,7 @@ _ALPHA = 0.05
 _COLOURS = "Blue: better, the interval lies above 0. Orange: worse, also after Holm over all segments."
 
 Kind = Literal["better", "worse", "open"]
+CellKind = Literal["up", "down", "open", "none"]
 Ends = tuple[float | None, float | None, float | None]  # low, value, high
 
 
@@ -75,7 +76,7 @@ class Cell:
     """
 
     text: str
-    kind: Literal["up", "down", "open", "none"]
+    kind: CellKind
     part: int
 
 
@@ -263,23 +264,21 @@ def heatmap(
     if not crosses:
         return None
     compared = any(row.delta is not None for row in crosses.values())
-    values = [row.delta if compared else row.value for row in crosses.values()]
-    known = [value for value in values if value is not None]
-    # The value that has no colour, and the distance from it that has the strongest.
-    pale = 0.0 if compared or signed else min(known, default=0.0)
-    largest = max((abs(value - pale) for value in known), default=0.0) or 1.0
 
-    def cell(row: EvaluationRow | None) -> Cell:
-        value = None if row is None else row.delta if compared else row.value
+    kinds = {place: _cell_kind(row, compared=compared, signed=signed) for place, row in crosses.items()}
+    coloured = [_ends(row, compared)[1] or 0.0 for place, row in crosses.items() if kinds[place] in ("up", "down")]
+    # The value that has no colour, and the distance from it that has the strongest.
+    pale = 0.0 if compared or signed else min(coloured, default=0.0)
+    largest = max((abs(value - pale) for value in coloured), default=0.0) or 1.0
+
+    def cell(place: tuple[str, str]) -> Cell:
+        row = crosses.get(place)
+        value = None if row is None else _ends(row, compared)[1]
         if row is None or value is None:
             return Cell("no rows" if row is None or not row.n else "undefined", "none", 0)
         text = f"{value:+.3f}" if compared or signed else f"{value:.3f}"
-        low, high = (row.delta_low, row.delta_high) if compared else (row.low, row.high)
-        if low is None or high is None:
-            return Cell(text, "none", 0)
-        if _kind(row) == "open" if compared else signed and low <= 0 <= high:
-            return Cell(text, "open", 0)
-        return Cell(text, "up" if value >= pale else "down", round(_STRONGEST * abs(value - pale) / largest))
+        strength = round(_STRONGEST * abs(value - pale) / largest) if kinds[place] in ("up", "down") else 0
+        return Cell(text, kinds[place], strength)
 
     what = "The darker, the larger. Hatched"
     if compared:
@@ -294,8 +293,7 @@ def heatmap(
         columns_name=second,
         columns=names,
         rows=[
-            HeatmapRow(left, [cell(crosses.get((left, right))) for right in names])
-            for left in sorted({left for left, _ in crosses})
+            HeatmapRow(left, [cell((left, right)) for right in names]) for left in sorted({left for left, _ in crosses})
         ],
     )
 
@@ -330,3 +328,12 @@ def _kind(row: EvaluationRow) -> Kind:
     if row.delta_low is not None and row.delta_low > 0:
         return "better"
     return "worse" if row.p_adjusted is not None and row.p_adjusted <= _ALPHA else "open"
+
+
+def _cell_kind(row: EvaluationRow, *, compared: bool, signed: bool) -> CellKind:
+    low, value, high = _ends(row, compared)
+    if low is None or value is None or high is None:
+        return "none"
+    if _kind(row) == "open" if compared else signed and low <= 0 <= high:
+        return "open"
+    return "up" if value >= 0 or not (compared or signed) else "down"
