@@ -69,6 +69,15 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_the_plots_of_cases_are_light_and_made_for_both_grounds() -> None:
+    plots = list(ROOT.glob("docs/cases/plots/*"))
+    assert plots
+    for plot in plots:
+        assert plot.suffix == ".svg"
+        assert plot.stat().st_size < 100_000
+        assert "prefers-color-scheme: dark" in plot.read_text()
+
+
 def test_numbers_that_have_gone_stale_are_noticed() -> None:
     printed = ["carrier=B6:", "worse", "by", "0.0279", "(5,823", "rows)."]
     assert _nearly_in_order(["carrier=B6:", "worse", "by", "0.0281", "(5,823", "rows)."], printed)
