@@ -1,6 +1,5 @@
 """An evaluation as one HTML page that needs nothing but itself, and as a fragment for a notebook."""
 
-import math
 from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
@@ -94,8 +93,8 @@ def _metrics_of(evaluation: "Evaluation") -> dict[str, Metric]:
 
 
 def _is_signed(metric: Metric) -> bool:
-    """Whether 0 means something among the metric's values, such as for calibration, where it is right."""
-    return math.isfinite(metric.bounds[0]) and metric.bounds[0] < 0
+    """Whether 0 is the value to be near to, as for calibration and bias, so that a scale has to show it."""
+    return metric.larger_is_better is None and metric.bounds[0] < 0
 
 
 def _one_of(what: str, name: str, there: Mapping[str, T]) -> T:
