@@ -256,10 +256,10 @@ def test_what_does_not_fit_the_task_is_refused(changes: dict[str, object], messa
         assay.evaluate(given.pop("model"), ROWS, **given)
 
 
-def test_labels_that_are_all_missing_or_the_same_are_refused() -> None:
+def test_labels_that_are_all_missing_are_shown_as_such_and_those_all_the_same_are_refused() -> None:
     rows = pa.table({"y": pa.array([None, None], pa.float64()), "k": ["a", "a"], "s": [0.5, 0.5]})
-    with pytest.raises(InvalidInput, match="no row has a label"):
-        assay.evaluate("s", rows, label="y", task="regression")
+    row = assay.evaluate("s", rows, label="y", task="regression").table().rows[0]
+    assert (row.value, row.n, row.n_unlabelled, row.method) == (None, 0, 2, "too small")
     with pytest.raises(InvalidInput, match="every label in 'k' is a"):
         assay.evaluate("k", rows, label="k", task=Task("multiclass", classes=("a", "b")))
     assert msgspec.json.encode(Task("binary"))

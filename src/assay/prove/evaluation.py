@@ -150,7 +150,7 @@ def evaluate(
     With a `store`, the evaluation is recorded; the models are registered versions then. `dataset` is the version that
     `data` was read from; without it `data` is kept as one.
 
-    Raises InvalidInput for a model beside itself, no rows, no labels or labels that are all the same, columns that are
+    Raises InvalidInput for a model beside itself, no rows, labels that are all the same, columns that are
     missing or hold other values, and a segment column of more than 1,000 values.
     """
     source = source_of(data)
@@ -301,13 +301,7 @@ def _check_models(models: Mapping[str, Model], *, recorded: bool) -> None:
 
 
 def _check_labels(profile: Profile, label: str | None, name: str) -> None:
-    if not profile.n_labelled:
-        raise InvalidInput(
-            f"no row has a label in {label!r}" if label else "no row has a score of every model",
-            where=name,
-            expected="rows whose outcome is known",
-        )
-    if profile.task.name not in ("binary", "multiclass") or profile.task.weighted:
+    if profile.task.name not in ("binary", "multiclass") or profile.task.weighted or not profile.n_labelled:
         return
     totals = profile.totals()
     classes = profile.task.classes or ("0", "1")

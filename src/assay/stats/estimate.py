@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from assay.stats import normal
 from assay.stats.areas import delong_variances
+from assay.stats.bootstrap import average_precision_interval
 from assay.stats.jackknife import Jackknife, jackknife, sum_of_segments
 from assay.stats.metric import Metric
 from assay.stats.metrics import metric_named
@@ -29,8 +30,8 @@ class Estimate:
     small" where the rows do not carry an interval. `standard_error` is None for Wilson's interval. `method`:
     "wilson", "t" (mean of independent rows), "delong", "obuchowski" (DeLong's for clusters), "jackknife",
     "calibration" (s.e. √Σp(1 − p)/n, which holds if the scores are right), "separated" (see `estimate_all`), "not kept"
-    (a clustered area of profiles that were added up), "value only" (a metric that is shown without an interval) or "too
-    small". The last three have none.
+    (a clustered area of profiles that were added up), "bootstrap" (average precision, from cells of the histogram),
+    "value only" (a metric that is shown without an interval) or "too small". The last two and "not kept" have none.
     """
 
     value: float
@@ -87,8 +88,9 @@ def estimate_all(
     """The metric of a model on every segment of the profile, with an interval at `confidence`.
 
     Rates and ratios: Wilson. Means: t. Calibration in the large: normal with the s.e. √Σp(1 − p)/n. Areas: DeLong on
-    the logit scale. Everything else: jackknife over occupied buckets with t. An area of exactly 0 or 1 has no s.e.; its
-    interval is Wilson's for min(positives, negatives) disjoint pairs, which are independent ("separated").
+    the logit scale. Average precision: the cell bootstrap. Everything else: jackknife over occupied buckets with t. An
+    area of exactly 0 or 1 has no s.e.; its interval is Wilson's for min(positives, negatives) disjoint pairs, which are
+    independent ("separated"). A number between bounds that does not vary at all has Wilson's interval too.
 
     All but the jackknife assume independent rows that count alike. With `clustered` rows of one unit may hang together,
     and sample weights make rows count differently: then the interval is the jackknife's, for rates and ratios widened
@@ -112,6 +114,10 @@ def estimate_all(
         enough = smaller * alike >= measure.minimum
     elif measure.kind == "curve":
         method[:] = "value only"
+        if measure.name == "average_precision" and not clustered:
+            histogram = profile.histograms[model]
+            low, high, error = average_precision_interval(histogram, size, confidence, seed=profile.seed)
+            method[:] = "bootstrap"
     elif measure.kind in ("rate", "ratio") and measure.numerator is not None and not clustered:
         low, high = _score_ends(measure, measure.numerator(totals, model), n, z)
         method[:] = "wilson"
@@ -120,9 +126,7 @@ def estimate_all(
         low, high = value - z * error, value + z * error
         method[:] = "calibration"
     elif measure.squares is not None and not clustered:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            variance = np.maximum(measure.squares(totals, model) - n * value**2, 0.0) / (n - 1.0)
-            error = np.sqrt(variance / n)
+        error = _error_of_mean(measure.squares(totals, model), value, n)
         half = normal.t_quantiles((1.0 + confidence) / 2.0, n - 1.0) * error
         low, high = _unless_still(measure, value, n, z, error, (value - half, value + half))
         method[:] = "t"
@@ -130,11 +134,13 @@ def estimate_all(
         spread = _jackknife(profile, model, measure, value)
         error = spread.standard_error
         half = normal.t_quantiles((1.0 + confidence) / 2.0, spread.df) * error
-        count = np.minimum(n, spread.buckets) if clustered else n
-        low, high = _unless_still(measure, value, count, z, error, (value - half, value + half))
+        low, high = value - half, value + half
         if measure.kind in ("rate", "ratio") and measure.numerator is not None:
             ends = _score_ends(measure, measure.numerator(totals, model) * alike, n, z)
             low, high = np.minimum(low, ends[0]), np.maximum(high, ends[1])
+        else:
+            count = np.minimum(n, spread.buckets) if clustered else n
+            low, high = _unless_still(measure, value, count, z, error, (low, high))
         method[:] = "jackknife"
         enough &= ~np.isnan(error)
     low, high = np.maximum(low, measure.bounds[0]), np.minimum(high, measure.bounds[1])
@@ -149,6 +155,12 @@ def estimate_all(
         np.where(known, error, np.nan),
         np.where(enough & np.isnan(low) & ~np.isin(method, ("not kept", "value only")), "too small", method),
     )
+
+
+def _error_of_mean(squares: Floats, mean: Floats, n: Floats) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error: Floats = np.sqrt(np.maximum(squares - n * mean**2, 0.0) / (n - 1.0) / n)
+    return error
 
 
 def _unless_still(
