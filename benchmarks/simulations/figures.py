@@ -1,6 +1,7 @@
 """What a simulation gives: shares of runs with their Monte-Carlo error, in rows, as a table on a page."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ def markdown(table: Table, seed: int) -> str:
     lines = [
         f"### {table.title}",
         "",
-        table.text,
+        textwrap.fill(table.text, 120),
         "",
         "| " + " | ".join([*names, *figures]) + " |",
         "|" + "---|" * len(names) + "---:|" * len(figures),

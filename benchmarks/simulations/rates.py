@@ -1,8 +1,8 @@
 """Coverage of the score intervals of rates, by counting through the outcomes instead of drawing them.
 
 An outcome is a number of successes (or two of them, or b and c of a paired table); its probability is known, and so is
-whether the interval of that outcome holds the truth. Outcomes beyond 6 standard deviations are left out, and their
-probability (below 1e-8) counts as not covered.
+whether the interval of that outcome holds the truth. Outcomes beyond 5 standard deviations are left out, and their
+probability (below 1e-6) counts as not covered.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 ROWS = (20, 50, 100, 300, 1_000, 10_000, 100_000)
 _Z = normal.critical_value(0.95)
-_FAR = 6.0
+_FAR = 5.0
 _MOST_OUTCOMES = 4000  # of two groups that are counted through, by functions of one table at a time
 
 
@@ -59,7 +59,7 @@ def _wilson(n: int, p: float) -> float:
     return float(chances[(low <= p) & (p <= high)].sum())
 
 
-def paired_coverage(sizes: Iterable[int] = ROWS, disagreements: int = 12) -> list[Row]:
+def paired_coverage(sizes: Iterable[int] = ROWS, disagreements: int = 8) -> list[Row]:
     """Tango's interval for n rows: disagreement from 0.1 % to 50 %, the difference 0, a third of it and all of it."""
     rows = []
     grid = np.geomspace(0.001, 0.5, disagreements)

@@ -5,7 +5,7 @@ all segments of all runs at once, and `gate.default_rule` decides each run. A te
 `assay.evaluate` and `assay.prove.judge` and compares.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,9 +15,9 @@ from benchmarks.simulations.gate import ALPHA, MARGIN, default_rule
 from benchmarks.simulations.worlds import Answers, Part, Rows, answers, areas, codes, profile_of, text
 from numpy.typing import NDArray
 
-from assay.stats import Profile, compare_all
+from assay.stats import Profile, compare_all, normal
 
-__all__ = ["WORLDS", "World", "batches", "decide", "p_values", "verdict_errors"]
+__all__ = ["WORLDS", "World", "batches", "decide", "p_values", "small_areas", "verdict_errors"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -81,6 +81,35 @@ def verdict_errors(
             at_margin = decide(seed + place, others or repetitions, world, -MARGIN)
             shares["at the margin: P(pass overall)"] = _share(at_margin["certified"])
         rows.append(Row({"world": world.name}, shares))
+    return rows
+
+
+def small_areas(
+    seed: int, repetitions: int, cases: Iterable[tuple[int, int]] = ((100, 12), (300, 30)), segments: int = 30
+) -> list[Row]:
+    """P(any of many segments is accused), for two models of equal areas; by rows and positives of a segment.
+
+    By `compare_all` with Holm, and by a normal distribution with the same standard errors.
+    """
+    rows = []
+    for place, (n, positives) in enumerate(cases):
+        for area in (0.7, 0.9):
+            generator = np.random.default_rng([seed, 13, place, round(100 * area)])
+            accused: dict[str, list[NDArray[np.bool_]]] = {"Assay": [], "a normal": []}
+            label = np.tile((np.arange(n) < positives).astype(np.int64), segments)
+            size = max(1, _ROWS_AT_ONCE // len(label))
+            for start in range(0, repetitions, size):
+                runs = min(size, repetitions - start)
+                every, true = np.tile(label, runs), np.full(runs * len(label), area)
+                names = [f"{segment:07d}" for segment in range(runs * segments)]
+                columns = {"segment": codes(names, np.repeat(np.arange(runs * segments), n))}
+                made = Rows(areas(generator, (true, true), every), columns)
+                found = compare_all(profile_of(made, influence=True), "candidate", "baseline", "auc", MARGIN, ALPHA)
+                normal_tails = normal.upper_tails(-found.delta[1:] / found.standard_error[1:])
+                for name, p in (("Assay", found.p_worse[1:]), ("a normal", normal_tails)):
+                    accused[name].append(p.reshape(runs, segments).min(axis=1) * segments <= ALPHA)
+            shares = {name: _share(np.concatenate(parts)) for name, parts in accused.items()}
+            rows.append(Row({"rows": str(n), "positives": str(positives), "area": str(area)}, {**shares}))
     return rows
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 from benchmarks.simulations.gate import ALPHA, MARGIN, default_rule
-from benchmarks.simulations.verdicts import WORLDS, World, batches, p_values, verdict_errors
+from benchmarks.simulations.verdicts import WORLDS, World, batches, p_values, small_areas, verdict_errors
 from benchmarks.simulations.worlds import profile_of
 
 import assay
@@ -61,3 +61,9 @@ def test_verdicts_err_no_oftener_than_alpha(world: World) -> None:
     if row.shares["at the margin: P(pass overall)"] is not None:
         assert row.share("at the margin: P(pass overall)").at_most(ALPHA), row
     assert np.isfinite(row.share("equal: P(promote)").value)
+
+
+def test_many_small_segments_are_accused_by_their_areas_no_oftener_than_alpha() -> None:
+    for row in small_areas(1, 300, [(100, 12)]):
+        assert row.share("Assay").at_most(ALPHA), row
+        assert row.share("Assay").value <= row.share("a normal").value, row
