@@ -7,7 +7,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constra
 WORKERS ?= 2
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: demo test test-browser test-spark test-data data cases lint types layers bench-02 docs clean
+.PHONY: demo test test-browser test-spark test-data data cases lint types layers bench-02 simulate docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
@@ -46,6 +46,10 @@ layers: $(VENV)/.installed-dev
 # The figures of evaluation and gate against their targets; the last ones write and read a file of 100 million rows.
 bench-02: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/segment_eval.py --streamed 100000000
+
+# Coverage and error rates where the truth is known; rewrites the tables of docs/statistics.md.
+simulate: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.simulations
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not data" tests/docs

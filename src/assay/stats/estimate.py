@@ -93,9 +93,10 @@ def estimate_all(
     independent ("separated"). A number between bounds that does not vary at all has Wilson's interval too.
 
     All but the jackknife assume independent rows that count alike. With `clustered` rows of one unit may hang together,
-    and sample weights make rows count differently: then the interval is the jackknife's, for rates and ratios widened
-    to Wilson's where that reaches further, because the jackknife's collapses when few rows differ; areas take
-    Obuchowski's variance over buckets, with t. Of weighted rows `n` is Kish's effective number, (Σw)²/Σw².
+    and sample weights make rows count differently: then the error is the jackknife's, and the interval of a rate or
+    ratio is Wilson's for the number of independent rows that would have that error (at most all), with t in place of z
+    (Korn and Graubard 1998, Survey Methodology 24:193); areas take Obuchowski's variance over buckets, with t. Of
+    weighted rows `n` is Kish's effective number, (Σw)²/Σw².
     """
     measure = metric_named(metric, profile.task)
     totals = profile.totals()
@@ -133,11 +134,11 @@ def estimate_all(
     else:
         spread = _jackknife(profile, model, measure, value)
         error = spread.standard_error
-        half = normal.t_quantiles((1.0 + confidence) / 2.0, spread.df) * error
-        low, high = value - half, value + half
+        t = normal.t_quantiles((1.0 + confidence) / 2.0, spread.df)
+        low, high = value - t * error, value + t * error
         if measure.kind in ("rate", "ratio") and measure.numerator is not None:
-            ends = _score_ends(measure, measure.numerator(totals, model) * alike, n, z)
-            low, high = np.minimum(low, ends[0]), np.maximum(high, ends[1])
+            worth = _worth(measure, value, n, error) * (z / t) ** 2
+            low, high = _score_ends(measure, measure.numerator(totals, model) * alike * worth, n * worth, z)
         else:
             count = np.minimum(n, spread.buckets) if clustered else n
             low, high = _unless_still(measure, value, count, z, error, (low, high))
@@ -225,6 +226,14 @@ def _area(
     low, high = np.where(separated, ends[0], low), np.where(separated, ends[1], high)
     method = np.where(separated, "separated", np.full(size, name, dtype="<U12"))
     return low, high, np.where(separated, np.nan, error), method
+
+
+def _worth(measure: Metric, value: Floats, n: Floats, error: Floats) -> Floats:
+    """How many independent rows, at most 1, a row is worth: those of a rate would give the jackknife's error."""
+    alone = value * (1.0 - value) * ((2.0 - value) / 2.0 if measure.name.startswith("f1") else 1.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        worth: Floats = np.fmin(1.0, alone / (n * error**2))
+    return worth
 
 
 def _score_ends(measure: Metric, successes: Floats, n: Floats, z: float) -> tuple[Floats, Floats]:

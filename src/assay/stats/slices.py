@@ -8,6 +8,7 @@ points: it goes level by level, and a slice must be larger than a minimum and wo
 """
 
 import itertools
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -30,6 +31,7 @@ _MOST_VALUES = 1000
 _MOST_PARENTS = 50  # of a level, that are crossed further
 _MINIMUM_BUCKETS = 10
 _LEAST_T = 2.0  # on the discovery half; with less there is nothing to confirm
+_NOT_SKEWED = 1e-6  # below it the correction is smaller than its rounding
 _SAME = 0.9  # of the rows of both: then the worse slice says nothing new
 
 
@@ -91,6 +93,10 @@ def find_slices(
     from the discovery buckets, so that neither a tiny slice with a large effect nor a large one with none comes first.
     Slices of fewer than `minimum_rows` (by default 30 or 1 in 200) are not looked at, nor those that share nine tenths
     of their rows with a better one.
+
+    The test is Student's t over buckets, corrected for skewed losses (Hall 1992) where that is the weaker evidence: of
+    a candidate that is mostly a little worse and seldom much better, t alone confirms a slice in 15 % of runs where
+    there is nothing.
 
     InvalidInput for numbers that are not finite, other lengths, a column of more than 1,000 values, `find` below 1
     and a `level` other than 1 to 3.
@@ -197,7 +203,7 @@ def _scored(half: _Half, columns: tuple[int, ...], kind: str, least: int) -> lis
     shape = (len(distinct), half.buckets)
     counts = sum_by(cell, shape[0] * shape[1]).reshape(shape)[kept]
     sums = sum_by(cell, shape[0] * shape[1], half.loss).reshape(shape)[kept]
-    effect, error, _ = _effects(half, counts, sums, kind)
+    effect, error, _, _ = _effects(half, counts, sums, kind)
     with np.errstate(invalid="ignore", divide="ignore"):
         t = effect / error
     found = []
@@ -212,10 +218,11 @@ def _scored(half: _Half, columns: tuple[int, ...], kind: str, least: int) -> lis
     return found
 
 
-def _effects(half: _Half, counts: Integers, sums: Integers, kind: str) -> tuple[Floats, Floats, Floats]:
-    """Effect, standard error and degrees of freedom of slices, from counts and sums by bucket ([slices, buckets]).
+def _effects(half: _Half, counts: Integers, sums: Integers, kind: str) -> tuple[Floats, Floats, Floats, Floats]:
+    """Effect, standard error, degrees of freedom and skewness of slices, from counts and sums by bucket.
 
-    A mean over buckets is a ratio of sums: its error is that of the sums of (loss − mean) by bucket, over n.
+    A mean over buckets is a ratio of sums: its error is that of the sums of (loss − mean) by bucket, over n. The
+    skewness is that of the effect, not of a row: Σ move³/(Σ move²)^1.5 over what the buckets ([slices, buckets]) move.
     """
     own, rest = _mean(counts, sums), None
     if kind == "loss":
@@ -227,8 +234,9 @@ def _effects(half: _Half, counts: Integers, sums: Integers, kind: str) -> tuple[
     occupied = ((counts > 0).sum(axis=1) if rest is None else np.full(len(counts), half.buckets)).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.sqrt((moves**2).sum(axis=1) * occupied / (occupied - 1.0))
+        skewness = (moves**3).sum(axis=1) / (moves**2).sum(axis=1) ** 1.5
     error[occupied < _MINIMUM_BUCKETS] = np.nan
-    return effect, error, occupied - 1.0
+    return effect, error, occupied - 1.0, skewness
 
 
 def _mean(counts: Integers, sums: Integers) -> tuple[Floats, Floats]:
@@ -249,11 +257,31 @@ def _tested(coded: CodedColumns, one: _Candidate, half: _Half, kind: str, alpha:
         return nothing
     counts = sum_by(half.bucket[mask], half.buckets)[None, :]
     sums = sum_by(half.bucket[mask], half.buckets, half.loss[mask])[None, :]
-    effect, error, df = _effects(half, counts, sums, kind)
-    if not np.isfinite(error[0]) or error[0] == 0.0:
-        return replace(nothing, effect=float(effect[0]))
-    half_width = float(normal.t_quantiles(1.0 - alpha, df)[0] * error[0])
-    p = float(normal.t_upper_tails(effect / error, df)[0])
+    effects, errors, df, skewness = _effects(half, counts, sums, kind)
+    effect, error, skew = float(effects[0]), float(errors[0]), float(skewness[0])
+    if not math.isfinite(error) or error == 0.0:
+        return replace(nothing, effect=effect)
+    quantile = float(normal.t_quantiles(1.0 - alpha, df)[0])
+    t = effect / error
     return replace(
-        nothing, effect=float(effect[0]), low=float(effect[0]) - half_width, high=float(effect[0]) + half_width, p=p
+        nothing,
+        effect=effect,
+        low=effect - error * max(quantile, _unskewed_inverse(quantile, skew)),
+        high=effect + error * max(quantile, -_unskewed_inverse(-quantile, skew)),
+        p=normal.t_upper_tail(min(t, _unskewed(t, skew)), float(df[0])),
     )
+
+
+def _unskewed(t: float, skewness: float) -> float:
+    """Hall's transformation of t, whose distribution is skewed where that of the losses is (Hall 1992, JRSS B 54:221).
+
+    t + k(t²/3 + 1/6) + k²t³/27, with k the skewness of the mean: increasing in t.
+    """
+    return t + skewness * (t * t / 3.0 + 1.0 / 6.0) + skewness**2 * t**3 / 27.0
+
+
+def _unskewed_inverse(value: float, skewness: float) -> float:
+    """The t that `_unskewed` brings to `value`; it is a cube up to a constant."""
+    if abs(skewness) < _NOT_SKEWED:
+        return value
+    return 3.0 / skewness * (math.cbrt(1.0 + skewness * (value - skewness / 6.0)) - 1.0)
