@@ -11,7 +11,9 @@ from assay.stats import Comparison, minimum_difference, rows_needed
 __all__ = ["COMPARISONS", "Check", "Kind", "Verdict", "comparison_check", "finite"]
 
 Verdict = Literal["pass", "fail", "inconclusive"]
-Kind = Literal["champion_compare", "slice", "bound", "calibration", "fairness", "data"]
+Kind = Literal[
+    "champion_compare", "slice", "dataset", "bound", "calibration", "fairness", "data", "golden", "size", "latency"
+]
 COMPARISONS = ("champion_compare", "slice")
 OVERALL_NAME = "overall"
 
@@ -20,10 +22,12 @@ class Check(msgspec.Struct, frozen=True):
     """One statement the gate tested. Numbers are None where there is none, or where the rows are too few for one;
     P-values are 1 and the margin 0 for what is no comparison.
 
-    `champion_compare` and `slice` compare with the baseline, overall and on a segment; `bound` holds a value against an
-    absolute bound; `fairness` a group (as value) against the reference (as baseline value); the others are what their
-    names say. `blocks`: while it is inconclusive, the candidate may not pass. `could_see` is the smallest difference
-    the rows could have shown with the policy's power. `reason` is the check in words.
+    `champion_compare` and `slice` compare with the baseline, overall and on a segment, `dataset` on all rows of another
+    dataset; `bound` holds a value against an absolute bound; `fairness` a group (as value) against the reference (as
+    baseline value); `golden` counts rows whose answer changed or is wrong; the others are what their names say.
+    `dataset` is None for the rows the evaluation is about. `remark` is worth saying whatever the verdict. `blocks`:
+    while it is inconclusive, the candidate may not pass. `could_see` is the smallest difference the rows could have
+    shown with the policy's power. `reason` is the check in words.
     """
 
     kind: Kind
@@ -47,6 +51,13 @@ class Check(msgspec.Struct, frozen=True):
     could_see: float | None = None
     method: str = ""
     reason: str = ""
+    dataset: str | None = None
+    remark: str | None = None
+
+    @property
+    def where(self) -> str:
+        """The rows in words: a segment, or one of another dataset."""
+        return self.segment if self.dataset is None else f"{self.segment} of {self.dataset}"
 
 
 def finite(value: float) -> float | None:
@@ -54,20 +65,22 @@ def finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def comparison_check(comparison: Comparison, title: str, p_holm: float, policy: Policy) -> Check:
-    """The check of one comparison with the baseline."""
+def comparison_check(
+    comparison: Comparison, title: str, p_holm: float, policy: Policy, dataset: str | None = None
+) -> Check:
+    """The check of one comparison with the baseline, on a segment or on all rows of another dataset."""
     verdict: Verdict = "inconclusive"
     if p_holm <= policy.alpha:
         verdict = "fail"
     elif comparison.p_not_worse <= policy.alpha:
         verdict = "pass"
     segment = comparison.segment.name
-    required = segment in policy.required
+    required = segment in policy.required and dataset is None
     overall = segment == OVERALL_NAME
     needed = rows_needed(comparison.variance_per_row, comparison.margin, alpha=policy.alpha, power=policy.power)
     seen = minimum_difference(comparison.variance_per_row, comparison.n, alpha=policy.alpha, power=policy.power)
     check = Check(
-        kind="champion_compare" if overall else "slice",
+        kind="dataset" if dataset else "champion_compare" if overall else "slice",
         segment=segment,
         metric=comparison.metric,
         verdict=verdict,
@@ -86,26 +99,37 @@ def comparison_check(comparison: Comparison, title: str, p_holm: float, policy: 
         rows_needed=needed if verdict == "inconclusive" else None,
         could_see=finite(seen),
         method=comparison.method,
+        dataset=dataset,
     )
-    return msgspec.structs.replace(check, reason=_words(check, title, policy))
+    return msgspec.structs.replace(check, reason=_words(check, title, policy), remark=_remark(check, title))
+
+
+def _remark(check: Check, title: str) -> str | None:
+    """A proven loss that the policy tolerates passes, and is said: the next one may not be the last."""
+    if check.verdict != "pass" or check.high is None or check.high >= 0:
+        return None
+    return (
+        f"{check.where}: {title} does lose, by {-(check.delta or 0):.4f} ({_range(check)}), "
+        f"inside what the policy tolerates."
+    )
 
 
 def _words(check: Check, title: str, policy: Policy) -> str:
     if check.verdict == "fail":
         return (
-            f"{check.segment}: {title} is proven worse by {-(check.delta or 0):.4f} ({_range(check)}; {check.n:,} rows,"
+            f"{check.where}: {title} is proven worse by {-(check.delta or 0):.4f} ({_range(check)}; {check.n:,} rows,"
             f" p {check.p_holm:.1e} after Holm). More rows will not help; a candidate that does not lose here will."
         )
     if check.verdict == "pass":
         seen = f"; could have seen {check.could_see:.2g}" if check.could_see else ""
         return (
-            f"{check.segment}: {title} changes by {check.delta or 0:+.4f} ({_range(check)}; {check.n:,} rows{seen}):"
+            f"{check.where}: {title} changes by {check.delta or 0:+.4f} ({_range(check)}; {check.n:,} rows{seen}):"
             f" not worse by more than {check.margin:g}."
         )
     if check.method == "not kept":
-        return f"{check.segment}: {title} cannot be compared in profiles that were added up; evaluate the rows at once."
+        return f"{check.where}: {title} cannot be compared in profiles that were added up; evaluate the rows at once."
     if check.delta is None or check.rows_needed is None:
-        return f"{check.segment}: {title} cannot be compared on {check.n:,} rows; collect more."
+        return f"{check.where}: {title} cannot be compared on {check.n:,} rows; collect more."
     decided = f"(power {policy.power:.0%}, if the true difference is 0)"
     if check.low is None and check.n >= policy.minimum_n:
         more = "the rows belong to too few units, or too few of them count for the metric; collect more of them."
@@ -116,7 +140,7 @@ def _words(check: Check, title: str, policy: Policy) -> str:
     else:
         more = f"{check.rows_needed:,} rows should have decided {decided}, so the candidate may be somewhat worse."
     return (
-        f"{check.segment}: {title} changes by {check.delta:+.4f} ({_range(check)}; {check.n:,} rows), which neither "
+        f"{check.where}: {title} changes by {check.delta:+.4f} ({_range(check)}; {check.n:,} rows), which neither "
         f"shows it within the margin of {check.margin:g} nor proves harm; {more}"
     )
 

@@ -7,6 +7,7 @@ called, so that importing this room stays cheap.
 from assay.stats.buckets import bucket_of, row_identities, text_hashes
 from assay.stats.clustered import MeanEstimate, clustered_ratio, paired_t
 from assay.stats.compare import Comparison, Comparisons, compare, compare_all
+from assay.stats.contingency import shares_differ_p
 from assay.stats.custom import ModelSums, metric
 from assay.stats.delong import AucDifference, DeLong, auc_interval, compare_aucs, delong, delong_from_histogram
 from assay.stats.equivalence import rate_equivalence_power
@@ -20,8 +21,10 @@ from assay.stats.mix import Mix, kitagawa
 from assay.stats.multiplicity import holm
 from assay.stats.newcombe import newcombe_paired
 from assay.stats.paired import mcnemar_p, tango_interval, tango_p_not_worse, tango_p_worse, tango_z
+from assay.stats.pooling import Pooled, pool
 from assay.stats.power import minimum_difference, rows_needed
 from assay.stats.profile import Profile
+from assay.stats.quantile_tests import quantile_interval, quantile_p_above, quantile_p_within
 from assay.stats.rate_ratio import koopman_interval, koopman_z, mover_ratio, ratio_p_above, ratio_p_below
 from assay.stats.segment import OVERALL, Segment
 from assay.stats.segmentation import code_columns
@@ -62,6 +65,7 @@ __all__ = [
     "Metric",
     "Mix",
     "ModelSums",
+    "Pooled",
     "Profile",
     "Segment",
     "Sums",
@@ -101,11 +105,16 @@ __all__ = [
     "normal_mixture_bound",
     "normal_mixture_log",
     "paired_t",
+    "pool",
+    "quantile_interval",
+    "quantile_p_above",
+    "quantile_p_within",
     "rate_equivalence_power",
     "ratio_p_above",
     "ratio_p_below",
     "row_identities",
     "rows_needed",
+    "shares_differ_p",
     "tango_interval",
     "tango_p_not_worse",
     "tango_p_worse",
