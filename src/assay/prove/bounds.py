@@ -155,7 +155,7 @@ def label_remarks(profile: Profile, policy: Policy) -> list[str]:
         shares = sorted(
             ((missing[i] / rows[i], profile.segments[i].name) for i in at), key=lambda one: (-one[0], one[1])
         )
-        most = ", ".join(f"{name} {share:.1%}" for share, name in shares[:3])
+        most = ", ".join(f"{name} {share:.1%}" for share, name in shares[:-1][:3])
         said.append(
             f"Labels are missing unevenly over {column} (p {p:.1e}): {most}; least in {shares[-1][1]} "
             f"{shares[-1][0]:.1%}. The verdict is about labelled rows."

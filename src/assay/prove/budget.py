@@ -76,7 +76,8 @@ def budget_checks(costs: ModelCosts | None, policy: Policy) -> list[Check]:
 
 def _size_check(size: int | None, limit: int) -> Check:
     verdict: Verdict = "inconclusive" if size is None else "pass" if size <= limit else "fail"
-    said = f"{size:,} bytes" if size is not None else "was not measured (evaluate a registered version with costs=True)"
+    unknown = "size of the model was not measured (evaluate a registered version with costs=True)"
+    said = f"size of the model: {size:,} bytes" if size is not None else unknown
     return Check(
         kind="size",
         segment=OVERALL_NAME,
@@ -87,7 +88,7 @@ def _size_check(size: int | None, limit: int) -> Check:
         value=None if size is None else float(size),
         bound=float(limit),
         method="counted",
-        reason=f"size of the model: {said}; the policy allows {limit:,} bytes.",
+        reason=f"{said}; the policy allows {limit:,} bytes.",
     )
 
 

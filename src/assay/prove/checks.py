@@ -117,13 +117,12 @@ def _remark(check: Check, title: str) -> str | None:
 def _words(check: Check, title: str, policy: Policy) -> str:
     if check.verdict == "fail":
         return (
-            f"{check.where}: {title} is proven worse by {-(check.delta or 0):.4f} ({_range(check)}; {check.n:,} rows,"
-            f" p {check.p_holm:.1e} after Holm). More rows will not help; a candidate that does not lose here will."
+            f"{check.where}: {title} is proven worse by {-(check.delta or 0):.4f} ({_evidence(check)}; "
+            f"p {check.p_holm:.1e} after Holm). More rows will not help; a candidate that does not lose here will."
         )
     if check.verdict == "pass":
-        seen = f"; could have seen {check.could_see:.2g}" if check.could_see else ""
         return (
-            f"{check.where}: {title} changes by {check.delta or 0:+.4f} ({_range(check)}; {check.n:,} rows{seen}):"
+            f"{check.where}: {title} changes by {check.delta or 0:+.4f} ({_evidence(check)}):"
             f" not worse by more than {check.margin:g}."
         )
     if check.method == "not kept":
@@ -140,9 +139,15 @@ def _words(check: Check, title: str, policy: Policy) -> str:
     else:
         more = f"{check.rows_needed:,} rows should have decided {decided}, so the candidate may be somewhat worse."
     return (
-        f"{check.where}: {title} changes by {check.delta:+.4f} ({_range(check)}; {check.n:,} rows), which neither "
+        f"{check.where}: {title} changes by {check.delta:+.4f} ({_evidence(check)}), which neither "
         f"shows it within the margin of {check.margin:g} nor proves harm; {more}"
     )
+
+
+def _evidence(check: Check) -> str:
+    """Interval, rows, and the smallest difference they could have shown with the policy's power."""
+    seen = f"; could have seen {check.could_see:.2g}" if check.could_see else ""
+    return f"{_range(check)}; {check.n:,} rows{seen}"
 
 
 def _range(check: Check) -> str:

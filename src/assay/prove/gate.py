@@ -35,6 +35,8 @@ from assay.stats import METRICS, Comparison, Comparisons, Profile, Segment, comp
 __all__ = ["Check", "GateResult", "Verdict", "computed_with", "gate", "judge", "result_of"]
 
 _OVERALL = "overall"
+_HARM = (*COMPARISONS, "dataset")  # kinds of checks that Holm shares alpha among
+_SHOWN = 3  # segments with a tolerated loss
 
 
 def gate(evaluation: Evaluation, policy: Policy | str | Path, *, store: Store | None = None) -> GateResult:
@@ -134,7 +136,7 @@ def result_of(
         policy_version=policy.version,
         settings=settings_of(policy),
         alpha=policy.at_use(max(use, 1)).alpha,
-        holm_tests=sum(check.kind in (*COMPARISONS, "dataset") for check in checks),
+        holm_tests=sum(check.kind in _HARM for check in checks),
         verdict=verdict,
         reasons=reasons,
         checks=checks,
@@ -167,17 +169,27 @@ def judge(evaluation: Evaluation, policy: Policy) -> tuple[Verdict, list[str], l
     missing = _missing(evaluation, policy)
     failed = sorted(
         (check for check in checks if check.verdict == "fail"),
-        key=lambda check: (check.kind in COMPARISONS, check.p_worse, check.where),
+        key=lambda check: (check.kind in _HARM, check.p_worse, check.where),
     )
     undecided = [check for check in checks if check.verdict == "inconclusive"]
     blocking = [check for check in undecided if check.blocks]
     reasons = [check.reason for check in failed] + missing + [check.reason for check in blocking]
-    remarks = [check.remark for check in checks if check.remark] + label_remarks(profile, policy)
+    remarks = _tolerated(checks) + label_remarks(profile, policy)
     if failed:
         return "fail", reasons + remarks, checks
     if blocking or missing:
         return "inconclusive", reasons + remarks, checks
     return "pass", _why_pass(evaluation, policy, checks, undecided) + remarks, checks
+
+
+def _tolerated(checks: list[Check]) -> list[str]:
+    """Proven losses that pass: those on all rows, and of segments the largest, so that the list stays readable."""
+    found = [check for check in checks if check.remark]
+    everywhere = [check for check in found if check.segment == _OVERALL]
+    segments = sorted((check for check in found if check.segment != _OVERALL), key=lambda check: check.delta or 0.0)
+    said = [check.remark or "" for check in (*everywhere, *segments[:_SHOWN])]
+    more = len(segments) - _SHOWN
+    return [*said, f"{more:,} more segments lose inside what the policy tolerates."] if more > 0 else said
 
 
 def _as_spelled(profile: Profile, policy: Policy) -> Policy:

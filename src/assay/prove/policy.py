@@ -271,7 +271,9 @@ def _check_guard(name: str, guard: Guard, where: str) -> None:
     if guard.margin is not None and not (0 < guard.margin <= most and math.isfinite(guard.margin)):
         expected = f"more than 0{' and at most 1' if most == 1 else ', a loss and not a change'}"
         unsigned = f"the loss you accept, without a sign: {-guard.margin:g}" if -most <= guard.margin < 0 else None
-        raise InvalidInput(f"margin is {guard.margin}", where=f"{where}: metrics.{name}", expected=expected, hint=unsigned)
+        raise InvalidInput(
+            f"margin is {guard.margin}", where=f"{where}: metrics.{name}", expected=expected, hint=unsigned
+        )
     if guard.harm_at is not None and not (0 <= guard.harm_at <= most and math.isfinite(guard.harm_at)):
         expected = f"0 or more{', at most 1' if most == 1 else ''}"
         raise InvalidInput(f"harm_at is {guard.harm_at}", where=f"{where}: metrics.{name}", expected=expected)

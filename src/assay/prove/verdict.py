@@ -23,6 +23,7 @@ _METHODS = {
     "calibration": "calibration in the large",
 }
 _NO_METHOD = ("", "too small", "not kept", "value only", "separated")
+_FOR_PEOPLE = ("version", "description", "owner")
 _MEANING = {
     "pass": "shown to be good enough",
     "fail": "proven harm, or a condition that is broken",
@@ -93,8 +94,16 @@ class GateResult(msgspec.Struct, frozen=True):
             f"Rows: {self.rows:,} of {self.dataset} (hash {self.dataset_hash[:12]}){labels}; {unit}.",
             f"Methods: {', '.join(methods) or 'none'}; error rate {self.alpha:g} one-sided{shared}.",
             self._uses(),
-            f"Policy: {self.policy} ({self.policy_version[:12]}): {'; '.join(map(str, self.settings))}.",
+            self._policy(),
+            f"In effect: {'; '.join(str(one) for one in self.settings if one.key not in _FOR_PEOPLE)}.",
         ]
+
+    def _policy(self) -> str:
+        said = {one.key: one.value for one in self.settings}
+        version = f" {said['version']}" if "version" in said else ""
+        owner = f", kept by {said['owner']}" if "owner" in said else ""
+        description = f": {said['description'].rstrip('.')}" if "description" in said else ""
+        return f"Policy: {self.policy}{version} (hash {self.policy_version[:12]}){owner}{description}."
 
     def _uses(self) -> str:
         if not self.validation_uses:
