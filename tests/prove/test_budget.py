@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 from tests.prove.worlds import Part, pair, world
 
 from assay.prove.budget import ModelCosts, budget_checks, measure
@@ -64,7 +65,7 @@ def test_what_was_not_measured_is_never_a_pass(found: ModelCosts | None) -> None
 def test_a_call_is_one_row_and_slow_models_take_long() -> None:
     seen = []
 
-    def slow(rows: pa.Table) -> object:
+    def slow(rows: pa.Table) -> NDArray[np.float64]:
         seen.append(rows.num_rows)
         time.sleep(0.002)
         return np.full(rows.num_rows, 0.5)

@@ -69,7 +69,7 @@ def test_a_replay_says_which_versions_differ(store: SqlStore, monkeypatch: pytes
     recorded = gate(evaluated(store, world(HARMED)), ACCURACY, store=store)
     detail = json.loads(store.get("gate", {"id": recorded.gate_id})["detail"])
     assert set(detail["versions"]) == {"assay", "numpy", "scipy", "python"}
-    assert detail["seed"] == 0
+    assert (detail["seed"], detail["rows"]) == (0, recorded.dataset_hash)
     assert judge_evaluation(store, replay=recorded.gate_id).versions == ()
     now = {**detail["versions"], "numpy": "99.0"}
     monkeypatch.setattr("assay.prove.judgement.computed_with", lambda: now)

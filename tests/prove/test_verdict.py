@@ -110,7 +110,7 @@ def test_every_setting_is_there_and_defaults_are_marked() -> None:
         {"a": Part(3000)}, parse_policy(text.replace("[fairness.origin]\n    fpr = { gap = 0.05 }", ""), "p")
     )
     assert result.about[3].startswith("Policy: flights 2.1 (hash ")
-    assert result.about[3].endswith(", kept by operations: Late arrivals.")
+    assert result.about[3].endswith(", kept by operations. Late arrivals.")
     assert "operations" not in result.about[4]
 
 

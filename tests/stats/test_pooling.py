@@ -99,3 +99,18 @@ def test_kinds_of_segments_are_pooled_apart_and_the_order_does_not_matter() -> N
 def test_bad_errors_are_refused(values: list[float], errors: list[float]) -> None:
     with pytest.raises(InvalidInput):
         pool(SINGLE[:2], values, errors)
+
+
+def test_columns_that_tell_each_other_are_pooled_too() -> None:
+    """A city lies in one country: the effects of both cannot be told apart, and their sums can."""
+    places = [Segment((("country", f"k{i // 5}"), ("city", f"c{i}"))) for i in range(15)]
+    generator = np.random.default_rng(4)
+    values = generator.normal(0.8, 0.1, 15)
+    found = pool(places, values, np.full(15, 0.1))
+    np.testing.assert_array_equal(found.value, values)
+    np.testing.assert_array_equal(found.weight, 1.0)
+    pairs = [Segment((("a", f"a{i}"), ("b", f"b{j}"))) for i in range(8) for j in range(6) if (i < 4) == (j < 3)]
+    truth = generator.normal(0.8, 0.05, len(pairs))
+    islands = pool(pairs, truth, np.full(len(pairs), 0.05))
+    assert np.all(np.isfinite(islands.value))
+    assert np.var(islands.value) < np.var(truth)

@@ -157,10 +157,14 @@ def label_remarks(profile: Profile, policy: Policy) -> list[str]:
         )
         most = ", ".join(f"{name} {share:.1%}" for share, name in shares[:-1][:3])
         said.append(
-            f"Labels are missing unevenly over {column} (p {p:.1e}): {most}; least in {shares[-1][1]} "
+            f"Labels are missing unevenly over {column} ({_tiny(p)}): {most}; least in {shares[-1][1]} "
             f"{shares[-1][0]:.1%}. The verdict is about labelled rows."
         )
     return said
+
+
+def _tiny(p: float) -> str:
+    return f"p {p:.1e}" if p >= 1e-99 else "p below 1e-99"
 
 
 def _bound_verdict(found: Estimate, wide: Estimate, bound: float, *, at_least: bool) -> Verdict:

@@ -117,17 +117,21 @@ def _latency_check(times: Sequence[float], limit: float, percentile: float, alph
     ends = quantile_interval(times, q, 1.0 - 2.0 * alpha)
     value = sorted(times)[max(0, math.ceil(q * n) - 1)]
     low, high = finite(ends.low), finite(ends.high)
-    between = f"interval {ends.low:.3g} to {ends.high:.3g}, " if low is not None and high is not None else ""
+    between = f"interval {_ms(ends.low)} to {_ms(ends.high)}, " if low is not None and high is not None else ""
     more = {
         "pass": "",
         "fail": " Proven to be slower.",
         "inconclusive": " More calls, or a faster model, would decide.",
     }
     reason = (
-        f"latency of the model: {percentile:g} % of single rows within {value:.3g} ms ({between}{n:,} calls); "
+        f"latency of the model: {percentile:g} % of single rows within {_ms(value)} ms ({between}{n:,} calls); "
         f"{allowed}{more[verdict]}"
     )
     return msgspec.structs.replace(check, value=value, low=low, high=high, reason=reason)
+
+
+def _ms(value: float) -> str:
+    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
 
 
 def _times(model: Model, rows: Sequence[pa.Table]) -> list[float]:

@@ -13,6 +13,7 @@ Differences are improvements: above 0 the candidate is better, whatever the metr
 import platform
 from collections.abc import Sequence
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ import msgspec
 from assay.errors import InvalidInput, nearest
 from assay.prove.bounds import bound_checks, calibration_checks, data_checks, label_remarks
 from assay.prove.budget import budget_checks
-from assay.prove.checks import COMPARISONS, Check, Verdict, comparison_check
+from assay.prove.checks import COMPARISONS, Check, Verdict, comparison_checks
 from assay.prove.evaluation import BASELINE, CANDIDATE, Evaluation
 from assay.prove.fairness import fairness_checks
 from assay.prove.golden import golden_checks
@@ -30,7 +31,7 @@ from assay.record.canonical import canonical_json
 from assay.record.identity import new_id
 from assay.record.ledger import decide
 from assay.record.store import Store
-from assay.stats import METRICS, Comparison, Comparisons, Profile, Segment, compare_all, holm, metric_named
+from assay.stats import METRICS, Comparisons, Profile, Segment, compare_all, holm, metric_named
 
 __all__ = ["Check", "GateResult", "Verdict", "computed_with", "gate", "judge", "result_of"]
 
@@ -90,6 +91,7 @@ def gate(evaluation: Evaluation, policy: Policy | str | Path, *, store: Store | 
                     {
                         "policy": msgspec.to_builtins(policy),
                         "reasons": reasons,
+                        "rows": evaluation.dataset_hash,
                         "seed": evaluation.profile.seed,
                         "versions": computed_with(),
                     }
@@ -227,24 +229,34 @@ def _why_pass(evaluation: Evaluation, policy: Policy, checks: list[Check], undec
 def _comparisons(profile: Profile, others: dict[str, Profile], policy: Policy, *, clustered: bool) -> list[Check]:
     """Every segment of at most `cross` columns, and all rows of the further datasets, on every metric with a margin;
     Holm over all of them: one proven loss among them is what the error rate is about."""
-    places = [place for place, segment in enumerate(profile.segments) if _counts(segment, policy)]
-    found = _compared(profile, policy, clustered=clustered)
-    asked: list[tuple[str | None, str, Comparison]]
-    asked = [(None, metric, found[metric].at(place)) for place in places for metric in found]
+    names = [segment.name for segment in profile.segments]
+    places = [place for place, segment in enumerate(profile.segments) if _counts(segment, names[place], policy)]
+    asked: list[tuple[str | None, list[int], Comparisons]]
+    asked = [(None, places, one) for one in _compared(profile, policy, clustered=clustered)]
     for name, other in others.items():
-        compared = _compared(other, _there(policy, name), clustered=clustered)
-        asked += [(name, metric, one.at(0)) for metric, one in compared.items() if other.segments]
-    adjusted = holm([comparison.p_worse for _, _, comparison in asked])
-    titles = {metric: metric_named(metric, profile.task).title for metric in found}
-    return [
-        comparison_check(comparison, titles[metric], p_holm, policy, dataset)
-        for (dataset, metric, comparison), p_holm in zip(asked, adjusted, strict=True)
+        there = _compared(other, _there(policy, name), clustered=clustered)
+        asked += [(name, [0], one) for one in there if other.segments]
+    adjusted = iter(holm([float(p) for _, at, one in asked for p in one.p_worse[at]]))
+    checks = [
+        comparison_checks(
+            one,
+            at,
+            names,
+            metric_named(one.metric, profile.task).title,
+            list(islice(adjusted, len(at))),
+            policy,
+            dataset,
+        )
+        for dataset, at, one in asked
     ]
+    many = sum(dataset is None for dataset, _, _ in asked)
+    by_segment = [check for together in zip(*checks[:many], strict=True) for check in together]
+    return by_segment + [check for found in checks[many:] for check in found]
 
 
-def _compared(profile: Profile, policy: Policy, *, clustered: bool) -> dict[str, Comparisons]:
-    return {
-        metric: compare_all(
+def _compared(profile: Profile, policy: Policy, *, clustered: bool) -> list[Comparisons]:
+    return [
+        compare_all(
             profile,
             CANDIDATE,
             BASELINE,
@@ -257,12 +269,12 @@ def _compared(profile: Profile, policy: Policy, *, clustered: bool) -> dict[str,
         )
         for metric, guard in policy.metrics.items()
         if guard.margin is not None
-    }
+    ]
 
 
-def _counts(segment: Segment, policy: Policy) -> bool:
+def _counts(segment: Segment, name: str, policy: Policy) -> bool:
     """Whether the policy looks at a segment: crosses as deep as it says, and those it requires."""
-    return len(segment.conditions) <= policy.cross or segment.name in policy.required
+    return len(segment.conditions) <= policy.cross or name in policy.required
 
 
 def _check_fit(profile: Profile, policy: Policy) -> None:

@@ -73,15 +73,17 @@ def _again(store: Store, row: Row) -> Judgement:
     }
     differences = [name for name, (then, again) in recorded.items() if then != again]
     differences += [name for name in ("verdict", "reasons") if entry[name] != recorded[name][0]]
-    if detail.get("seed", evaluation.profile.seed) != evaluation.profile.seed:
-        differences.append("seed")
-    before, now = detail.get("versions", {}), computed_with()
+    for name, now in (("rows", evaluation.dataset_hash), ("seed", evaluation.profile.seed)):
+        differences += [name] if detail.get(name, now) != now else []
+    before, today = detail.get("versions", {}), computed_with()
     found = result_of(row["id"], evaluation, policy, judged, use=use, decision=row["decision"])
     return Judgement(
         **{name: getattr(found, name) for name in GateResult.__struct_fields__},
         reproduced=not differences,
         differences=tuple(sorted(set(differences))),
-        versions=tuple(f"{name} {was}, now {now.get(name)}" for name, was in before.items() if was != now.get(name)),
+        versions=tuple(
+            f"{name} {was}, now {today.get(name)}" for name, was in before.items() if was != today.get(name)
+        ),
     )
 
 

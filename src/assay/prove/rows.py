@@ -27,6 +27,7 @@ from assay.stats import (
 __all__ = ["EvaluationRow", "EvaluationTable", "evaluation_rows"]
 
 Floats = NDArray[np.float64]
+_MOST_ROWS = 10**15
 _ALPHA = 0.05  # one-sided, as the gate's by default
 
 
@@ -167,6 +168,7 @@ def _compared(row: EvaluationRow, one: Comparison, p: float, pooled: float, *, j
     needed = None
     if verdict in ("inconclusive", None) and not math.isnan(one.delta):
         needed = rows_needed(one.variance_per_row, one.margin if judged else abs(one.delta))
+        needed = needed if needed is not None and needed < _MOST_ROWS else None  # a difference of rounding errors
     return msgspec.structs.replace(
         row,
         delta=_finite(one.delta),

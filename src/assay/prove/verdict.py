@@ -102,8 +102,8 @@ class GateResult(msgspec.Struct, frozen=True):
         said = {one.key: one.value for one in self.settings}
         version = f" {said['version']}" if "version" in said else ""
         owner = f", kept by {said['owner']}" if "owner" in said else ""
-        description = f": {said['description'].rstrip('.')}" if "description" in said else ""
-        return f"Policy: {self.policy}{version} (hash {self.policy_version[:12]}){owner}{description}."
+        description = f" {said['description']}" if "description" in said else ""
+        return f"Policy: {self.policy}{version} (hash {self.policy_version[:12]}){owner}.{description}"
 
     def _uses(self) -> str:
         if not self.validation_uses:

@@ -16,6 +16,7 @@ from assay.stats.segment import Segment
 
 __all__ = ["Pooled", "pool"]
 
+_SINGULAR = 1e-10  # a part of the largest pivot: below it an effect is not told from others
 _FEWEST = 3  # segments beyond those the additive model uses up; with fewer there is nothing to learn from the others
 
 
@@ -67,11 +68,11 @@ def pool(segments: Sequence[Segment], values: ArrayLike, standard_errors: ArrayL
 
 
 def _design(segments: Sequence[Segment]) -> NDArray[np.float64]:
-    """[segments, effects]: 1 for overall, and for each condition of the segment."""
-    effects = {condition: 0 for segment in segments for condition in segment.conditions}
-    if len(segments[0].conditions) < 2:  # an effect for each value of the only column is that value's segment
-        effects = {}
-    number = {condition: place for place, condition in enumerate(sorted(effects), 1)}
+    """[segments, effects]: 1 for all, and for each value of each column but the first value, which is the measure."""
+    crossed = len(segments[0].conditions) > 1  # the only column's values are the segments themselves: no effects then
+    values = [sorted(set(pairs)) for pairs in zip(*(segment.conditions for segment in segments), strict=True)]
+    effects = [value for column in values for value in column[1:]] if crossed else []
+    number = {value: place for place, value in enumerate(effects, 1)}
     design = np.zeros((len(segments), len(number) + 1))
     design[:, 0] = 1.0
     for row, segment in enumerate(segments):
@@ -85,18 +86,21 @@ def _pooled(design: NDArray[np.float64], value: NDArray[np.float64], error: NDAr
     """None where the model leaves too few segments to learn from."""
     measured = np.isfinite(error)
     x, y, variance = design[measured], value[measured], error[measured] ** 2
-    rank = int(np.linalg.matrix_rank(x)) if len(x) else 0
+    if len(x) < _FEWEST + 1:
+        return None
+    inverse, rank = _inverse(x, 1.0 / variance)
     if len(x) - rank < _FEWEST:
         return None
-    between = _between(x, y, variance, len(x) - rank)
+    between = _between(x, y, variance, inverse, len(x) - rank)
     precision = 1.0 / (between + variance)
-    inverse = _inverse(x, precision)
+    if between > 0:
+        inverse, _ = _inverse(x, precision)
     model = design @ (inverse @ (x.T @ (precision * y)))
-    prediction = np.einsum("ij,jk,ik->i", design, inverse, design)
-    own = error**2
-    weight = np.where(measured, between / (between + np.where(measured, own, 1.0)), 0.0)
+    prediction = np.sum((design @ inverse) * design, axis=1)
+    own = np.where(measured, error, 1.0) ** 2
+    weight = np.where(measured, between / (between + own), 0.0)
     # An unmeasured segment is a new draw around the model: the whole of τ² is unknown of it.
-    kept = np.where(measured, weight * np.where(measured, own, 0.0), between)
+    kept = np.where(measured, weight * own, between)
     return Pooled(
         np.where(measured, weight * value + (1.0 - weight) * model, model),
         np.sqrt(kept + (1.0 - weight) ** 2 * np.maximum(prediction, 0.0)),
@@ -104,18 +108,31 @@ def _pooled(design: NDArray[np.float64], value: NDArray[np.float64], error: NDAr
     )
 
 
-def _between(x: NDArray[np.float64], y: NDArray[np.float64], variance: NDArray[np.float64], freedom: int) -> float:
+def _between(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    inverse: NDArray[np.float64],
+    freedom: int,
+) -> float:
     """τ² = max(0, (Q − freedom)/(Σw − tr((X'WX)⁻¹X'W²X))), w = 1/variance, Q the weighted squares around the model."""
     precision = 1.0 / variance
-    inverse = _inverse(x, precision)
     rest = y - x @ (inverse @ (x.T @ (precision * y)))
     excess = float(np.sum(precision * rest**2)) - freedom
-    scale = float(np.sum(precision) - np.trace(inverse @ (x.T @ (precision[:, None] ** 2 * x))))
+    scale = float(np.sum(precision) - np.sum(precision**2 * np.sum((x @ inverse) * x, axis=1)))
     return max(0.0, excess / scale) if scale > 0 else 0.0
 
 
-def _inverse(x: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The pseudo-inverse of X'WX: the effects of two columns are only known up to a shift between them."""
+def _inverse(x: NDArray[np.float64], precision: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """(X'WX)⁻¹ and its rank; the pseudo-inverse where values never occur together, or one column tells another's."""
     scale = float(np.mean(precision))
-    inverse = np.linalg.pinv(x.T @ (precision[:, None] / scale * x), rcond=1e-10, hermitian=True)
-    return np.asarray(inverse / scale, dtype=np.float64)
+    squares = x.T @ (precision[:, None] / scale * x)
+    try:
+        pivots = np.diagonal(np.linalg.cholesky(squares)) ** 2
+        if pivots.min() > _SINGULAR * pivots.max():
+            return np.asarray(np.linalg.inv(squares) / scale, dtype=np.float64), len(squares)
+    except np.linalg.LinAlgError:
+        pass  # not positive definite: the effects are not told apart
+    inverse = np.linalg.pinv(squares, rcond=_SINGULAR, hermitian=True)
+    rank = int(np.linalg.matrix_rank(squares, tol=_SINGULAR * float(np.abs(squares).max()), hermitian=True))
+    return np.asarray(inverse / scale, dtype=np.float64), rank
