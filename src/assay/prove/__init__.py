@@ -1,6 +1,6 @@
 """Floor 3: prove. Evaluation by segment, the gate with three verdicts, promotion and rollback."""
 
-from assay.prove.budget import ModelCosts
+from assay.prove.costs import ModelCosts
 from assay.prove.evaluation import Evaluation, evaluate, load_evaluation
 from assay.prove.gate import GateResult, gate
 from assay.prove.judgement import Judgement, judge_evaluation

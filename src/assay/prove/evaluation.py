@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from assay.build.packaging import LoadedModel
 from assay.errors import InvalidInput
-from assay.prove.budget import ModelCosts, measure
+from assay.prove.costs import ModelCosts, measure
 from assay.prove.predictions import Model, check_column, describe, predictions
 from assay.prove.rows import EvaluationTable, evaluation_rows
 from assay.prove.segments import Segments, found_slices, segments_of

@@ -20,8 +20,8 @@ import msgspec
 
 from assay.errors import InvalidInput, nearest
 from assay.prove.bounds import bound_checks, calibration_checks, data_checks, label_remarks
-from assay.prove.budget import budget_checks
 from assay.prove.checks import COMPARISONS, Check, Verdict, comparison_checks
+from assay.prove.costs import budget_checks
 from assay.prove.evaluation import BASELINE, CANDIDATE, Evaluation
 from assay.prove.fairness import fairness_checks
 from assay.prove.golden import golden_checks

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from tests.prove.worlds import Part, pair, world
 
-from assay.prove.budget import ModelCosts, budget_checks, measure
+from assay.prove.costs import ModelCosts, budget_checks, measure
 from assay.prove.evaluation import evaluate, load_evaluation
 from assay.prove.gate import gate
 from assay.prove.judgement import judge_evaluation
@@ -94,7 +94,7 @@ def test_costs_are_recorded_and_a_replay_does_not_measure_again(
     manifest = store.blobs.manifest(candidate.version.hash)
     assert found.costs.size_bytes == sum(len(store.blobs.get(blob)) for blob in manifest.values())
     assert len(found.costs.latency_ms) > 100
-    monkeypatch.setattr("assay.prove.budget.measure", None)
+    monkeypatch.setattr("assay.prove.costs.measure", None)
     assert load_evaluation(store, found.evaluation_id).costs == found.costs
     result = gate(found, policy(size=10**9, latency=1e6), store=store)
     assert result.verdict == "pass"
