@@ -147,7 +147,7 @@ def _words(check: Check, title: str, policy: Policy) -> str:
     if check.verdict == "fail":
         return (
             f"{check.where}: {title} is proven worse by {-(check.delta or 0):.4f} ({_evidence(check)}; "
-            f"p {check.p_holm:.1e} after Holm). More rows will not help; a candidate that does not lose here will."
+            f"p {check.p_holm:.2g} after Holm). More rows will not help; a candidate that does not lose here will."
         )
     if check.verdict == "pass":
         return (

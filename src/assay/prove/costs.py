@@ -87,7 +87,7 @@ def _size_check(size: int | None, limit: int) -> Check:
         blocks=True,
         value=None if size is None else float(size),
         bound=float(limit),
-        method="counted",
+        method="" if size is None else "counted",
         reason=f"{said}; the policy allows {limit:,} bytes.",
     )
 
@@ -108,7 +108,7 @@ def _latency_check(times: Sequence[float], limit: float, percentile: float, alph
         n=n,
         blocks=True,
         bound=limit,
-        method="order statistics",
+        method="order statistics" if n else "",
     )
     allowed = f"the policy allows {limit:g} ms."
     if not n:
