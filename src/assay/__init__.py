@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from assay.build import check_table, load_model, package_model, split_by_time, step
     from assay.operate import examine, record_labels, serve
-    from assay.prove import Policy, Segments, evaluate, gate, load_policy, parse_policy, promote, rollback
+    from assay.prove import Policy, Segments, contribution, evaluate, gate, load_policy, parse_policy, promote, rollback
     from assay.record import (
         dataset,
         entries,
@@ -32,7 +32,17 @@ __version__ = "0.1.0"
 _ROOMS = {
     "build": ["check_table", "load_model", "package_model", "split_by_time", "step"],
     "operate": ["examine", "record_labels", "serve"],
-    "prove": ["Policy", "Segments", "evaluate", "gate", "load_policy", "parse_policy", "promote", "rollback"],
+    "prove": [
+        "Policy",
+        "Segments",
+        "contribution",
+        "evaluate",
+        "gate",
+        "load_policy",
+        "parse_policy",
+        "promote",
+        "rollback",
+    ],
     "record": [
         "dataset",
         "entries",
@@ -55,6 +65,7 @@ __all__ = [
     "Profile",
     "Segments",
     "check_table",
+    "contribution",
     "dataset",
     "entries",
     "evaluate",

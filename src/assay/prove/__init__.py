@@ -1,5 +1,6 @@
 """Floor 3: prove. Evaluation by segment, the gate with three verdicts, promotion and rollback."""
 
+from assay.prove.contribution import contribution
 from assay.prove.costs import ModelCosts
 from assay.prove.evaluation import Evaluation, evaluate, load_evaluation
 from assay.prove.gate import GateResult, gate
@@ -18,6 +19,7 @@ __all__ = [
     "Policy",
     "Promotion",
     "Segments",
+    "contribution",
     "evaluate",
     "evaluate_version",
     "gate",

@@ -142,7 +142,7 @@ def label_remarks(profile: Profile, policy: Policy) -> list[str]:
     never decides.
     """
     totals = profile.totals()
-    rows, missing = totals.count("rows"), totals.count("unlabelled")
+    rows, missing = totals.n("rows"), totals.n("unlabelled")
     places = {
         column: [i for i, s in enumerate(profile.segments) if len(s.conditions) == 1 and s.conditions[0][0] == column]
         for column in profile.columns

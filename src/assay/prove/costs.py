@@ -15,7 +15,7 @@ import pyarrow as pa
 from assay.build.packaging import LoadedModel
 from assay.prove.checks import OVERALL_NAME, Check, Verdict, finite
 from assay.prove.policy import Policy
-from assay.prove.predictions import Model, predictions
+from assay.prove.predictions import Model, said_of
 from assay.prove.sources import Files, Source
 from assay.record.store import Store
 from assay.stats import quantile_interval, quantile_p_above, quantile_p_within
@@ -52,7 +52,7 @@ def measure(model: Model, rows: Source, *, store: Store | None = None, calls: in
     table = table.combine_chunks()
     picked = [table.slice(call * table.num_rows // calls, 1) for call in range(calls)]
     for row in picked[:_WARM_UP]:
-        predictions(model, row, "candidate")
+        said_of(model, row, "candidate")
     return ModelCosts(size, sorted(_times(model, picked)), min(_WARM_UP, calls), platform.machine())
 
 
@@ -140,7 +140,7 @@ def _times(model: Model, rows: Sequence[pa.Table]) -> list[float]:
     begun = time.perf_counter()
     for row in rows:
         start = time.perf_counter()
-        predictions(model, row, "candidate")
+        said_of(model, row, "candidate")
         end = time.perf_counter()
         times.append((end - start) * 1e3)
         if end - begun > _LONGEST_SECONDS and len(times) >= _FEWEST:

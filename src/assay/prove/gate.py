@@ -31,7 +31,7 @@ from assay.record.canonical import canonical_json
 from assay.record.identity import new_id
 from assay.record.ledger import decide
 from assay.record.store import Store
-from assay.stats import METRICS, Comparisons, Profile, Segment, compare_all, holm, metric_named
+from assay.stats import Comparisons, Profile, Segment, compare_all, holm, metric_named, metrics_of
 
 __all__ = ["Check", "GateResult", "Verdict", "computed_with", "gate", "judge", "result_of"]
 
@@ -278,7 +278,7 @@ def _counts(segment: Segment, name: str, policy: Policy) -> bool:
 
 
 def _check_fit(profile: Profile, policy: Policy) -> None:
-    known = METRICS[profile.task]
+    known = metrics_of(profile.task)
     for name in policy.metrics:
         if name not in known:
             raise InvalidInput(

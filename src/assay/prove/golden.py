@@ -23,6 +23,8 @@ def golden_checks(profile: Profile, candidate: str, baseline: str, golden: Golde
             expected="an evaluation of binary classification",
             hint="bound a metric with at_least under [metrics] and name the dataset under [datasets]",
         )
+    if totals.weighted:
+        raise InvalidInput("the rows have weights, and a golden set is counted example by example")
     checks = []
     limits = {"changed": golden.maximum_changed, "wrong": golden.maximum_wrong}
     for metric, limit in limits.items():
@@ -34,16 +36,10 @@ def golden_checks(profile: Profile, candidate: str, baseline: str, golden: Golde
                 hint="evaluate with baseline=, or bound wrong answers with maximum_wrong",
             )
         if metric == "changed":
-            count = sum(  # one says yes and the other no
-                int(
-                    (
-                        totals.count(k, candidate)
-                        + totals.count(k, baseline)
-                        - 2 * totals.count(f"{k}2", candidate, baseline)
-                    )[0]
-                )
-                for k in ("tp", "fp")
-            )
+            count = 0  # one says yes and the other no
+            for kind in ("tp", "fp"):
+                one, other = totals.count(kind, candidate), totals.count(kind, baseline)
+                count += int((one + other - 2 * totals.count(kind, candidate, baseline))[0])
         else:
             count = int((totals.count("positive") - totals.count("tp", candidate) + totals.count("fp", candidate))[0])
         checks.append(_check(golden.dataset, metric, count, limit, profile))

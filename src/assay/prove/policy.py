@@ -13,7 +13,7 @@ import msgspec
 
 from assay.errors import InvalidInput, nearest
 from assay.record.canonical import digest
-from assay.stats import METRICS, Metric
+from assay.stats import BINARY, known_metrics, metric_of_any_task, metrics_of
 
 __all__ = [
     "Bound",
@@ -253,12 +253,12 @@ def _check_budget(budget: Budget | None, where: str) -> None:
 
 
 def _check_guard(name: str, guard: Guard, where: str) -> None:
-    known: dict[str, Metric] = {key: metric for task in METRICS.values() for key, metric in task.items()}
-    if name not in known:
-        close = nearest(name, list(known))
+    metric = metric_of_any_task(name)
+    if metric is None:
+        known = known_metrics()
+        close = nearest(name, known)
         hint = f"did you mean {close!r}?" if close else f"there are {', '.join(known)}"
         raise InvalidInput(f"there is no metric {name!r}", where=f"{where}: metrics", hint=hint)
-    metric = known[name]
     if not metric.gated:
         raise InvalidInput(
             f"{name} is shown but decides nothing: it is biased on few rows",
@@ -285,7 +285,7 @@ def _check_guard(name: str, guard: Guard, where: str) -> None:
 
 
 def _check_bound(rate: str, bound: Bound, where: str) -> None:
-    rates = [name for name, metric in METRICS["binary"].items() if metric.kind in ("rate", "ratio") and name != "f1"]
+    rates = [name for name, metric in metrics_of(BINARY).items() if metric.kind in ("rate", "ratio") and name != "f1"]
     if rate not in rates:
         close = nearest(rate, rates)
         hint = f"did you mean {close!r}?" if close else None

@@ -133,7 +133,7 @@ def evaluation_rows(
     adjusted = {m: np.asarray(flat[i * size : (i + 1) * size]) for i, m in enumerate(compared)}
     pooled = {name: _pooled(one.segments, one.value, one.low, one.high, 0.95) for name, one in estimates.items()}
     drawn = {name: _pooled(one.segments, one.delta, one.low, one.high, 0.9) for name, one in compared.items()}
-    unlabelled = profile.totals().count("unlabelled")
+    unlabelled = profile.totals().n("unlabelled")
     rows = []
     for place in range(size):
         for metric in known:

@@ -16,7 +16,7 @@ from assay.stats.false_discovery import benjamini_hochberg, benjamini_yekutieli
 from assay.stats.groups import GroupGap, group_gaps
 from assay.stats.intervals import Interval, newcombe_independent, wilson
 from assay.stats.metric import Metric
-from assay.stats.metrics import METRICS, metric_named
+from assay.stats.metrics import known_metrics, metric_named, metric_of_any_task, metrics_of
 from assay.stats.mix import Mix, kitagawa
 from assay.stats.multiplicity import holm
 from assay.stats.newcombe import newcombe_paired
@@ -25,7 +25,10 @@ from assay.stats.pooling import Pooled, pool
 from assay.stats.power import minimum_difference, rows_needed
 from assay.stats.profile import Profile
 from assay.stats.quantile_tests import quantile_interval, quantile_p_above, quantile_p_within
+from assay.stats.ranking import query_values
 from assay.stats.rate_ratio import koopman_interval, koopman_z, mover_ratio, ratio_p_above, ratio_p_below
+from assay.stats.row_losses import row_losses
+from assay.stats.rows import Columns, rows_of
 from assay.stats.segment import OVERALL, Segment
 from assay.stats.segmentation import code_columns
 from assay.stats.sequential import (
@@ -39,6 +42,7 @@ from assay.stats.sequential import (
 )
 from assay.stats.slices import FoundSlice, find_slices
 from assay.stats.sums import Sums
+from assay.stats.task import BINARY, RANKING, SCORES, TASKS, Quantity, Task, TaskName
 from assay.stats.unpaired import (
     miettinen_nurminen_interval,
     miettinen_nurminen_p_not_worse,
@@ -48,10 +52,14 @@ from assay.stats.unpaired import (
 )
 
 __all__ = [
-    "METRICS",
+    "BINARY",
     "OVERALL",
+    "RANKING",
+    "SCORES",
+    "TASKS",
     "AucDifference",
     "BettingTest",
+    "Columns",
     "Comparison",
     "Comparisons",
     "DeLong",
@@ -67,8 +75,11 @@ __all__ = [
     "ModelSums",
     "Pooled",
     "Profile",
+    "Quantity",
     "Segment",
     "Sums",
+    "Task",
+    "TaskName",
     "auc_interval",
     "benjamini_hochberg",
     "benjamini_yekutieli",
@@ -89,11 +100,14 @@ __all__ = [
     "group_gaps",
     "holm",
     "kitagawa",
+    "known_metrics",
     "koopman_interval",
     "koopman_z",
     "mcnemar_p",
     "metric",
     "metric_named",
+    "metric_of_any_task",
+    "metrics_of",
     "miettinen_nurminen_interval",
     "miettinen_nurminen_p_not_worse",
     "miettinen_nurminen_p_worse",
@@ -109,11 +123,14 @@ __all__ = [
     "quantile_interval",
     "quantile_p_above",
     "quantile_p_within",
+    "query_values",
     "rate_equivalence_power",
     "ratio_p_above",
     "ratio_p_below",
     "row_identities",
+    "row_losses",
     "rows_needed",
+    "rows_of",
     "shares_differ_p",
     "tango_interval",
     "tango_p_not_worse",

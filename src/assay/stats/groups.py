@@ -15,7 +15,7 @@ from assay.errors import InvalidInput, nearest
 from assay.stats import normal
 from assay.stats.intervals import Interval, newcombe_independent
 from assay.stats.metric import Metric
-from assay.stats.metrics import METRICS, metric_named
+from assay.stats.metrics import metric_named, metrics_of
 from assay.stats.multiplicity import holm
 from assay.stats.power import rows_needed
 from assay.stats.profile import Profile
@@ -131,7 +131,7 @@ def _checked(
     profile: Profile, metric: str, column: str, gap: float | None, ratio: float | None, alpha: float
 ) -> tuple[Literal["gap", "ratio"], float, Metric]:
     rate = metric_named(metric, profile.task)
-    rates = [name for name, one in METRICS[profile.task].items() if one.kind in ("rate", "ratio") and name != "f1"]
+    rates = [name for name, one in metrics_of(profile.task).items() if one.kind in ("rate", "ratio") and name != "f1"]
     if metric not in rates:
         raise InvalidInput(f"{metric} is no rate, so groups cannot be compared in it", expected=", ".join(rates))
     if column not in profile.columns:
