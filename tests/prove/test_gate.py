@@ -11,7 +11,7 @@ from tests.prove.worlds import ACCURACY, Part, evaluated, pair, world
 
 from assay.prove.evaluation import Evaluation, evaluate
 from assay.prove.gate import GateResult, gate, judge
-from assay.prove.policy import Guard, Policy
+from assay.prove.policy import DatasetRules, Guard, Policy
 from assay.record import ledger
 from assay.record.sqlstore import SqlStore
 
@@ -86,6 +86,87 @@ def test_a_real_loss_inside_the_margin_is_harm_unless_a_tolerance_was_agreed(sto
     assert strict.verdict == "fail"
     agreed = changed(metrics={"accuracy": Guard(margin=0.02, harm_at=0.02)})
     assert gate(evaluation, agreed, store=store).verdict == "pass"
+
+
+def test_a_policy_may_call_only_losses_beyond_the_margin_harm_and_then_says_those_inside(store: SqlStore) -> None:
+    evaluation = evaluated(store, world({"a": Part(40_000, -0.01)}))
+    result = gate(evaluation, changed(harm="beyond margin"), store=store)
+    assert result.verdict == "pass"
+    loss = next(reason for reason in result.reasons if "does lose" in reason)
+    assert loss.startswith("overall: Accuracy does lose, by 0.01")
+    assert loss.endswith("inside what the policy tolerates.")
+    assert "not worse by more than 0.02" in result.reasons[0], "the evidence first, the remark after it"
+
+
+def test_many_tolerated_losses_are_counted_and_the_largest_named() -> None:
+    parts = {f"s{i}": Part(20_000, -0.014 if i == 5 else -0.008) for i in range(6)}
+    verdict, reasons, _ = judge(in_memory(world(parts)), changed(harm="beyond margin"))
+    assert verdict == "pass"
+    losses = [reason for reason in reasons if "does lose" in reason]
+    assert len(losses) == 4, "all rows, and the three segments that lose most"
+    assert losses[1].startswith("segment=s5: ")
+    assert reasons[-1] == "3 more segments lose inside what the policy tolerates."
+
+
+def test_further_datasets_of_the_policy_must_hold_too() -> None:
+    rows, july = world({"a": Part(6000)}), world({"a": Part(4000, -0.08)}, seed=3)
+    found = evaluate("new", rows, baseline="old", label="late", unit="unit", datasets={"july": july})
+    assert judge(found, changed(segments=[]))[0] == "pass", "a dataset decides only where the policy names it"
+    policy = changed(segments=[], datasets={"july": DatasetRules()})
+    verdict, reasons, checks = judge(found, policy)
+    assert verdict == "fail"
+    assert reasons[0].startswith("overall of july: Accuracy is proven worse by 0.0")
+    (check,) = (check for check in checks if check.kind == "dataset")
+    assert (check.dataset, check.segment, check.n, check.required) == ("july", "overall", 4000, False)
+    assert check.p_holm == 2 * check.p_worse, "harm anywhere is one accusation among two"
+
+
+def test_bounds_hold_on_further_datasets_and_only_the_metrics_that_count_there() -> None:
+    rows, july = world({"a": Part(6000)}), world({"a": Part(4000, right=0.7)}, seed=3)
+    found = evaluate("new", rows, label="late", unit="unit", datasets={"july": july})
+    guards = {"accuracy": Guard(at_least=0.8), "auc": Guard(at_least=0.5)}
+    policy = Policy(name="bounds", metrics=guards, datasets={"july": DatasetRules()})
+    verdict, reasons, _ = judge(found, policy)
+    assert verdict == "fail"
+    assert reasons[0].startswith("overall of july: Accuracy 0.7")
+    only_auc = msgspec.structs.replace(policy, datasets={"july": DatasetRules(metrics=["auc"])})
+    assert judge(found, only_auc)[0] == "pass"
+
+
+def test_a_dataset_that_was_not_evaluated_is_inconclusive() -> None:
+    policy = changed(segments=[], datasets={"july": DatasetRules()})
+    found = evaluate("new", world({"a": Part(6000)}), baseline="old", label="late", unit="unit")
+    assert judge(found, policy)[:2] == (
+        "inconclusive",
+        ["july: the policy wants this dataset too, and the evaluation was made without it."],
+    )
+
+
+def test_labels_that_are_missing_unevenly_are_said_and_decide_nothing() -> None:
+    table = world({"a": Part(4000), "b": Part(3000)})
+    label = table["late"].to_pylist()
+    uneven = table.set_column(0, "late", pa.array([*label[:-300], *[None] * 300]))
+    verdict, reasons, _ = judge(in_memory(uneven), ACCURACY)
+    assert verdict == "pass"
+    assert reasons[-1].startswith("Labels are missing unevenly over segment (p ")
+    assert "segment=b 10.0%; least in segment=a 0.0%" in reasons[-1]
+    even = table.set_column(0, "late", pa.array([None if i % 20 == 0 else one for i, one in enumerate(label)]))
+    assert not [reason for reason in judge(in_memory(even), ACCURACY)[1] if "unevenly" in reason]
+
+
+def test_a_required_cross_is_the_same_in_either_order() -> None:
+    table = world({"a": Part(4000)})
+    table = table.append_column("day", pa.array(["x"] * 4000))
+    policy = changed(required=["day=x & segment=a"])
+    verdict, _, checks = judge(in_memory(table, ("segment", "day")), policy)
+    assert verdict == "pass"
+    assert {check.segment for check in checks if check.required} == {"segment=a & day=x"}
+
+
+def test_a_column_that_is_misspelt_is_told_with_the_one_that_is_there() -> None:
+    verdict, reasons, _ = judge(in_memory(world({"a": Part(4000)})), changed(segments=["segmnet"]))
+    assert verdict == "inconclusive"
+    assert reasons[0].endswith("the evaluation was made without it. Is 'segment' meant?")
 
 
 def test_too_few_rows_are_inconclusive_with_the_rows_it_takes(store: SqlStore) -> None:

@@ -65,6 +65,19 @@ def test_a_verdict_that_was_changed_is_not_reproduced(
     assert again.verdict == "fail"
 
 
+def test_a_replay_says_which_versions_differ(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = gate(evaluated(store, world(HARMED)), ACCURACY, store=store)
+    detail = json.loads(store.get("gate", {"id": recorded.gate_id})["detail"])
+    assert set(detail["versions"]) == {"assay", "numpy", "scipy", "python"}
+    assert (detail["seed"], detail["rows"]) == (0, recorded.dataset_hash)
+    assert judge_evaluation(store, replay=recorded.gate_id).versions == ()
+    now = {**detail["versions"], "numpy": "99.0"}
+    monkeypatch.setattr("assay.prove.judgement.computed_with", lambda: now)
+    again = judge_evaluation(store, replay=recorded.gate_id)
+    assert again.reproduced is True
+    assert again.versions == (f"numpy {detail['versions']['numpy']}, now 99.0",)
+
+
 def test_what_is_not_asked_clearly_is_refused(store: SqlStore, policy: str) -> None:
     with pytest.raises(InvalidInput, match="what is to be judged"):
         judge_evaluation(store)
@@ -92,6 +105,9 @@ def test_the_exit_code_is_the_verdict(
     said = capsys.readouterr().out
     assert "the same as recorded with decision 3, to the last bit" in said
     assert "segment=a" in said
+    assert "alpha 0.05 (default)" in said
+    assert "metrics.accuracy.margin 0.02;" in said
+    assert "this is the first verdict on them" in said
     meddle(store, "UPDATE gate SET checks = '[]'")
     assert run(["--store", store.location, "gate", "--replay", verdict["gate_id"]]) == 1
     assert "NOT as recorded with decision 3: checks differ" in capsys.readouterr().out

@@ -61,3 +61,17 @@ def test_a_champion_is_not_its_own_baseline(store: SqlStore, rows: str) -> None:
     judged(store, second, first)
     promote(store, "late", second.version)
     assert evaluate_version(store, "late", second.version, data=rows, label="late").baseline is None
+
+
+def test_further_datasets_and_costs_come_from_the_command_line(store: SqlStore, rows: str, tmp_path: Path) -> None:
+    add_version(store, "new")
+    pq.write_table(world({"a": Part(500)}, seed=2), tmp_path / "july.parquet")
+    july = f"july={tmp_path / 'july.parquet'}"
+    found = evaluate_version(store, "late", 1, data=rows, label="late", datasets=july, costs=True)
+    assert {row.dataset for row in found.table} == {"late-evaluation", "july"}
+    kept = load_evaluation(store, found.evaluation_id)
+    assert kept.others["july"].n_rows == 500
+    assert kept.costs is not None
+    assert kept.costs.size_bytes is not None
+    with pytest.raises(InvalidInput, match=r"'july.parquet' is no further dataset"):
+        evaluate_version(store, "late", 1, data=rows, label="late", datasets="july.parquet")

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from assay.errors import InvalidInput
@@ -30,7 +31,7 @@ def test_a_margin_is_all_that_has_no_default() -> None:
     assert policy == Policy(name="flights", metrics={"accuracy": Guard(margin=0.02)}, segments=["origin"])
     assert (policy.alpha, policy.power, policy.cross, policy.minimum_n) == (0.05, 0.8, 2, 10)
     assert (policy.on_inconclusive, policy.required) == ("warn", [])
-    assert policy.metrics["accuracy"].harm_at == 0
+    assert (policy.harm, policy.metrics["accuracy"].harm_at, policy.harm_at("accuracy")) == ("any", None, 0)
 
 
 def test_a_policy_is_read_from_a_file(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_bad_toml_is_told_with_its_line() -> None:
         ("0.02", "0.02\nharmat = 0", "unknown field `harmat`", "", "did you mean 'harm_at'?"),
         ("segments", "segmnets", "unknown field `segmnets`", "", "did you mean 'segments'?"),
         ("segments", "xyzzy", "unknown field `xyzzy`", "", None),
-        ("margin = 0.02", "margin = -0.02", "margin is -0.02", ": metrics.accuracy", None),
+        ("margin = 0.02", "margin = -0.02", "margin is -0.02", ": metrics.accuracy", "without a sign: 0.02"),
         ("margin = 0.02", "margin = 0", "margin is 0.0", ": metrics.accuracy", None),
         ("margin = 0.02", "margin = nan", "margin is nan", ": metrics.accuracy", None),
         ("margin = 0.02", "margin = 2", "margin is 2.0", ": metrics.accuracy", None),
@@ -88,6 +89,46 @@ def test_bad_toml_is_told_with_its_line() -> None:
         ("segments", "cross = 0\nsegments", "cross is 0", ": cross", None),
         ("segments", "cross = 4\nsegments", "cross is 4", ": cross", None),
         ("segments", "minimum_n = 0\nsegments", "minimum_n is 0", ": minimum_n", None),
+        ('"flights"', '" "', "the policy's name is empty", ": name", None),
+        ("segments", "harm = 'none'\nsegments", "Invalid enum value 'none' - at `$.harm`", "", None),
+        ("segments", "verison = '2'\nsegments", "unknown field `verison`", "", "did you mean 'version'?"),
+        (
+            "0.02",
+            "0.02\n[datasets.july]\nmetrics = ['acuracy']",
+            "'acuracy' is to hold on 'july', and the policy does not guard it",
+            ": datasets.july.metrics",
+            "did you mean 'accuracy'?",
+        ),
+        ("0.02", "0.02\n[golden]", "missing required field `dataset`", "", None),
+        (
+            "0.02",
+            "0.02\n[golden]\ndataset = 'g'\nmaximum_changed = -1",
+            "the golden set allows nothing that can be counted",
+            ": golden",
+            None,
+        ),
+        ("0.02", "0.02\n[model]", "the model's budget bounds nothing", ": model", None),
+        (
+            "0.02",
+            "0.02\n[model]\nmaximum_latency_ms = 0",
+            "maximum_latency_ms is 0",
+            ": model.maximum_latency_ms",
+            None,
+        ),
+        (
+            "0.02",
+            "0.02\n[model]\nmaximum_latency_ms = nan",
+            "maximum_latency_ms is nan",
+            ": model.maximum_latency_ms",
+            None,
+        ),
+        (
+            "0.02",
+            "0.02\n[model]\nmaximum_size_bytes = 9\npercentile = 100",
+            "percentile is 100.0",
+            ": model.percentile",
+            None,
+        ),
         (
             "segments",
             "on_inconclusive = 'wait'\nsegments",
@@ -119,9 +160,11 @@ def test_a_loss_that_is_no_rate_may_have_a_margin_above_one() -> None:
 def test_the_version_is_that_of_the_content() -> None:
     version = parse_policy(GOOD, "a").version
     content = (
-        '{"alpha":0.05,"calibration":null,"cross":2,"data":null,"fairness":{},'
-        '"metrics":{"accuracy":{"at_least":null,"at_most":null,"harm_at":0.0,"margin":0.02}},"minimum_n":10,'
-        '"name":"flights","on_inconclusive":"warn","power":0.8,"required":[],"segments":["origin"],"spend_alpha":false}'
+        '{"alpha":0.05,"calibration":null,"cross":2,"data":null,"datasets":{},"description":null,"fairness":{},'
+        '"golden":null,"harm":"any",'
+        '"metrics":{"accuracy":{"at_least":null,"at_most":null,"harm_at":null,"margin":0.02}},"minimum_n":10,'
+        '"model":null,"name":"flights","on_inconclusive":"warn","owner":null,"power":0.8,"required":[],'
+        '"segments":["origin"],"spend_alpha":false,"version":null}'
     )
     assert version == hashlib.sha256(content.encode()).hexdigest()
     reordered = "# why\n[metrics.accuracy]\nmargin = 2e-2\n"
@@ -144,7 +187,28 @@ def test_the_version_is_that_of_the_content() -> None:
         ("segments", "minimum_n = 30\nsegments"),
         ("segments", "on_inconclusive = 'block'\nsegments"),
         ("accuracy", "recall"),
+        ("segments", "harm = 'beyond margin'\nsegments"),
+        ("segments", "version = '2'\nsegments"),
+        ("segments", "owner = 'risk'\nsegments"),
+        ("0.02", "0.02\n[datasets.july]"),
+        ("0.02", "0.02\n[golden]\ndataset = 'golden'"),
+        ("0.02", "0.02\n[model]\nmaximum_size_bytes = 10"),
     ],
 )
 def test_whatever_the_policy_says_changes_its_version(old: str, new: str) -> None:
     assert parse_policy(GOOD.replace(old, new), "a").version != parse_policy(GOOD, "a").version
+
+
+def test_harm_is_any_proven_loss_or_one_beyond_the_margin_or_what_a_metric_says() -> None:
+    tolerant = parse_policy(GOOD.replace("segments", "harm = 'beyond margin'\nsegments"), "a")
+    assert tolerant.harm_at("accuracy") == 0.02
+    stated = GOOD.replace("segments", "harm = 'beyond margin'\nsegments").replace("0.02", "0.02\nharm_at = 0.01")
+    assert parse_policy(stated, "a").harm_at("accuracy") == 0.01
+
+
+def test_a_policy_survives_being_recorded() -> None:
+    text = GOOD + "[datasets.july]\n[golden]\ndataset = 'g'\n[model]\nmaximum_latency_ms = 3\n"
+    policy = parse_policy(text.replace("segments", "version = '2.1'\nsegments"), "a")
+    assert policy.stated_version == "2.1"
+    again = msgspec.convert(msgspec.to_builtins(policy), Policy)
+    assert (again, again.version) == (policy, policy.version)

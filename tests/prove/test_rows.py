@@ -159,3 +159,51 @@ def test_a_metric_of_the_teams_own_is_a_row_like_any_other(store: SqlStore) -> N
     assert load_evaluation(store, kept.evaluation_id).metrics == ["auc"]
     with pytest.raises(InvalidInput, match="there are two metrics 'accuracy'"):
         evaluated(metrics=[metric(cost, name="accuracy")])
+
+
+def test_only_a_margin_makes_a_row_pass_and_harm_needs_none() -> None:
+    table = world({"a": Part(4000), "b": Part(2000, -0.1, disagreement=0.15), "c": Part(60, 0, 0.3)})
+    found = evaluated(table, metrics=["accuracy", "selection_rate"])
+
+    def verdicts(metric: str, margins: dict[str, float] | None = None) -> list[str | None]:
+        return [row.verdict for row in found.table(margins).rows if row.metric == metric]
+
+    assert verdicts("accuracy") == ["fail", None, "fail", None]
+    assert verdicts("accuracy", {"accuracy": 0.02}) == ["fail", "pass", "fail", "inconclusive"]
+    assert verdicts("selection_rate", {"accuracy": 0.02}) == [None] * 4
+
+
+def test_the_rows_needed_are_those_for_the_margin_or_for_the_difference_seen() -> None:
+    found = evaluated(world({"a": Part(4000), "c": Part(100, 0.03, 0.1)}), metrics=["accuracy"])
+    row = found.table({"accuracy": 0.02}).rows[-1]
+    assert row.verdict == "inconclusive"
+    without = found.table().rows[-1]
+    assert row.rows_needed is not None
+    assert without.rows_needed is not None
+    assert without.delta is not None
+    assert row.rows_needed / without.rows_needed == pytest.approx((without.delta / 0.02) ** 2, rel=0.02)
+    assert found.table({"accuracy": 0.02}).rows[0].rows_needed is None, "it has passed"
+    assert "rows needed" in str(found.table())
+
+
+@pytest.mark.parametrize(
+    ("margins", "message"),
+    [
+        ({"acuracy": 0.1}, "a margin for 'acuracy', which is not compared here"),
+        ({"selection_rate": 0.1}, "a margin for 'selection_rate', which is not compared here"),
+        ({"accuracy": -0.1}, "the margin of accuracy is -0.1"),
+        ({"accuracy": 0.0}, r"the margin of accuracy is 0\.0"),
+    ],
+)
+def test_a_margin_that_means_nothing_is_refused(margins: dict[str, float], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        evaluated(metrics=["accuracy", "selection_rate"]).table(margins)
+
+
+def test_small_segments_are_drawn_to_the_others_and_large_ones_are_not() -> None:
+    parts = {f"s{i}": Part(3000 if i else 30, right=0.8 + i / 100) for i in range(8)}
+    rows = evaluated(world(parts, seed=2), metrics=["accuracy"], unit=[]).table().rows[1:]
+    moved = [abs((row.pooled_value or 0) - (row.value or 0)) for row in rows]
+    assert moved[0] > 5 * max(moved[1:])
+    assert all(row.pooled_delta is not None for row in rows)
+    assert len({row.verdict for row in rows} - {None, "fail"}) == 0

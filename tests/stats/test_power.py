@@ -50,3 +50,7 @@ def test_impossible_plans_are_refused() -> None:
         rows_needed(0.1, 0.01, alpha=0.0)
     with pytest.raises(InvalidInput, match="rows"):
         minimum_difference(0.1, -1)
+
+
+def test_a_margin_of_next_to_nothing_is_decided_by_no_number_of_rows() -> None:
+    assert rows_needed(0.1, 1e-200) is None

@@ -156,36 +156,34 @@ def _promotion(done: "Promotion") -> RenderableType:
 
 def _judgement(found: "Judgement") -> RenderableType:
     colour = {"pass": "green", "fail": "red", "inconclusive": "yellow"}[found.verdict]
-    against = f" against {found.baseline}" if found.baseline else ""
-    head = f"{found.verdict}: {found.candidate}{against}"
-    said = [f"{head} by policy {found.policy} ({found.policy_version[:12]}), alpha {found.alpha:g}"]
-    said += [f"  {reason}" for reason in found.reasons]
+    said = [found.headline, *(f"  {reason}" for reason in found.reasons)]
     if found.reproduced is None:
-        said.append(
-            f"verdict {found.gate_id[:8]}, decision {found.decision}, use {found.validation_uses} of these rows"
-        )
+        said.append(f"verdict {found.gate_id[:8]}, decision {found.decision}")
     elif found.reproduced:
         said.append(f"the same as recorded with decision {found.decision}, to the last bit")
     else:
         said.append(f"NOT as recorded with decision {found.decision}: {', '.join(found.differences)} differ")
-    return Group(lines(said, colour), _checks(found))
+    if found.versions:
+        said.append(f"computed with other versions than then: {'; '.join(found.versions)}")
+    return Group(lines(said, colour), _checks(found), lines(found.about, ""))
 
 
 def _checks(found: "Judgement") -> RenderableType:
     headings = ("segment", "metric", "rows", "value", "baseline", "difference", "interval", "p Holm", "verdict")
-    shown = table(*headings, "rows needed")
+    shown = table(*headings, "could see", "rows needed")
     for check in found.checks:
         interval = f"{check.low:+.4f} to {check.high:+.4f}" if check.low is not None and check.high is not None else ""
         shown.add_row(
-            check.segment,
+            check.where,
             check.metric,
             f"{check.n:,}",
-            _number(check.value, ".4f"),
+            _number(check.value, ",.0f" if check.method == "counted" else ".4f"),
             _number(check.baseline_value, ".4f"),
             _number(check.delta, "+.4f"),
             interval,
             f"{check.p_holm:.2g}" if check.delta is not None else "",
             check.verdict,
+            _number(check.could_see, ".2g"),
             _number(check.rows_needed, ","),
         )
     return shown

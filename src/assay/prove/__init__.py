@@ -1,6 +1,7 @@
 """Floor 3: prove. Evaluation by segment, the gate with three verdicts, promotion and rollback."""
 
 from assay.prove.contribution import contribution
+from assay.prove.costs import ModelCosts
 from assay.prove.drawing import Drawing, draw_gaps
 from assay.prove.evaluation import Evaluation, evaluate, load_evaluation
 from assay.prove.gate import GateResult, gate
@@ -17,6 +18,7 @@ __all__ = [
     "GateResult",
     "Judgement",
     "Measurement",
+    "ModelCosts",
     "Policy",
     "Promotion",
     "Segments",

@@ -9,20 +9,24 @@ import msgspec
 
 from assay.prove.checks import OVERALL_NAME, Check, Verdict, finite
 from assay.prove.policy import Policy
-from assay.stats import Estimate, Profile, estimate_all, metric_named, normal
+from assay.stats import Estimate, Profile, estimate_all, holm, metric_named, normal, shares_differ_p
 
-__all__ = ["bound_checks", "calibration_checks", "data_checks"]
+__all__ = ["bound_checks", "calibration_checks", "data_checks", "label_remarks"]
 
 
-def bound_checks(profile: Profile, model: str, policy: Policy, *, clustered: bool) -> list[Check]:
-    """`at_least` and `at_most` of every guarded metric, on all rows and on each required segment.
+def bound_checks(
+    profile: Profile, model: str, policy: Policy, *, clustered: bool, dataset: str | None = None
+) -> list[Check]:
+    """`at_least` and `at_most` of every guarded metric, on all rows and on each required segment; of another `dataset`
+    on all rows.
 
     A bound is kept where the end of the interval at confidence 1 - 2 alpha keeps it; it is broken where the whole
     interval, at alpha shared out over the segments asked (Bonferroni), breaks it.
     """
     checks = []
     names = [segment.name for segment in profile.segments]
-    asked = [name for name in (OVERALL_NAME, *policy.required) if name in names]
+    required = policy.required if dataset is None else []
+    asked = [name for name in (OVERALL_NAME, *required) if name in names]
     for metric, guard in policy.metrics.items():
         for bound, at_least in ((guard.at_least, True), (guard.at_most, False)):
             if bound is None:
@@ -40,12 +44,13 @@ def bound_checks(profile: Profile, model: str, policy: Policy, *, clustered: boo
                     metric=metric,
                     verdict=verdict,
                     n=found.n,
-                    required=name in policy.required,
+                    required=name in required,
                     blocks=True,
                     value=finite(found.value),
                     low=finite(found.low),
                     high=finite(found.high),
                     bound=bound,
+                    dataset=dataset,
                     rows_needed=_rows_for(found, bound, policy) if verdict == "inconclusive" else None,
                     method=found.method,
                 )
@@ -130,6 +135,38 @@ def data_checks(profile: Profile, policy: Policy) -> list[Check]:
     ]
 
 
+def label_remarks(profile: Profile, policy: Policy) -> list[str]:
+    """Where labels are missing in some segments rather than in others: what is judged is then not who was served.
+
+    A chi-square test for each segment column, Holm over the columns; it treats rows as independent, so it warns and
+    never decides.
+    """
+    totals = profile.totals()
+    rows, missing = totals.n("rows"), totals.n("unlabelled")
+    places = {
+        column: [i for i, s in enumerate(profile.segments) if len(s.conditions) == 1 and s.conditions[0][0] == column]
+        for column in profile.columns
+    }
+    found = holm([shares_differ_p(missing[at], rows[at]) for at in places.values()])
+    said = []
+    for (column, at), p in zip(places.items(), found, strict=True):
+        if p > policy.alpha:
+            continue
+        shares = sorted(
+            ((missing[i] / rows[i], profile.segments[i].name) for i in at), key=lambda one: (-one[0], one[1])
+        )
+        most = ", ".join(f"{name} {share:.1%}" for share, name in shares[:-1][:3])
+        said.append(
+            f"Labels are missing unevenly over {column} ({_tiny(p)}): {most}; least in {shares[-1][1]} "
+            f"{shares[-1][0]:.1%}. The verdict is about labelled rows."
+        )
+    return said
+
+
+def _tiny(p: float) -> str:
+    return f"p {p:.1e}" if p >= 1e-99 else "p below 1e-99"
+
+
 def _bound_verdict(found: Estimate, wide: Estimate, bound: float, *, at_least: bool) -> Verdict:
     if at_least:
         return "pass" if found.low >= bound else "fail" if wide.high < bound else "inconclusive"
@@ -148,7 +185,7 @@ def _rows_for(found: Estimate, bound: float, policy: Policy) -> int | None:
 
 def _bound_words(check: Check, title: str, side: str) -> str:
     value, low, high = (math.nan if end is None else end for end in (check.value, check.low, check.high))
-    head = f"{check.segment}: {title} {_interval(value, low, high)} on {check.n:,} rows"
+    head = f"{check.where}: {title} {_interval(value, low, high)} on {check.n:,} rows"
     if check.verdict == "pass":
         return f"{head} is {side} {check.bound:g}."
     if check.verdict == "fail":

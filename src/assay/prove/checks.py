@@ -1,17 +1,22 @@
 """What a gate's check is, and how it is said in words."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from assay.prove.policy import Policy
-from assay.stats import Comparison, minimum_difference, rows_needed
+from assay.stats import Comparisons, minimum_difference, rows_needed
 
-__all__ = ["COMPARISONS", "Check", "Kind", "Verdict", "comparison_check", "finite"]
+__all__ = ["COMPARISONS", "Check", "Kind", "Verdict", "comparison_checks", "finite"]
 
 Verdict = Literal["pass", "fail", "inconclusive"]
-Kind = Literal["champion_compare", "slice", "bound", "calibration", "fairness", "data"]
+Kind = Literal[
+    "champion_compare", "slice", "dataset", "bound", "calibration", "fairness", "data", "golden", "size", "latency"
+]
 COMPARISONS = ("champion_compare", "slice")
 OVERALL_NAME = "overall"
 
@@ -20,10 +25,12 @@ class Check(msgspec.Struct, frozen=True):
     """One statement the gate tested. Numbers are None where there is none, or where the rows are too few for one;
     P-values are 1 and the margin 0 for what is no comparison.
 
-    `champion_compare` and `slice` compare with the baseline, overall and on a segment; `bound` holds a value against an
-    absolute bound; `fairness` a group (as value) against the reference (as baseline value); the others are what their
-    names say. `blocks`: while it is inconclusive, the candidate may not pass. `could_see` is the smallest difference
-    the rows could have shown with the policy's power. `reason` is the check in words.
+    `champion_compare` and `slice` compare with the baseline, overall and on a segment, `dataset` on all rows of another
+    dataset; `bound` holds a value against an absolute bound; `fairness` a group (as value) against the reference (as
+    baseline value); `golden` counts rows whose answer changed or is wrong; the others are what their names say.
+    `dataset` is None for the rows the evaluation is about. `remark` is worth saying whatever the verdict. `blocks`:
+    while it is inconclusive, the candidate may not pass. `could_see` is the smallest difference the rows could have
+    shown with the policy's power. `reason` is the check in words.
     """
 
     kind: Kind
@@ -47,6 +54,13 @@ class Check(msgspec.Struct, frozen=True):
     could_see: float | None = None
     method: str = ""
     reason: str = ""
+    dataset: str | None = None
+    remark: str | None = None
+
+    @property
+    def where(self) -> str:
+        """The rows in words: a segment, or one of another dataset."""
+        return self.segment if self.dataset is None else f"{self.segment} of {self.dataset}"
 
 
 def finite(value: float) -> float | None:
@@ -54,58 +68,96 @@ def finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def comparison_check(comparison: Comparison, title: str, p_holm: float, policy: Policy) -> Check:
-    """The check of one comparison with the baseline."""
-    verdict: Verdict = "inconclusive"
-    if p_holm <= policy.alpha:
-        verdict = "fail"
-    elif comparison.p_not_worse <= policy.alpha:
-        verdict = "pass"
-    segment = comparison.segment.name
-    required = segment in policy.required
-    overall = segment == OVERALL_NAME
-    needed = rows_needed(comparison.variance_per_row, comparison.margin, alpha=policy.alpha, power=policy.power)
-    seen = minimum_difference(comparison.variance_per_row, comparison.n, alpha=policy.alpha, power=policy.power)
-    check = Check(
-        kind="champion_compare" if overall else "slice",
-        segment=segment,
-        metric=comparison.metric,
-        verdict=verdict,
-        n=comparison.n,
-        required=required,
-        blocks=overall or required or policy.on_inconclusive != "warn",
-        value=finite(comparison.value),
-        baseline_value=finite(comparison.baseline_value),
-        delta=finite(comparison.delta),
-        low=finite(comparison.low),
-        high=finite(comparison.high),
-        p_worse=comparison.p_worse,
-        p_holm=p_holm,
-        p_not_worse=comparison.p_not_worse,
-        margin=comparison.margin,
-        rows_needed=needed if verdict == "inconclusive" else None,
-        could_see=finite(seen),
-        method=comparison.method,
+def comparison_checks(
+    found: Comparisons,
+    places: Sequence[int],
+    names: Sequence[str],
+    title: str,
+    p_holm: Sequence[float],
+    policy: Policy,
+    dataset: str | None,
+) -> list[Check]:
+    """The checks of one metric's comparisons with the baseline on the segments at `places`, with the P-values of harm
+    after Holm in the same order.
+
+    `names` are those of all segments; `dataset` is given where it is another than the one the evaluation is about.
+    """
+    required = set(policy.required) if dataset is None else set()
+    at = np.asarray(places, dtype=np.int64)
+    # All at once: what a gate costs is thousands of numbers taken out of arrays one at a time.
+    given = [_finite_all(getattr(found, name)[at]) for name in ("value", "baseline_value", "delta", "low", "high")]
+    exact = [
+        getattr(found, name)[at].tolist() for name in ("p_worse", "p_not_worse", "n", "variance_per_row", "method")
+    ]
+    checks = []
+    for place, p, *numbers in zip(places, p_holm, *given, *exact, strict=True):
+        value, baseline_value, delta, low, high, p_worse, p_not_worse, n, variance, method = numbers
+        verdict: Verdict = "inconclusive"
+        if p <= policy.alpha:
+            verdict = "fail"
+        elif p_not_worse <= policy.alpha:
+            verdict = "pass"
+        segment = names[place]
+        overall = segment == OVERALL_NAME
+        needed = None
+        if verdict == "inconclusive":
+            needed = rows_needed(variance, found.margin, alpha=policy.alpha, power=policy.power)
+        check = Check(
+            kind="dataset" if dataset else "champion_compare" if overall else "slice",
+            segment=segment,
+            metric=found.metric,
+            verdict=verdict,
+            n=n,
+            required=segment in required,
+            blocks=overall or segment in required or policy.on_inconclusive != "warn",
+            value=value,
+            baseline_value=baseline_value,
+            delta=delta,
+            low=low,
+            high=high,
+            p_worse=p_worse,
+            p_holm=p,
+            p_not_worse=p_not_worse,
+            margin=found.margin,
+            rows_needed=needed,
+            could_see=finite(minimum_difference(variance, n, alpha=policy.alpha, power=policy.power)),
+            method=method,
+            dataset=dataset,
+        )
+        words, remark = _words(check, title, policy), _remark(check, title)
+        checks.append(msgspec.structs.replace(check, reason=words, remark=remark))
+    return checks
+
+
+def _finite_all(values: NDArray[np.float64]) -> list[float | None]:
+    return [number if math.isfinite(number) else None for number in values.tolist()]
+
+
+def _remark(check: Check, title: str) -> str | None:
+    """A proven loss that the policy tolerates passes, and is said: the next one may not be the last."""
+    if check.verdict != "pass" or check.high is None or check.high >= 0:
+        return None
+    return (
+        f"{check.where}: {title} does lose, by {-(check.delta or 0):.4f} ({_range(check)}), "
+        f"inside what the policy tolerates."
     )
-    return msgspec.structs.replace(check, reason=_words(check, title, policy))
 
 
 def _words(check: Check, title: str, policy: Policy) -> str:
     if check.verdict == "fail":
         return (
-            f"{check.segment}: {title} is proven worse by {-(check.delta or 0):.4f} ({_range(check)}; {check.n:,} rows,"
-            f" p {check.p_holm:.1e} after Holm). More rows will not help; a candidate that does not lose here will."
+            f"{check.where}: {title} is proven worse by {-(check.delta or 0):.4f} ({_evidence(check)}; "
+            f"p {check.p_holm:.2g} after Holm). More rows will not help; a candidate that does not lose here will."
         )
     if check.verdict == "pass":
-        seen = f"; could have seen {check.could_see:.2g}" if check.could_see else ""
         return (
-            f"{check.segment}: {title} changes by {check.delta or 0:+.4f} ({_range(check)}; {check.n:,} rows{seen}):"
+            f"{check.where}: {title} changes by {check.delta or 0:+.4f} ({_evidence(check)}):"
             f" not worse by more than {check.margin:g}."
         )
     if check.method == "not kept":
-        return f"{check.segment}: {title} cannot be compared in profiles that were added up; evaluate the rows at once."
+        return f"{check.where}: {title} cannot be compared in profiles that were added up; evaluate the rows at once."
     if check.delta is None or check.rows_needed is None:
-        return f"{check.segment}: {title} cannot be compared on {check.n:,} rows; collect more."
+        return f"{check.where}: {title} cannot be compared on {check.n:,} rows; collect more."
     decided = f"(power {policy.power:.0%}, if the true difference is 0)"
     if check.low is None and check.n >= policy.minimum_n:
         more = "the rows belong to too few units, or too few of them count for the metric; collect more of them."
@@ -116,9 +168,15 @@ def _words(check: Check, title: str, policy: Policy) -> str:
     else:
         more = f"{check.rows_needed:,} rows should have decided {decided}, so the candidate may be somewhat worse."
     return (
-        f"{check.segment}: {title} changes by {check.delta:+.4f} ({_range(check)}; {check.n:,} rows), which neither "
+        f"{check.where}: {title} changes by {check.delta:+.4f} ({_evidence(check)}), which neither "
         f"shows it within the margin of {check.margin:g} nor proves harm; {more}"
     )
+
+
+def _evidence(check: Check) -> str:
+    """Interval, rows, and the smallest difference they could have shown with the policy's power."""
+    seen = f"; could have seen {check.could_see:.2g}" if check.could_see else ""
+    return f"{_range(check)}; {check.n:,} rows{seen}"
 
 
 def _range(check: Check) -> str:

@@ -13,6 +13,7 @@ from assay.build.packaging import LoadedModel
 from assay.errors import InvalidInput
 from assay.prove.asked import Asked
 from assay.prove.contribution import Contribution
+from assay.prove.costs import ModelCosts, measure
 from assay.prove.found import found_slices
 from assay.prove.predictions import Model, describe
 from assay.prove.rows import EvaluationTable, evaluation_rows
@@ -43,7 +44,8 @@ class Evaluation(msgspec.Struct, frozen=True):
     `profile` holds the models under the names `candidate` and `baseline`; `others` are the same of further datasets, by
     name. `found` are slices of the first dataset: where the candidate's log loss is highest ("loss"), and where it is
     higher than the baseline's ("difference"). `candidate` and `baseline` are registered versions where they are, and
-    `names` says what they are called. `unit` is empty where every row is a unit of its own.
+    `names` says what they are called. `costs` are there where they were measured. `unit` is empty where every row is a
+    unit of its own.
     """
 
     evaluation_id: str
@@ -61,16 +63,20 @@ class Evaluation(msgspec.Struct, frozen=True):
     others: dict[str, Profile] = {}
     found: dict[str, list[FoundSlice]] = {}
     own: list[Metric] = []
+    costs: ModelCosts | None = None
 
-    def table(self) -> EvaluationTable:
+    def table(self, margins: Mapping[str, float] | None = None) -> EvaluationTable:
         """Every metric on every segment of every dataset: value, interval, rows, and how it differs from the baseline.
 
+        `margins` by metric are losses agreed to be unimportant; only with one can a row pass (`EvaluationRow`).
         Prints as text, shows itself in a notebook, and gives an Arrow table by `to_frame`.
         """
         rows = []
         clustered = bool(self.unit)
         for name, profile in {self.dataset_name: self.profile, **self.others}.items():
-            rows += evaluation_rows(profile, name, [*self.metrics, *self.own], CANDIDATE, BASELINE, clustered=clustered)
+            rows += evaluation_rows(
+                profile, name, [*self.metrics, *self.own], CANDIDATE, BASELINE, clustered=clustered, margins=margins
+            )
         return EvaluationTable(rows)
 
     def to_frame(self) -> pa.Table:
@@ -123,6 +129,7 @@ def evaluate(
     seed: int = 0,
     store: Store | None = None,
     dataset: DatasetVersion | None = None,
+    costs: bool = False,
 ) -> Evaluation:
     """Score a model, and a baseline, on `data` and profile the answers by segment.
 
@@ -148,7 +155,8 @@ def evaluate(
     which are not recorded, and contributions of rows (`assay.contribution`).
 
     With a `store`, the evaluation is recorded; the models are registered versions then. `dataset` is the version that
-    `data` was read from; without it `data` is kept as one.
+    `data` was read from; without it `data` is kept as one. `costs` measures the model's size and latency too, for a
+    policy with a budget.
 
     Raises InvalidInput for a model beside itself, no rows, labels that are all the same, columns that are
     missing or hold other values, and a segment column of more than 1,000 values.
@@ -198,6 +206,7 @@ def evaluate(
         others=profiles,
         found=found_slices(asked, source, known, CANDIDATE, BASELINE) if asked.segments.find else {},
         own=own,
+        costs=measure(model, source, store=store) if costs else None,
     )
     if store is not None and dataset is not None:
         _record(store, evaluation, dataset, threshold=threshold, seed=seed)
@@ -225,6 +234,7 @@ def load_evaluation(store: Store, evaluation_id: str) -> Evaluation:
         profile=profiles.pop(detail["dataset"]),
         others=profiles,
         found=kept.found,
+        costs=msgspec.convert(detail.get("costs"), ModelCosts | None),
     )
 
 
@@ -248,6 +258,7 @@ def _record(store: Store, evaluation: Evaluation, dataset: DatasetVersion, *, th
         "rows": evaluation.rows,
         "threshold": threshold,
         "seed": seed,
+        **({"costs": msgspec.to_builtins(evaluation.costs)} if evaluation.costs else {}),
     }
     profiles = {evaluation.dataset_name: evaluation.profile, **evaluation.others}
     content = _Kept({name: profile.to_bytes() for name, profile in profiles.items()}, evaluation.found)

@@ -3,57 +3,41 @@
 * overall: shown to be not worse by more than the margin, one-sided at alpha, for each guarded metric;
 * every segment: not proven worse, after Holm over all segments and guarded metrics (an accusation is a union of tests);
 * required segments: each shown to be not worse, at alpha each (a certificate is an intersection of tests);
-* absolute bounds, calibration, groups compared with each other, and the rows themselves, where the policy
-  states it;
+* absolute bounds, calibration, groups compared with each other, further datasets, examples that must not change, what
+  the model costs, and the rows themselves, where the policy states it;
 * anything else that is inconclusive is listed with the rows that would decide it; the policy says whether it blocks.
 
 Differences are improvements: above 0 the candidate is better, whatever the metric.
 """
 
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from assay.errors import InvalidInput, nearest
-from assay.prove.bounds import bound_checks, calibration_checks, data_checks
-from assay.prove.checks import COMPARISONS, Check, Verdict, comparison_check
+from assay.prove.bounds import bound_checks, calibration_checks, data_checks, label_remarks
+from assay.prove.checks import COMPARISONS, Check, Verdict, comparison_checks
+from assay.prove.costs import budget_checks
 from assay.prove.evaluation import BASELINE, CANDIDATE, Evaluation
 from assay.prove.fairness import fairness_checks
+from assay.prove.golden import golden_checks
 from assay.prove.policy import Policy, load_policy
+from assay.prove.verdict import GateResult, settings_of
 from assay.record.canonical import canonical_json
 from assay.record.identity import new_id
 from assay.record.ledger import decide
 from assay.record.store import Store
-from assay.stats import Profile, Segment, compare_all, holm, metric_named, metrics_of
+from assay.stats import Comparisons, Profile, Segment, compare_all, holm, metric_named, metrics_of
 
-__all__ = ["Check", "GateResult", "Verdict", "gate", "judge"]
+__all__ = ["Check", "GateResult", "Verdict", "computed_with", "gate", "judge", "result_of"]
 
 _OVERALL = "overall"
-
-
-class GateResult(msgspec.Struct, frozen=True):
-    """The verdict with all it rests on. `reasons` are sentences, the decisive ones first.
-
-    `alpha` is what was spent on this verdict; `validation_uses` counts the verdicts on the same rows, this one among
-    them.
-    """
-
-    gate_id: str
-    evaluation_id: str
-    model: str
-    version: int | None
-    baseline_version: int | None
-    candidate: str
-    baseline: str | None
-    dataset_hash: str
-    policy: str
-    policy_version: str
-    alpha: float
-    verdict: Verdict
-    reasons: list[str]
-    checks: list[Check]
-    validation_uses: int
-    decision: int | None
+_HARM = (*COMPARISONS, "dataset")  # kinds of checks that Holm shares alpha among
+_SHOWN = 3  # segments with a tolerated loss
 
 
 def gate(evaluation: Evaluation, policy: Policy | str | Path, *, store: Store | None = None) -> GateResult:
@@ -66,8 +50,8 @@ def gate(evaluation: Evaluation, policy: Policy | str | Path, *, store: Store | 
     if not isinstance(policy, Policy):
         policy = load_policy(policy)
     gate_id = new_id()
-    if store is None:
-        return result_of(gate_id, evaluation, policy, judge(evaluation, policy.at_use(1)), use=1, decision=None)
+    if store is None:  # nobody counts the uses of the rows
+        return result_of(gate_id, evaluation, policy, judge(evaluation, policy), use=0, decision=None)
     candidate, baseline = evaluation.candidate, evaluation.baseline
     if candidate is None or not store.query("evaluation", {"evaluation_id": evaluation.evaluation_id}, limit=1):
         raise InvalidInput(
@@ -103,13 +87,27 @@ def gate(evaluation: Evaluation, policy: Policy | str | Path, *, store: Store | 
                 "evaluation_id": evaluation.evaluation_id,
                 "policy_version": policy.version,
                 "checks": canonical_json(msgspec.to_builtins(checks)),
-                "detail": canonical_json({"policy": msgspec.to_builtins(policy), "reasons": reasons}),
+                "detail": canonical_json(
+                    {
+                        "policy": msgspec.to_builtins(policy),
+                        "reasons": reasons,
+                        "rows": evaluation.dataset_hash,
+                        "seed": evaluation.profile.seed,
+                        "versions": computed_with(),
+                    }
+                ),
                 "outcome": verdict,
                 "mode": "auto",
                 "decision": decision,
             },
         )
     return result_of(gate_id, evaluation, policy, (verdict, reasons, checks), use=use, decision=decision)
+
+
+def computed_with() -> dict[str, str]:
+    """The versions of what computes a verdict."""
+    packages = {name: metadata.version(package) for name, package in (("assay", "assay-mlops"), ("numpy", "numpy"))}
+    return {**packages, "scipy": metadata.version("scipy"), "python": platform.python_version()}
 
 
 def result_of(
@@ -131,10 +129,16 @@ def result_of(
         baseline_version=evaluation.baseline.version if evaluation.baseline else None,
         candidate=evaluation.names[CANDIDATE],
         baseline=evaluation.names.get(BASELINE),
+        dataset=evaluation.dataset_name,
         dataset_hash=evaluation.dataset_hash,
+        rows=evaluation.profile.n_rows,
+        labelled=evaluation.profile.n_labelled,
+        unit=evaluation.unit,
         policy=policy.name,
         policy_version=policy.version,
-        alpha=policy.at_use(use).alpha,
+        settings=settings_of(policy),
+        alpha=policy.at_use(max(use, 1)).alpha,
+        holm_tests=sum(check.kind in _HARM for check in checks),
         verdict=verdict,
         reasons=reasons,
         checks=checks,
@@ -144,40 +148,75 @@ def result_of(
 
 
 def judge(evaluation: Evaluation, policy: Policy) -> tuple[Verdict, list[str], list[Check]]:
-    """The verdict, its reasons and its checks; a function of the profile and the policy alone.
+    """The verdict, its reasons and its checks; a function of what the evaluation keeps and the policy alone.
 
     Raises InvalidInput for a metric that the profile's task does not have, and for crosses it does not keep.
     """
     profile = evaluation.profile
+    policy = _as_spelled(profile, policy)
     _check_fit(profile, policy)
     clustered = bool(evaluation.unit)
-    compared = _comparisons(profile, policy, clustered=clustered)
-    checks = [
-        *compared,
-        *bound_checks(profile, CANDIDATE, policy, clustered=clustered),
-        *calibration_checks(profile, CANDIDATE, policy, clustered=clustered),
-        *fairness_checks(profile, CANDIDATE, policy, clustered=clustered),
-        *data_checks(profile, policy),
-    ]
-    missing = _missing(profile, policy)
+    others = {name: evaluation.others[name] for name in policy.datasets if name in evaluation.others}
+    checks = _comparisons(profile, others, policy, clustered=clustered)
+    checks += bound_checks(profile, CANDIDATE, policy, clustered=clustered)
+    for name, other in others.items():
+        checks += bound_checks(other, CANDIDATE, _there(policy, name), clustered=clustered, dataset=name)
+    checks += calibration_checks(profile, CANDIDATE, policy, clustered=clustered)
+    checks += fairness_checks(profile, CANDIDATE, policy, clustered=clustered)
+    golden = _dataset(evaluation, policy.golden.dataset) if policy.golden else None
+    if policy.golden and golden is not None:
+        checks += golden_checks(golden, CANDIDATE, BASELINE, policy.golden)
+    checks += budget_checks(evaluation.costs, policy)
+    checks += data_checks(profile, policy)
+    missing = _missing(evaluation, policy)
     failed = sorted(
         (check for check in checks if check.verdict == "fail"),
-        key=lambda check: (check.kind in COMPARISONS, check.p_worse, check.segment),
+        key=lambda check: (check.kind in _HARM, check.p_worse, check.where),
     )
     undecided = [check for check in checks if check.verdict == "inconclusive"]
     blocking = [check for check in undecided if check.blocks]
     reasons = [check.reason for check in failed] + missing + [check.reason for check in blocking]
+    remarks = _tolerated(checks) + label_remarks(profile, policy)
     if failed:
-        return "fail", reasons, checks
+        return "fail", reasons + remarks, checks
     if blocking or missing:
-        return "inconclusive", reasons, checks
-    return "pass", _why_pass(evaluation, policy, checks, undecided), checks
+        return "inconclusive", reasons + remarks, checks
+    return "pass", _why_pass(evaluation, policy, checks, undecided) + remarks, checks
+
+
+def _tolerated(checks: list[Check]) -> list[str]:
+    """Proven losses that pass: those on all rows, and of segments the largest, so that the list stays readable."""
+    found = [check for check in checks if check.remark]
+    everywhere = [check for check in found if check.segment == _OVERALL]
+    segments = sorted((check for check in found if check.segment != _OVERALL), key=lambda check: check.delta or 0.0)
+    said = [check.remark or "" for check in (*everywhere, *segments[:_SHOWN])]
+    more = len(segments) - _SHOWN
+    return [*said, f"{more:,} more segments lose inside what the policy tolerates."] if more > 0 else said
+
+
+def _as_spelled(profile: Profile, policy: Policy) -> Policy:
+    """The policy with required crosses in the order of the evaluation's columns: both orders mean the same rows."""
+    if not policy.required:
+        return policy
+    names = {frozenset(segment.name.split(" & ")): segment.name for segment in profile.segments}
+    required = [names.get(frozenset(name.split(" & ")), name) for name in policy.required]
+    return msgspec.structs.replace(policy, required=list(dict.fromkeys(required)))
+
+
+def _there(policy: Policy, dataset: str) -> Policy:
+    """The policy with the metrics that count on a further dataset."""
+    chosen = policy.datasets[dataset].metrics or list(policy.metrics)
+    return msgspec.structs.replace(policy, metrics={name: policy.metrics[name] for name in chosen})
+
+
+def _dataset(evaluation: Evaluation, name: str) -> Profile | None:
+    return evaluation.profile if name == evaluation.dataset_name else evaluation.others.get(name)
 
 
 def _why_pass(evaluation: Evaluation, policy: Policy, checks: list[Check], undecided: list[Check]) -> list[str]:
     reasons = [check.reason for check in checks if check.segment == _OVERALL or check.required]
     if undecided:
-        count = len({check.segment for check in undecided})
+        count = len({check.where for check in undecided})
         some = "1 smaller segment is" if count == 1 else f"{count} smaller segments are"
         reasons.append(f"{some} inconclusive and {'does' if count == 1 else 'do'} not block by the policy.")
     unlabelled = evaluation.profile.n_rows - evaluation.profile.n_labelled
@@ -187,35 +226,55 @@ def _why_pass(evaluation: Evaluation, policy: Policy, checks: list[Check], undec
     return reasons
 
 
-def _comparisons(profile: Profile, policy: Policy, *, clustered: bool) -> list[Check]:
-    """Every segment of at most `cross` columns, on every metric with a margin; Holm over all of them."""
-    places = [place for place, segment in enumerate(profile.segments) if _counts(segment, policy)]
-    found = {
-        metric: compare_all(
+def _comparisons(profile: Profile, others: dict[str, Profile], policy: Policy, *, clustered: bool) -> list[Check]:
+    """Every segment of at most `cross` columns, and all rows of the further datasets, on every metric with a margin;
+    Holm over all of them: one proven loss among them is what the error rate is about."""
+    names = [segment.name for segment in profile.segments]
+    places = [place for place, segment in enumerate(profile.segments) if _counts(segment, names[place], policy)]
+    asked: list[tuple[str | None, list[int], Comparisons]]
+    asked = [(None, places, one) for one in _compared(profile, policy, clustered=clustered)]
+    for name, other in others.items():
+        there = _compared(other, _there(policy, name), clustered=clustered)
+        asked += [(name, [0], one) for one in there if other.segments]
+    adjusted = iter(holm([float(p) for _, at, one in asked for p in one.p_worse[at]]))
+    checks = [
+        comparison_checks(
+            one,
+            at,
+            names,
+            metric_named(one.metric, profile.task).title,
+            list(islice(adjusted, len(at))),
+            policy,
+            dataset,
+        )
+        for dataset, at, one in asked
+    ]
+    many = sum(dataset is None for dataset, _, _ in asked)
+    by_segment = [check for together in zip(*checks[:many], strict=True) for check in together]
+    return by_segment + [check for found in checks[many:] for check in found]
+
+
+def _compared(profile: Profile, policy: Policy, *, clustered: bool) -> list[Comparisons]:
+    return [
+        compare_all(
             profile,
             CANDIDATE,
             BASELINE,
             metric,
             guard.margin,
             alpha=policy.alpha,
-            harm_at=guard.harm_at,
+            harm_at=policy.harm_at(metric),
             clustered=clustered,
             minimum_n=policy.minimum_n,
         )
         for metric, guard in policy.metrics.items()
         if guard.margin is not None
-    }
-    asked = [(metric, found[metric].at(place)) for place in places for metric in found]
-    adjusted = holm([comparison.p_worse for _, comparison in asked])
-    return [
-        comparison_check(comparison, metric_named(metric, profile.task).title, p_holm, policy)
-        for (metric, comparison), p_holm in zip(asked, adjusted, strict=True)
     ]
 
 
-def _counts(segment: Segment, policy: Policy) -> bool:
+def _counts(segment: Segment, name: str, policy: Policy) -> bool:
     """Whether the policy looks at a segment: crosses as deep as it says, and those it requires."""
-    return len(segment.conditions) <= policy.cross or segment.name in policy.required
+    return len(segment.conditions) <= policy.cross or name in policy.required
 
 
 def _check_fit(profile: Profile, policy: Policy) -> None:
@@ -241,18 +300,31 @@ def _check_fit(profile: Profile, policy: Policy) -> None:
         )
 
 
-def _missing(profile: Profile, policy: Policy) -> list[str]:
+def _missing(evaluation: Evaluation, policy: Policy) -> list[str]:
     """What the policy wants and the evaluation does not have: a verdict, never a silence."""
+    profile = evaluation.profile
     names = [segment.name for segment in profile.segments]
-    said = []
-    for name in policy.required:
-        if name not in names:
-            close = nearest(name, sorted(names))
-            hint = f" Is {close!r} meant?" if close else ""
-            said.append(f"{name}: required, and no row of it occurs in the evaluation.{hint}")
+    said = [
+        f"{name}: required, and no row of it occurs in the evaluation.{_meant(name, sorted(names))}"
+        for name in policy.required
+        if name not in names
+    ]
     said += [
         f"{column}: the policy wants segments by it, and the evaluation was made without it."
+        f"{_meant(column, profile.columns)}"
         for column in [*policy.segments, *policy.fairness]
         if column not in profile.columns
     ]
+    wanted = [*policy.datasets, *([policy.golden.dataset] if policy.golden else [])]
+    said += [
+        f"{name}: the policy wants this dataset too, and the evaluation was made without it."
+        f"{_meant(name, list(evaluation.others))}"
+        for name in dict.fromkeys(wanted)
+        if _dataset(evaluation, name) is None
+    ]
     return said
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    close = nearest(name, list(known))
+    return f" Is {close!r} meant?" if close else ""

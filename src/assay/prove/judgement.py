@@ -12,7 +12,7 @@ import msgspec
 from assay.errors import InvalidInput, NotFound
 from assay.operation import operation
 from assay.prove.evaluation import load_evaluation
-from assay.prove.gate import GateResult, gate, judge, result_of
+from assay.prove.gate import GateResult, computed_with, gate, judge, result_of
 from assay.prove.policy import Policy, load_policy
 from assay.record.canonical import canonical_json
 from assay.record.store import Row, Store
@@ -21,10 +21,14 @@ __all__ = ["Judgement", "judge_evaluation"]
 
 
 class Judgement(GateResult, frozen=True, kw_only=True):
-    """A verdict. `reproduced` is None for a new one; of a replay it says whether all is the same as recorded."""
+    """A verdict. `reproduced` is None for a new one; of a replay it says whether all is the same as recorded.
+
+    `versions` are those a replay differs in, as "numpy 2.1.0, now 2.2.0": where a figure differs, this may be why.
+    """
 
     reproduced: bool | None = None
     differences: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
 
 
 @operation("gate")
@@ -67,13 +71,19 @@ def _again(store: Store, row: Row) -> Judgement:
         "reasons": (detail["reasons"], reasons),
         "checks": (row["checks"], canonical_json(msgspec.to_builtins(checks))),
     }
-    differences = [name for name, (before, now) in recorded.items() if before != now]
+    differences = [name for name, (then, again) in recorded.items() if then != again]
     differences += [name for name in ("verdict", "reasons") if entry[name] != recorded[name][0]]
+    for name, now in (("rows", evaluation.dataset_hash), ("seed", evaluation.profile.seed)):
+        differences += [name] if detail.get(name, now) != now else []
+    before, today = detail.get("versions", {}), computed_with()
     found = result_of(row["id"], evaluation, policy, judged, use=use, decision=row["decision"])
     return Judgement(
         **{name: getattr(found, name) for name in GateResult.__struct_fields__},
         reproduced=not differences,
         differences=tuple(sorted(set(differences))),
+        versions=tuple(
+            f"{name} {was}, now {today.get(name)}" for name, was in before.items() if was != today.get(name)
+        ),
     )
 
 

@@ -50,6 +50,8 @@ def evaluate_version(
     metrics: Annotated[str, "What the table shows"] = _METRICS,
     baseline: Annotated[str, "A version's number, `champion`, or `none`"] = CHAMPION,
     threshold: Annotated[float, "The score from which the answer is yes"] = 0.5,
+    datasets: Annotated[str | None, "Further datasets, as july=july.parquet, with commas"] = None,
+    costs: Annotated[bool, "Measure the model's size and latency too, for a policy with a budget"] = False,
 ) -> Measurement:
     """Score a version beside a baseline on labelled rows, by segment, and keep the evaluation.
 
@@ -75,6 +77,8 @@ def evaluate_version(
         threshold=threshold,
         store=store,
         name=f"{model}-evaluation",
+        datasets={name: tables.as_table(file) for name, file in _files(datasets).items()},
+        costs=costs,
     )
     return _measurement(found)
 
@@ -103,6 +107,19 @@ def _baseline(store: Store, model: str, name: str, candidate: ModelVersion) -> M
     if not name.isdecimal():
         raise InvalidInput(f"the baseline is {name!r}", expected="a version's number, `champion`, or `none`")
     return find_version(store, model, int(name))
+
+
+def _files(text: str | None) -> dict[str, str]:
+    """Names and files of `july=july.parquet,golden=golden.parquet`."""
+    found = {}
+    for part in _names(text):
+        name, equals, file = part.partition("=")
+        if not (name and equals and file):
+            raise InvalidInput(
+                f"{part!r} is no further dataset", expected="a name and a file, such as july=july.parquet"
+            )
+        found[name] = file
+    return found
 
 
 def _names(text: str | None) -> list[str]:

@@ -15,19 +15,30 @@ from assay.errors import InvalidInput, nearest
 from assay.record.canonical import digest
 from assay.stats import BINARY, known_metrics, metric_of_any_task, metrics_of
 
-__all__ = ["Bound", "Calibration", "DataRules", "Guard", "Policy", "load_policy", "parse_policy"]
+__all__ = [
+    "Bound",
+    "Budget",
+    "Calibration",
+    "DataRules",
+    "DatasetRules",
+    "GoldenSet",
+    "Guard",
+    "Policy",
+    "load_policy",
+    "parse_policy",
+]
 
 
 class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A guarded metric, in its own unit.
 
     `margin` > 0: against the baseline, the loss that is agreed to be unimportant; `harm_at` is the loss from which harm
-    is tested, and 0 calls any proven loss harm. `at_least` and `at_most` bound the candidate's own value, whatever the
-    baseline does. At least one of `margin`, `at_least` and `at_most` is given.
+    is tested, by default what the policy's `harm` says. `at_least` and `at_most` bound the candidate's own value,
+    whatever the baseline does. At least one of `margin`, `at_least` and `at_most` is given.
     """
 
     margin: float | None = None
-    harm_at: float = 0.0
+    harm_at: float | None = None
     at_least: float | None = None
     at_most: float | None = None
 
@@ -56,10 +67,44 @@ class DataRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     maximum_unlabelled: float = 1.0
 
 
+class DatasetRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another dataset of the evaluation, on all rows of which the guarded metrics must hold too.
+
+    `metrics` are those of the policy that count there; none named means all.
+    """
+
+    metrics: list[str] = []
+
+
+class GoldenSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Examples whose answers must not change: counted, and not a matter of chance.
+
+    At most `maximum_changed` rows of the dataset have another answer, at the threshold, than the baseline gave, and at
+    most `maximum_wrong` another than the label.
+    """
+
+    dataset: str
+    maximum_changed: int | None = 0
+    maximum_wrong: int | None = None
+
+
+class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the model may cost: bytes of its files, and the milliseconds within which `percentile` % of single rows are
+    answered."""
+
+    maximum_size_bytes: int | None = None
+    maximum_latency_ms: float | None = None
+    percentile: float = 95.0
+
+
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the gate demands. `alpha` is one-sided; `power` is that of the sample sizes it prints.
 
-    `fairness` bounds rates of groups, by column and rate.
+    `stated_version` (`version` in the file), `description` and `owner` are for people; what binds is the hash of all.
+
+    `harm`: "any" proven loss is harm, or one that is proven to be "beyond margin"; then a proven loss inside the margin
+    passes with a remark. `fairness` bounds rates of groups, by column and rate. `datasets` are further datasets of the
+    evaluation that must hold too, `golden` one whose answers must not change. `model` is what the model may cost.
 
     `spend_alpha` lowers alpha with each use k of the same rows to alpha/(k(k + 1)), which sums to alpha however often
     they are used. `on_inconclusive`: a segment that is not decided is listed (warn), holds the candidate back (block),
@@ -74,16 +119,30 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alpha: float = 0.05
     power: float = 0.8
     minimum_n: int = 10
+    harm: Literal["any", "beyond margin"] = "any"
     on_inconclusive: Literal["block", "warn", "canary"] = "warn"
     spend_alpha: bool = False
     fairness: dict[str, dict[str, Bound]] = {}
     calibration: Calibration | None = None
     data: DataRules | None = None
+    datasets: dict[str, DatasetRules] = {}
+    golden: GoldenSet | None = None
+    model: Budget | None = None
+    stated_version: str | None = msgspec.field(default=None, name="version")
+    description: str | None = None
+    owner: str | None = None
 
     @property
     def version(self) -> str:
         """Hash of the content: a policy that says the same is the same policy."""
         return digest(msgspec.to_builtins(self))
+
+    def harm_at(self, metric: str) -> float:
+        """The loss from which a metric with a margin is harmed: 0, its margin, or what its guard says."""
+        guard = self.metrics[metric]
+        if guard.harm_at is not None:
+            return guard.harm_at
+        return guard.margin or 0.0 if self.harm == "beyond margin" else 0.0
 
     def at_use(self, use: int) -> "Policy":
         """The policy with the alpha that is left for the `use`-th verdict on the same rows, 1 for the first."""
@@ -130,6 +189,8 @@ def parse_policy(text: str, where: str) -> Policy:
 def _check(policy: Policy, where: str) -> None:
     if not (policy.metrics or policy.calibration or policy.fairness):
         raise InvalidInput("the policy guards no metric", where=where, expected="at least one [metrics.NAME]")
+    if not policy.name.strip():
+        raise InvalidInput("the policy's name is empty", where=f"{where}: name", expected="what people call it")
     for name, guard in policy.metrics.items():
         _check_guard(name, guard, where)
     for column, bounds in policy.fairness.items():
@@ -150,6 +211,45 @@ def _check(policy: Policy, where: str) -> None:
     if rules.minimum_rows < 0 or not 0 <= rules.maximum_unlabelled <= 1:
         expected = "minimum_rows of 0 or more, maximum_unlabelled as a share from 0 to 1"
         raise InvalidInput("the conditions on the data cannot be met", where=f"{where}: data", expected=expected)
+    _check_datasets(policy, where)
+    _check_budget(policy.model, f"{where}: model")
+
+
+def _check_datasets(policy: Policy, where: str) -> None:
+    for dataset, rules in policy.datasets.items():
+        for metric in rules.metrics:
+            if metric not in policy.metrics:
+                close = nearest(metric, list(policy.metrics))
+                raise InvalidInput(
+                    f"{metric!r} is to hold on {dataset!r}, and the policy does not guard it",
+                    where=f"{where}: datasets.{dataset}.metrics",
+                    expected=f"metrics of the policy: {', '.join(policy.metrics)}",
+                    hint=f"did you mean {close!r}?" if close else None,
+                )
+    if policy.golden is None:
+        return
+    limits = (policy.golden.maximum_changed, policy.golden.maximum_wrong)
+    if limits == (None, None) or any(limit is not None and limit < 0 for limit in limits):
+        expected = "maximum_changed or maximum_wrong as a number of rows, 0 or more"
+        raise InvalidInput(
+            "the golden set allows nothing that can be counted", where=f"{where}: golden", expected=expected
+        )
+
+
+def _check_budget(budget: Budget | None, where: str) -> None:
+    if budget is None:
+        return
+    if budget.maximum_size_bytes is None and budget.maximum_latency_ms is None:
+        raise InvalidInput(
+            "the model's budget bounds nothing", where=where, expected="maximum_size_bytes or maximum_latency_ms"
+        )
+    for key in ("maximum_size_bytes", "maximum_latency_ms"):
+        limit = getattr(budget, key)
+        if limit is not None and not 0 < limit < math.inf:
+            raise InvalidInput(f"{key} is {limit}", where=f"{where}.{key}", expected="more than 0")
+    if not 50 <= budget.percentile < 100:
+        expected = "from 50 to below 100, such as 95"
+        raise InvalidInput(f"percentile is {budget.percentile}", where=f"{where}.percentile", expected=expected)
 
 
 def _check_guard(name: str, guard: Guard, where: str) -> None:
@@ -170,8 +270,11 @@ def _check_guard(name: str, guard: Guard, where: str) -> None:
     most = 1.0 if metric.kind in ("rate", "ratio") else math.inf  # a rate cannot lose more than 1
     if guard.margin is not None and not (0 < guard.margin <= most and math.isfinite(guard.margin)):
         expected = f"more than 0{' and at most 1' if most == 1 else ', a loss and not a change'}"
-        raise InvalidInput(f"margin is {guard.margin}", where=f"{where}: metrics.{name}", expected=expected)
-    if not (0 <= guard.harm_at <= most and math.isfinite(guard.harm_at)):
+        unsigned = f"the loss you accept, without a sign: {-guard.margin:g}" if -most <= guard.margin < 0 else None
+        raise InvalidInput(
+            f"margin is {guard.margin}", where=f"{where}: metrics.{name}", expected=expected, hint=unsigned
+        )
+    if guard.harm_at is not None and not (0 <= guard.harm_at <= most and math.isfinite(guard.harm_at)):
         expected = f"0 or more{', at most 1' if most == 1 else ''}"
         raise InvalidInput(f"harm_at is {guard.harm_at}", where=f"{where}: metrics.{name}", expected=expected)
     low, high = metric.bounds
@@ -194,10 +297,22 @@ def _check_bound(rate: str, bound: Bound, where: str) -> None:
         raise InvalidInput(f"the bound of {rate} is {value}", where=where, expected="more than 0, less than 1")
 
 
+_PARTS: tuple[type[msgspec.Struct], ...] = (
+    Policy,
+    Guard,
+    Bound,
+    Calibration,
+    DataRules,
+    DatasetRules,
+    GoldenSet,
+    Budget,
+)
+
+
 def _nearest_key(message: str) -> str | None:
     _, _, rest = message.partition("unknown field `")
     word = rest.partition("`")[0]
-    known = [name for part in (Policy, Guard, Bound, Calibration, DataRules) for name in part.__struct_fields__]
+    known = [name for part in _PARTS for name in part.__struct_encode_fields__]
     close = nearest(word, known) if word else None
     return f"did you mean {close!r}?" if close else None
 

@@ -34,10 +34,11 @@ def completed(
 
     Raises InvalidInput for sources without rows or without the columns asked for, and as `task_for`.
     """
-    if (wanted == "ranking") != bool(asked.query):
+    kind = wanted.name if isinstance(wanted, Task) else wanted
+    if (kind == "ranking") != bool(asked.query):
         raise InvalidInput(
-            "query= is not given" if wanted == "ranking" else f"the task {wanted} has no query",
-            expected="the columns that say which items belong to one query" if wanted == "ranking" else "no query=",
+            "query= is not given" if kind == "ranking" else f"the task {kind} has no query",
+            expected="the columns that say which items belong to one query" if kind == "ranking" else "no query=",
         )
     for name, rows in sources.items():
         if not rows.num_rows:

@@ -9,6 +9,7 @@ from assay.stats.bootstrap import Bootstrap, average_precision_interval, cell_bo
 from assay.stats.buckets import bucket_of, row_identities, text_hashes
 from assay.stats.clustered import MeanEstimate, clustered_ratio, paired_t
 from assay.stats.compare import Comparison, Comparisons, compare, compare_all
+from assay.stats.contingency import shares_differ_p
 from assay.stats.custom import ModelSums, metric
 from assay.stats.delong import AucDifference, DeLong, auc_interval, compare_aucs, delong, delong_from_histogram
 from assay.stats.equivalence import rate_equivalence_power
@@ -23,8 +24,10 @@ from assay.stats.multiplicity import holm
 from assay.stats.newcombe import newcombe_paired
 from assay.stats.paired import mcnemar_p, tango_interval, tango_p_not_worse, tango_p_worse, tango_z
 from assay.stats.poisson import poisson_weights, unit_weights
+from assay.stats.pooling import Pooled, pool
 from assay.stats.power import minimum_difference, rows_needed
 from assay.stats.profile import Profile
+from assay.stats.quantile_tests import quantile_interval, quantile_p_above, quantile_p_within
 from assay.stats.ranking import query_values
 from assay.stats.rate_ratio import koopman_interval, koopman_z, mover_ratio, ratio_p_above, ratio_p_below
 from assay.stats.row_losses import row_losses
@@ -75,6 +78,7 @@ __all__ = [
     "Metric",
     "Mix",
     "ModelSums",
+    "Pooled",
     "Profile",
     "Quantity",
     "Segment",
@@ -123,6 +127,10 @@ __all__ = [
     "normal_mixture_log",
     "paired_t",
     "poisson_weights",
+    "pool",
+    "quantile_interval",
+    "quantile_p_above",
+    "quantile_p_within",
     "query_values",
     "rate_equivalence_power",
     "ratio_p_above",
@@ -131,6 +139,7 @@ __all__ = [
     "row_losses",
     "rows_needed",
     "rows_of",
+    "shares_differ_p",
     "tango_interval",
     "tango_p_not_worse",
     "tango_p_worse",

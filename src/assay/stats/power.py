@@ -1,5 +1,6 @@
 """How many rows a comparison needs, and what difference the rows at hand can show."""
 
+import functools
 import math
 
 from assay.errors import InvalidInput
@@ -16,12 +17,12 @@ def rows_needed(
     n = (z₁₋α + z₁₋β)²·variance/(expected + margin)², rounded up; `expected` is the true difference assumed. For
     a paired proportion `variance_per_row` is the disagreement ψ = (b + c)/n; for unpaired proportions
     p₁q₁ + p₂q₂ gives the rows of each side; otherwise the variance of the per-row difference. None where no
-    number of rows decides (expected + margin <= 0) or the variance is NaN, that is unknown.
+    number of rows decides (expected + margin <= 0, or next to nothing) or the variance is NaN, that is unknown.
     """
     if math.isnan(variance_per_row) or expected + margin <= 0:
         return None
     n = (_z_sum(variance_per_row, alpha, power) / (expected + margin)) ** 2 * variance_per_row
-    return math.ceil(n)
+    return math.ceil(n) if math.isfinite(n) else None
 
 
 def minimum_difference(variance_per_row: float, n: int, alpha: float = 0.05, power: float = 0.8) -> float:
@@ -39,4 +40,9 @@ def minimum_difference(variance_per_row: float, n: int, alpha: float = 0.05, pow
 def _z_sum(variance_per_row: float, alpha: float, power: float) -> float:
     if not variance_per_row >= 0:
         raise InvalidInput(f"the variance per row is {variance_per_row!r}", expected="0 or more")
+    return _z(alpha, power)
+
+
+@functools.lru_cache(maxsize=64)  # asked thousands of times with the same two numbers by a gate
+def _z(alpha: float, power: float) -> float:
     return -normal.quantile(alpha) + normal.quantile(power)
