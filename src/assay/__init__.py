@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from assay.build import check_table, load_model, package_model, split_by_time, step
     from assay.operate import examine, record_labels, serve
-    from assay.prove import Policy, Segments, evaluate, gate, load_policy, parse_policy, promote, rollback
+    from assay.prove import (
+        Policy,
+        Segments,
+        evaluate,
+        gate,
+        load_policy,
+        parse_policy,
+        promote,
+        rollback,
+        thresholds,
+    )
     from assay.record import (
         dataset,
         entries,
@@ -32,7 +42,17 @@ __version__ = "0.1.0"
 _ROOMS = {
     "build": ["check_table", "load_model", "package_model", "split_by_time", "step"],
     "operate": ["examine", "record_labels", "serve"],
-    "prove": ["Policy", "Segments", "evaluate", "gate", "load_policy", "parse_policy", "promote", "rollback"],
+    "prove": [
+        "Policy",
+        "Segments",
+        "evaluate",
+        "gate",
+        "load_policy",
+        "parse_policy",
+        "promote",
+        "rollback",
+        "thresholds",
+    ],
     "record": [
         "dataset",
         "entries",
@@ -79,6 +99,7 @@ __all__ = [
     "split_by_time",
     "start_run",
     "step",
+    "thresholds",
     "verify",
 ]
 

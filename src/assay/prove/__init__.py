@@ -7,6 +7,7 @@ from assay.prove.measurement import Measurement, evaluate_version
 from assay.prove.policy import Policy, load_policy, parse_policy
 from assay.prove.promotion import Promotion, promote, rollback
 from assay.prove.segments import Segments
+from assay.prove.thresholds import ThresholdRow, ThresholdTable, thresholds
 
 __all__ = [
     "Evaluation",
@@ -16,6 +17,8 @@ __all__ = [
     "Policy",
     "Promotion",
     "Segments",
+    "ThresholdRow",
+    "ThresholdTable",
     "evaluate",
     "evaluate_version",
     "gate",
@@ -25,4 +28,5 @@ __all__ = [
     "parse_policy",
     "promote",
     "rollback",
+    "thresholds",
 ]

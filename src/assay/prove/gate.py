@@ -18,13 +18,13 @@ from assay.errors import InvalidInput, nearest
 from assay.prove.bounds import bound_checks, calibration_checks, data_checks
 from assay.prove.checks import COMPARISONS, Check, Verdict, comparison_check
 from assay.prove.evaluation import BASELINE, CANDIDATE, Evaluation
-from assay.prove.fairness import fairness_checks
+from assay.prove.fairness import column_parts, fairness_checks
 from assay.prove.policy import Policy, load_policy
 from assay.record.canonical import canonical_json
 from assay.record.identity import new_id
 from assay.record.ledger import decide
 from assay.record.store import Store
-from assay.stats import METRICS, Profile, Segment, compare_all, holm, metric_named
+from assay.stats import METRICS, Profile, Segment, columns_of, compare_all, holm, metric_named
 
 __all__ = ["Check", "GateResult", "Verdict", "gate", "judge"]
 
@@ -233,6 +233,9 @@ def _check_fit(profile: Profile, policy: Policy) -> None:
             f"the policy has a margin for {margins[0]!r}, and the evaluation has no baseline to hold it against",
             hint="evaluate with baseline=, or bound the value with at_least or at_most",
         )
+    for column in policy.fairness:
+        if set(parts := column_parts(profile, column)) <= set(profile.columns):
+            columns_of(profile, parts)
     deepest = min(policy.cross, len(profile.columns))
     if deepest > profile.cross:
         raise InvalidInput(
@@ -253,6 +256,6 @@ def _missing(profile: Profile, policy: Policy) -> list[str]:
     said += [
         f"{column}: the policy wants segments by it, and the evaluation was made without it."
         for column in [*policy.segments, *policy.fairness]
-        if column not in profile.columns
+        if not set(column_parts(profile, column)) <= set(profile.columns)
     ]
     return said

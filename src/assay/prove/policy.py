@@ -13,9 +13,11 @@ import msgspec
 
 from assay.errors import InvalidInput, nearest
 from assay.record.canonical import digest
-from assay.stats import METRICS, Metric
+from assay.stats import GROUP_RATES, METRICS, Metric
 
-__all__ = ["Bound", "Calibration", "DataRules", "Guard", "Policy", "load_policy", "parse_policy"]
+__all__ = ["EQUALISED_ODDS", "Bound", "Calibration", "DataRules", "Guard", "Policy", "load_policy", "parse_policy"]
+
+EQUALISED_ODDS = "equalised_odds"  # recall and the false positive rate, both within one gap
 
 
 class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,7 +37,8 @@ class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far a group may be from the reference in a rate: a `gap`, or a `ratio` of the smaller to the larger.
 
-    The reference is a value of the column, by default the group with the most rows.
+    Of calibration and equalised odds only a gap. The reference is a value of the column, or "a & b" of a cross, by
+    default the group with the most rows.
     """
 
     gap: float | None = None
@@ -59,7 +62,8 @@ class DataRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the gate demands. `alpha` is one-sided; `power` is that of the sample sizes it prints.
 
-    `fairness` bounds rates of groups, by column and rate.
+    `fairness` bounds rates of groups, by column and rate; a column may be a cross, such as "race & sex", and a rate
+    "equalised_odds" or "calibration_in_the_large".
 
     `spend_alpha` lowers alpha with each use k of the same rows to alpha/(k(k + 1)), which sums to alpha however often
     they are used. `on_inconclusive`: a segment that is not decided is listed (warn), holds the candidate back (block),
@@ -182,13 +186,15 @@ def _check_guard(name: str, guard: Guard, where: str) -> None:
 
 
 def _check_bound(rate: str, bound: Bound, where: str) -> None:
-    rates = [name for name, metric in METRICS["binary"].items() if metric.kind in ("rate", "ratio") and name != "f1"]
+    rates = [*GROUP_RATES, EQUALISED_ODDS]
     if rate not in rates:
         close = nearest(rate, rates)
         hint = f"did you mean {close!r}?" if close else None
         raise InvalidInput(f"there is no rate {rate!r}", where=where, expected=", ".join(rates), hint=hint)
     if (bound.gap is None) == (bound.ratio is None):
         raise InvalidInput(f"{rate} is bounded in no way or in two", where=where, expected="either gap or ratio")
+    if bound.gap is None and rate in (EQUALISED_ODDS, "calibration_in_the_large"):
+        raise InvalidInput(f"{rate} has no ratio", where=where, expected="gap")
     value = bound.gap if bound.gap is not None else bound.ratio
     if value is None or not 0 < value < 1:
         raise InvalidInput(f"the bound of {rate} is {value}", where=where, expected="more than 0, less than 1")

@@ -12,13 +12,22 @@ from assay.stats.delong import AucDifference, DeLong, auc_interval, compare_aucs
 from assay.stats.equivalence import rate_equivalence_power
 from assay.stats.estimate import Estimate, Estimates, estimate, estimate_all
 from assay.stats.false_discovery import benjamini_hochberg, benjamini_yekutieli
-from assay.stats.groups import GroupGap, group_gaps
+from assay.stats.groups import (
+    GROUP_RATES,
+    GroupGap,
+    OddsGap,
+    columns_of,
+    equalised_odds,
+    group_gaps,
+    judged_together,
+)
 from assay.stats.intervals import Interval, newcombe_independent, wilson
 from assay.stats.metric import Metric
 from assay.stats.metrics import METRICS, metric_named
 from assay.stats.mix import Mix, kitagawa
 from assay.stats.multiplicity import holm
 from assay.stats.newcombe import newcombe_paired
+from assay.stats.operating_points import POINT_RATES, OperatingPoints, operating_points
 from assay.stats.paired import mcnemar_p, tango_interval, tango_p_not_worse, tango_p_worse, tango_z
 from assay.stats.power import minimum_difference, rows_needed
 from assay.stats.profile import Profile
@@ -45,8 +54,10 @@ from assay.stats.unpaired import (
 )
 
 __all__ = [
+    "GROUP_RATES",
     "METRICS",
     "OVERALL",
+    "POINT_RATES",
     "AucDifference",
     "BettingTest",
     "Comparison",
@@ -62,6 +73,8 @@ __all__ = [
     "Metric",
     "Mix",
     "ModelSums",
+    "OddsGap",
+    "OperatingPoints",
     "Profile",
     "Segment",
     "Sums",
@@ -74,16 +87,19 @@ __all__ = [
     "bucket_of",
     "clustered_ratio",
     "code_columns",
+    "columns_of",
     "compare",
     "compare_all",
     "compare_aucs",
     "delong",
     "delong_from_histogram",
+    "equalised_odds",
     "estimate",
     "estimate_all",
     "find_slices",
     "group_gaps",
     "holm",
+    "judged_together",
     "kitagawa",
     "koopman_interval",
     "koopman_z",
@@ -100,6 +116,7 @@ __all__ = [
     "newcombe_paired",
     "normal_mixture_bound",
     "normal_mixture_log",
+    "operating_points",
     "paired_t",
     "rate_equivalence_power",
     "ratio_p_above",
