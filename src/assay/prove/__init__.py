@@ -2,6 +2,7 @@
 
 from assay.prove.evaluation import Evaluation, evaluate, load_evaluation
 from assay.prove.gate import GateResult, gate
+from assay.prove.group_table import FairnessRow, FairnessTable, fairness
 from assay.prove.judgement import Judgement, judge_evaluation
 from assay.prove.measurement import Measurement, evaluate_version
 from assay.prove.policy import Policy, load_policy, parse_policy
@@ -11,6 +12,8 @@ from assay.prove.thresholds import ThresholdRow, ThresholdTable, thresholds
 
 __all__ = [
     "Evaluation",
+    "FairnessRow",
+    "FairnessTable",
     "GateResult",
     "Judgement",
     "Measurement",
@@ -21,6 +24,7 @@ __all__ = [
     "ThresholdTable",
     "evaluate",
     "evaluate_version",
+    "fairness",
     "gate",
     "judge_evaluation",
     "load_evaluation",

@@ -4,14 +4,14 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.prove.plots import Heatmap, forest, heatmap
+from assay.prove.plots import Forest, Heatmap, forest, heatmap
 from assay.stats import metric_named
 
 if TYPE_CHECKING:
     from assay.prove.evaluation import Evaluation
     from assay.prove.gate import GateResult
 
-__all__ = ["Plot", "evaluation_page", "evaluation_plot"]
+__all__ = ["Plot", "evaluation_page", "evaluation_plot", "forests_plot", "fragment"]
 
 
 class Plot:
@@ -46,8 +46,6 @@ def _title(evaluation: "Evaluation") -> str:
 
 
 def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: bool) -> str:
-    from jinja2 import Environment, PackageLoader
-
     rows = evaluation.table().rows
     datasets = [evaluation.dataset_name, *evaluation.others]
     titles = {one.name: one.title for one in (*map(metric_named, evaluation.metrics), *evaluation.own)}
@@ -55,20 +53,33 @@ def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: boo
     for first, second in combinations(evaluation.segments, 2):
         found = (heatmap(rows, m, title, evaluation.dataset_name, first, second) for m, title in titles.items())
         heatmaps += [one for one in found if one is not None]
-    environment = Environment(loader=PackageLoader("assay.prove"), autoescape=True)
-    source = environment.loader.get_source(environment, "evaluation.css")[0] if environment.loader else ""
-    from markupsafe import Markup
-
-    return environment.get_template("evaluation.html").render(
-        css=Markup(source),  # noqa: S704 - a file of this package
+    return fragment(
+        "evaluation.html",
         title=_title(evaluation) if whole else None,
         about=_about(evaluation),
         result=result,
         many=len(datasets) > 1,
         forests=[forest(rows, metric, title, name) for name in datasets for metric, title in titles.items()],
         heatmaps=heatmaps,
+        groups=[check for check in result.checks if check.kind == "fairness"] if result else [],
         rows=rows if whole else [],
     )
+
+
+def forests_plot(forests: list[Forest]) -> Plot:
+    """Forests alone."""
+    return Plot(fragment("evaluation.html", forests=forests))
+
+
+def fragment(template: str, **values: object) -> str:
+    """A template of this room, with its style."""
+    from jinja2 import Environment, PackageLoader
+    from markupsafe import Markup
+
+    environment = Environment(loader=PackageLoader("assay.prove"), autoescape=True)
+    source = environment.loader.get_source(environment, "evaluation.css")[0] if environment.loader else ""
+    css = Markup(source)  # noqa: S704 - a file of this package
+    return environment.get_template(template).render(css=css, **values)
 
 
 def _about(evaluation: "Evaluation") -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.prove.page import Plot
+from assay.prove.page import Plot, fragment
 from assay.prove.text_table import number_text, range_text
 from assay.stats import POINT_RATES, metric_named
 
@@ -39,20 +39,13 @@ class Chart:
 
 def threshold_plot(table: "ThresholdTable") -> Plot:
     """A chart for each rate, and a table of all numbers."""
-    from jinja2 import Environment, PackageLoader
-    from markupsafe import Markup
-
-    environment = Environment(loader=PackageLoader("assay.prove"), autoescape=True)
-    source = environment.loader.get_source(environment, "evaluation.css")[0] if environment.loader else ""
     groups = list(dict.fromkeys(row.group for row in table.rows))
     cells = [
         (f"{row.threshold:.4g}", row.own, row.group, metric_named(row.metric).title, *_numbers(row))
         for row in table.rows
     ]
-    html = environment.get_template(
-        "thresholds.html"
-    ).render(
-        css=Markup(source),  # noqa: S704 - a file of this package
+    html = fragment(
+        "thresholds.html",
         about=table.about,
         charts=[_chart(table.rows, metric, groups[:_SHOWN]) for metric in POINT_RATES],
         more=max(0, len(groups) - _SHOWN),
