@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         load_policy,
         parse_policy,
         promote,
+        repair,
         rollback,
         thresholds,
     )
@@ -52,6 +53,7 @@ _ROOMS = {
         "load_policy",
         "parse_policy",
         "promote",
+        "repair",
         "rollback",
         "thresholds",
     ],
@@ -94,6 +96,7 @@ __all__ = [
     "parse_policy",
     "promote",
     "record_labels",
+    "repair",
     "report",
     "rollback",
     "serve",

@@ -65,6 +65,11 @@ class LoadedModel:
         self.example = example
         self._estimator = estimator
 
+    @property
+    def estimator(self) -> Classifier:
+        """What was packaged."""
+        return self._estimator
+
     def predict(self, rows: NDArray[np.object_]) -> NDArray[np.float64]:
         """Probability of the positive class for each row; columns in the order of the signature, None for missing."""
         return self._estimator.predict_proba(rows)[:, 1]

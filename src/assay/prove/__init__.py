@@ -7,6 +7,8 @@ from assay.prove.judgement import Judgement, judge_evaluation
 from assay.prove.measurement import Measurement, evaluate_version
 from assay.prove.policy import Policy, load_policy, parse_policy
 from assay.prove.promotion import Promotion, promote, rollback
+from assay.prove.remedy import Remedy, repair_evaluation
+from assay.prove.repair import Repair, RepairOption, repair
 from assay.prove.segments import Segments
 from assay.prove.thresholds import ThresholdRow, ThresholdTable, thresholds
 
@@ -19,6 +21,9 @@ __all__ = [
     "Measurement",
     "Policy",
     "Promotion",
+    "Remedy",
+    "Repair",
+    "RepairOption",
     "Segments",
     "ThresholdRow",
     "ThresholdTable",
@@ -31,6 +36,8 @@ __all__ = [
     "load_policy",
     "parse_policy",
     "promote",
+    "repair",
+    "repair_evaluation",
     "rollback",
     "thresholds",
 ]

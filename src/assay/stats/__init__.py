@@ -32,6 +32,7 @@ from assay.stats.paired import mcnemar_p, tango_interval, tango_p_not_worse, tan
 from assay.stats.power import minimum_difference, rows_needed
 from assay.stats.profile import Profile
 from assay.stats.rate_ratio import koopman_interval, koopman_z, mover_ratio, ratio_p_above, ratio_p_below
+from assay.stats.rate_thresholds import threshold_for
 from assay.stats.segment import OVERALL, Segment
 from assay.stats.segmentation import code_columns
 from assay.stats.sequential import (
@@ -128,6 +129,7 @@ __all__ = [
     "tango_p_worse",
     "tango_z",
     "text_hashes",
+    "threshold_for",
     "two_rates_p",
     "wilson",
 ]
