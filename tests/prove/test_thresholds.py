@@ -1,5 +1,8 @@
 """The threshold explorer: a table of rates by threshold and group, for eyes and for programs."""
 
+import itertools
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -57,3 +60,22 @@ def test_a_column_that_was_not_evaluated_is_told() -> None:
         thresholds(evaluated(200), "race")
     with pytest.raises(InvalidInput, match="no model 'baseline'"):
         thresholds(evaluated(200), "sex", model="baseline")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "theme"), list(itertools.product((400, 1280), ("light", "dark"))))
+def test_axe_finds_nothing_in_the_picture_and_it_fits(width: int, theme: str, tmp_path: Path) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import sync_playwright
+
+    thresholds(evaluated(), "sex", points=9).plot().save(tmp_path / "plot.html")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        page = browser.new_context(
+            viewport={"width": width, "height": 800}, color_scheme="dark" if theme == "dark" else "light"
+        ).new_page()
+        page.goto((tmp_path / "plot.html").as_uri())
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        browser.close()

@@ -102,10 +102,13 @@ def test_at_the_bound_both_verdicts_err_no_oftener_than_alpha(bound: dict[str, A
         assert verdicts.count(verdict) / runs <= 0.06 + 3 * math.sqrt(0.05 * 0.95 / runs)
 
 
-def test_units_make_the_evidence_weaker() -> None:
+def test_units_make_the_evidence_weaker_and_more_rows_necessary() -> None:
     clustered, rows = (only(drawn(3, (0.5, 0.5), per_unit=5), gap=0.1, clustered=one) for one in (True, False))
     assert clustered.method == "jackknife"
     assert clustered.high - clustered.low > 1.5 * (rows.high - rows.low)
+    assert (clustered.rows_needed or 0) > 1.5**2 * (rows.rows_needed or 0)
+    ratios = [only(drawn(3, (0.5, 0.5), per_unit=5), ratio=0.8, clustered=one) for one in (True, False)]
+    assert (ratios[0].rows_needed or 0) > 1.5**2 * (ratios[1].rows_needed or 0)
 
 
 def test_the_largest_group_is_the_reference_unless_another_is_named() -> None:

@@ -14,12 +14,14 @@ from assay.stats import (
     Estimates,
     GroupGap,
     Profile,
+    Sample,
     Segment,
     columns_of,
     estimate_all,
     group_gaps,
     judged_together,
     metric_named,
+    samples_of,
 )
 
 if TYPE_CHECKING:
@@ -79,7 +81,8 @@ class FairnessTable:
         """For each rate the groups with their intervals, the reference first."""
         from assay.prove.page import forests_plot
 
-        return forests_plot([_forest(self.rows, metric) for metric in dict.fromkeys(row.metric for row in self.rows)])
+        metrics = dict.fromkeys(row.metric for row in self.rows)
+        return forests_plot([_forest(self.rows, metric) for metric in metrics], "Groups against each other")
 
     def __str__(self) -> str:
         return aligned(_HEADINGS, [_texts(row) for row in self.rows], _LEFT)
@@ -147,7 +150,19 @@ def fairness_rows(
     compared_groups = {segment for segment, _ in gaps}
     places.sort(key=lambda place: profile.segments[place] in compared_groups)  # stable: the reference comes first
     estimates = {metric: estimate_all(profile, model, metric, clustered=clustered) for metric in _RATES}
-    return [_row(estimates[metric], metric, place, gaps, ratios, judged) for metric in _RATES for place in places]
+    rows = [_row(estimates[metric], metric, place, gaps, ratios, judged) for metric in _RATES for place in places]
+    if clustered:
+        return rows
+    # The interval of an evaluation holds if the scores are right, and here that is the question: so their own spread.
+    every = samples_of(profile, model, metric_named(_CALIBRATION, profile.task))
+    samples = iter([every[place] for place in places])
+    return [_with_own_spread(row, next(samples)) if row.metric == _CALIBRATION else row for row in rows]
+
+
+def _with_own_spread(row: FairnessRow, sample: Sample) -> FairnessRow:
+    ends = sample.mean_interval()
+    low, high = (None, None) if row.low is None else (_finite(ends.low), _finite(ends.high))
+    return msgspec.structs.replace(row, low=low, high=high, method=row.method if low is None else "t")
 
 
 def _row(

@@ -17,15 +17,19 @@ __all__ = ["Plot", "evaluation_page", "evaluation_plot", "forests_plot", "fragme
 class Plot:
     """Pictures of an evaluation: a notebook shows them, `save` writes them as an HTML file."""
 
-    def __init__(self, html: str) -> None:
+    def __init__(self, html: str, title: str = "Evaluation") -> None:
         self.html = html
+        self.title = title
 
     def _repr_html_(self) -> str:
         return self.html
 
     def save(self, path: str | Path) -> None:
         """Write the pictures as a page of their own."""
-        Path(path).write_text(_page(self.html, "Evaluation"), encoding="utf-8")
+        from markupsafe import escape
+
+        heading = f'<div class="assay"><h1>{escape(self.title)}</h1></div>'
+        Path(path).write_text(_page(heading + self.html, self.title), encoding="utf-8")
 
 
 def evaluation_plot(evaluation: "Evaluation") -> Plot:
@@ -66,9 +70,9 @@ def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: boo
     )
 
 
-def forests_plot(forests: list[Forest]) -> Plot:
+def forests_plot(forests: list[Forest], title: str) -> Plot:
     """Forests alone."""
-    return Plot(fragment("evaluation.html", forests=forests))
+    return Plot(fragment("evaluation.html", forests=forests), title)
 
 
 def fragment(template: str, **values: object) -> str:

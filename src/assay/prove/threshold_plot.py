@@ -33,6 +33,8 @@ class Chart:
 
     title: str
     said: str
+    low: str
+    high: str
     lines: list[Line]
     own: float | None
 
@@ -54,7 +56,7 @@ def threshold_plot(table: "ThresholdTable") -> Plot:
         height=_HEIGHT,
         margin=_MARGIN,
     )
-    return Plot(html)
+    return Plot(html, "Other thresholds")
 
 
 def _chart(rows: "list[ThresholdRow]", metric: str, groups: list[str]) -> Chart:
@@ -77,8 +79,8 @@ def _chart(rows: "list[ThresholdRow]", metric: str, groups: list[str]) -> Chart:
         lines.append(Line(group, points, number, _DASHES[(number + number // 4) % len(_DASHES)]))
         said.append(f"{group} from {known[0][1]:.2f} to {known[-1][1]:.2f}")
     own = next((across(row.threshold) for row in mine if row.own), None)
-    title = metric_named(metric).title
-    return Chart(title, f"Thresholds {low:.3g} to {high:.3g}: " + "; ".join(said), lines, own)
+    title, ends = metric_named(metric).title, (f"{low:.3g}", f"{high:.3g}")
+    return Chart(title, f"Thresholds {ends[0]} to {ends[1]}: " + "; ".join(said), *ends, lines, own)
 
 
 def _numbers(row: "ThresholdRow") -> tuple[str, str, str, str]:

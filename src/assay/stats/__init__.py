@@ -12,6 +12,7 @@ from assay.stats.delong import AucDifference, DeLong, auc_interval, compare_aucs
 from assay.stats.equivalence import rate_equivalence_power
 from assay.stats.estimate import Estimate, Estimates, estimate, estimate_all
 from assay.stats.false_discovery import benjamini_hochberg, benjamini_yekutieli
+from assay.stats.group_evidence import Sample, samples_of
 from assay.stats.groups import (
     GROUP_RATES,
     GroupGap,
@@ -77,6 +78,7 @@ __all__ = [
     "OddsGap",
     "OperatingPoints",
     "Profile",
+    "Sample",
     "Segment",
     "Sums",
     "auc_interval",
@@ -124,6 +126,7 @@ __all__ = [
     "ratio_p_below",
     "row_identities",
     "rows_needed",
+    "samples_of",
     "tango_interval",
     "tango_p_not_worse",
     "tango_p_worse",

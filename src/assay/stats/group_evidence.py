@@ -49,11 +49,19 @@ class Sample:
         """The rate or mean; NaN without rows."""
         return self.total / self.n if self.n else math.nan
 
+    def mean_interval(self, confidence: float = 0.95) -> Interval:
+        """Student's t interval of the mean of independent rows; NaN on fewer than 2."""
+        if self.n < 2:
+            return Interval(math.nan, math.nan)
+        half = normal.t_quantile((1.0 + confidence) / 2.0, self.n - 1.0) * math.sqrt(self.variance / self.n)
+        return Interval(self.value - half, self.value + half)
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """The interval of the difference or ratio at confidence 1 − 2 alpha, and the P-values of "within" (small: proven
     `p_beyond`) and of "beyond" (small: shown to be `p_within`). `method` is "score", "t", "jackknife" or "too small".
+    `inflation` is by how much the variance exceeds that of independent rows.
     """
 
     low: float
@@ -61,6 +69,7 @@ class Evidence:
     p_beyond: float
     p_within: float
     method: str
+    inflation: float = 1.0
 
 
 TOO_SMALL = Evidence(math.nan, math.nan, 1.0, 1.0, "too small")
@@ -103,11 +112,17 @@ def evidence_of(
     score = (_welch if measure.name == CALIBRATION else _score)(question, group, reference, alpha)
     if not clustered:
         return score
-    return _weaker(score, _jackknife(profile, model, measure, places, question, alpha))
+    jackknife = _jackknife(profile, model, measure, places, question, alpha)
+    return _weaker(score, jackknife, _inflation(question, score, jackknife))
 
 
-def rows_that_decide(question: Bounded, group: Sample, reference: Sample, alpha: float, power: float) -> int | None:
-    """Rows of the group that decide, if both are as seen and the reference grows along; None where none would."""
+def rows_that_decide(
+    question: Bounded, group: Sample, reference: Sample, inflation: float, alpha: float, power: float
+) -> int | None:
+    """Rows of the group that decide, if both are as seen and the reference grows along; None where none would.
+
+    `inflation` is that of the evidence: rows that hang together say less than as many independent ones.
+    """
     if not (group.n and reference.n):
         return None
     grown = reference.variance * group.n / reference.n  # of the reference, as if it had as many rows as the group
@@ -117,7 +132,7 @@ def rows_that_decide(question: Bounded, group: Sample, reference: Sample, alpha:
     else:
         (smaller, small), (larger, large) = sorted([(first, group.variance), (second, grown)], key=lambda one: one[0])
         variance, away = small + question.bound**2 * large, abs(smaller - question.bound * larger)
-    return rows_needed(variance, away, alpha=alpha, power=power) if away > 0 else None
+    return rows_needed(variance * inflation, away, alpha=alpha, power=power) if away > 0 else None
 
 
 def _score(question: Bounded, group: Sample, reference: Sample, alpha: float) -> Evidence:
@@ -188,7 +203,7 @@ def _jackknife(
     return _of_error(question, whole, error, count - 1, alpha, "jackknife") if error > 0 else TOO_SMALL
 
 
-def _weaker(independent: Evidence, jackknife: Evidence) -> Evidence:
+def _weaker(independent: Evidence, jackknife: Evidence, inflation: float) -> Evidence:
     if "too small" in (independent.method, jackknife.method):
         return TOO_SMALL
     return Evidence(
@@ -197,4 +212,19 @@ def _weaker(independent: Evidence, jackknife: Evidence) -> Evidence:
         max(independent.p_beyond, jackknife.p_beyond),
         max(independent.p_within, jackknife.p_within),
         "jackknife",
+        inflation,
     )
+
+
+def _inflation(question: Bounded, independent: Evidence, jackknife: Evidence) -> float:
+    """How much larger the jackknife's variance is, by the squares of widths; 1 at least, and if unknown."""
+    widths = []
+    for one in (independent, jackknife):
+        low, high = (one.low, one.high) if question.measure == "gap" else (_log(one.low), _log(one.high))
+        widths.append(high - low)
+    ratio = (widths[1] / widths[0]) ** 2 if widths[0] > 0 and math.isfinite(widths[0]) else math.nan
+    return ratio if math.isfinite(ratio) and ratio > 1.0 else 1.0
+
+
+def _log(value: float) -> float:
+    return math.log(value) if value > 0 else -math.inf

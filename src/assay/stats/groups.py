@@ -149,7 +149,7 @@ def group_gaps(
     for a in (place for place in places if place != b):
         pair = samples[a], samples[b]
         evidence = evidence_of(profile, model, measure, (a, b), pair, question, alpha, clustered=clustered)
-        needed = rows_that_decide(question, *pair, alpha, power)
+        needed = rows_that_decide(question, *pair, evidence.inflation, alpha, power)
         found.append(_gap(profile.segments[a], profile.segments[b], metric, question, pair, evidence, needed))
     return judged_together(found, alpha)
 
