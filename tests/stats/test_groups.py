@@ -263,3 +263,26 @@ def test_what_cannot_be_asked_is_told(change: dict[str, Any], message: str) -> N
     options: dict[str, Any] = {"metric": "fpr", "column": "group", "gap": 0.1, **change}
     with pytest.raises(InvalidInput, match=message):
         group_gaps(of_counts(COMPAS), "m", options.pop("metric"), options.pop("column"), **options)
+
+
+@pytest.mark.slow
+def test_calibration_and_odds_err_no_oftener_than_alpha_at_the_bound() -> None:
+    """Calibration off by exactly the gap; a false positive rate off by exactly the gap, beside an equal recall."""
+    runs, calibration, odds = 400, [], []
+    for seed in range(runs):
+        generator = np.random.default_rng(seed)
+        n = 1200
+        names = np.repeat(["a", "b"], [700, 500]).astype(object)
+        second = names == "b"
+        score = generator.beta(2, 4, n) * 0.8
+        label = (generator.random(n) < score).astype(float)
+        profile = Profile.build(label, {"m": score + 0.05 * second}, {"group": names}, None, {"m": 0.5})
+        calibration.append(only(profile, "calibration_in_the_large", gap=0.05).verdict)
+        label = np.tile([0.0, 1.0], n // 2)
+        says = generator.random(n) < np.where(label == 1, 0.7, 0.2 + 0.1 * second)
+        (found,) = equalised_odds(of_rows(label, says, names), "m", "group", gap=0.1)
+        odds.append(found.verdict)
+    most = 0.06 + 3 * math.sqrt(0.05 * 0.95 / runs)
+    for verdicts in (calibration, odds):
+        for verdict in ("pass", "fail"):
+            assert verdicts.count(verdict) / runs <= most, (verdict, verdicts.count(verdict) / runs)
