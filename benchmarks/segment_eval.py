@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from assay.prove.evaluation import evaluate
 from assay.prove.gate import judge
 from assay.prove.policy import Guard, Policy
-from assay.stats import Profile, compare_all, estimate_all
+from assay.stats import Columns, Profile, compare_all, estimate_all
 
 CARDINALITIES = {"seg2": 2, "seg5": 5, "seg10": 10, "seg50": 50}
 METRICS = ("accuracy", "precision", "recall", "fpr", "auc", "log_loss", "brier")
@@ -115,15 +115,11 @@ def compare_two(table: pa.Table) -> Profile:
 def streamed(path: Path) -> None:
     """Evaluate a Parquet file in batches and print the peak memory of this process and the seconds it took."""
 
-    def batches() -> Iterator[dict[str, object]]:
+    def batches() -> Iterator[Columns]:
         for batch in pq.ParquetFile(path).iter_batches(BATCH):
             columns = {name: batch.column(name) for name in CARDINALITIES}
-            yield {
-                "labels": batch.column("label").to_numpy(),
-                "scores": {"candidate": batch.column("candidate").to_numpy()},
-                "segments": columns,
-                "units": None,
-            }
+            scores = {"candidate": batch.column("candidate").to_numpy()}
+            yield Columns(batch.column("label").to_numpy(), scores, columns, None)
 
     begun = time.perf_counter()
     profile = Profile.stream(batches, {"candidate": 0.5}, influence=False)

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 
 from assay.record import open_store
 from assay.record.sqlstore import SqlStore, make_engine
 
 pytest.register_assert_rewrite("assay.record.contract")
+settings.register_profile("assay", deadline=None)  # a busy machine is no failure
+settings.load_profile("assay")
 
 
 @pytest.fixture(autouse=True)

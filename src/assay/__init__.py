@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from assay.prove import (
         Policy,
         Segments,
+        contribution,
         evaluate,
         fairness,
         gate,
@@ -47,6 +48,7 @@ _ROOMS = {
     "prove": [
         "Policy",
         "Segments",
+        "contribution",
         "evaluate",
         "fairness",
         "gate",
@@ -79,6 +81,7 @@ __all__ = [
     "Profile",
     "Segments",
     "check_table",
+    "contribution",
     "dataset",
     "entries",
     "evaluate",

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as reference
 
-from assay.stats import METRICS, OVERALL, Profile, compare, compare_all, estimate_all
+from assay.stats import OVERALL, Columns, Profile, Task, compare, compare_all, estimate_all, metrics_of
 
-BINARY = METRICS["binary"]
+BINARY = metrics_of(Task("binary"))
 THRESHOLDS = {"new": 0.5, "old": 0.4}
 GATED = [name for name, metric in BINARY.items() if metric.larger_is_better is not None and metric.gated]
 
@@ -86,7 +86,7 @@ def test_neither_order_nor_shards_change_a_bit(seed: int, random: Any, n: int) -
     whole, shuffled = built(rows), taken(rows, np.array(order))
     cuts = [0, *sorted(random.randint(0, n) for _ in range(3)), n]
     shards = [taken(shuffled, np.arange(low, high)) for low, high in pairwise(cuts)]
-    streamed = Profile.stream(lambda: shards, THRESHOLDS)
+    streamed = Profile.stream(lambda: [Columns(**shard) for shard in shards], THRESHOLDS)
     assert streamed.to_bytes() == whole.to_bytes() == built(shuffled).to_bytes()
     added = sum((built(shard) for shard in shards[1:]), built(shards[0]))
     assert added.to_bytes() == whole.without_influence().to_bytes()

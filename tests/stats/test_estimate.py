@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from assay.errors import InvalidInput
-from assay.stats import METRICS, OVERALL, Profile, Segment, estimate, wilson
+from assay.stats import OVERALL, Profile, Segment, Task, estimate, metrics_of, wilson
 
-BINARY = METRICS["binary"]
+BINARY = metrics_of(Task("binary"))
 
 
 def drawn(seed: int, n: int = 300, per_unit: int = 1, units: int | None = None) -> Profile:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import InvalidInput
-from assay.stats import METRICS, OVERALL, Profile, Segment, bucket_of
+from assay.stats import OVERALL, Columns, Profile, Segment, bucket_of, metrics_of
 
 ROW = st.tuples(
     st.sampled_from([0.0, 1.0, float("nan")]),
@@ -59,7 +59,7 @@ def test_streamed_batches_are_the_whole_with_its_influence(
     rows: list[tuple[Any, ...]], first: int, second: int
 ) -> None:
     first, second = sorted((first, second))
-    parts = [arguments(part) for part in (rows[:first], rows[first:second], rows[second:])]
+    parts = [Columns(**arguments(part)) for part in (rows[:first], rows[first:second], rows[second:])]
     streamed = Profile.stream(lambda: parts, {"x": 0.5, "y": 0.4}, 7, 3)
     assert streamed.to_bytes() == profile_of(rows).to_bytes()
 
@@ -71,7 +71,7 @@ def test_bytes_lead_back_to_the_same_profile(rows: list[tuple[Any, ...]]) -> Non
         assert read == profile
         assert read.to_bytes() == profile.to_bytes()
         assert read.segments == profile.segments
-        for metric in METRICS["binary"].values():
+        for metric in metrics_of(profile.task).values():
             np.testing.assert_array_equal(metric.value(profile.totals(), "x"), metric.value(read.totals(), "x"))
 
 
@@ -115,7 +115,7 @@ def test_counts_are_those_of_a_small_table_worked_by_hand() -> None:
     assert (profile.n_rows, profile.n_labelled) == (5, 4)
     assert (sums.count("rows")[0], sums.count("unlabelled")[0], sums.labelled[0]) == (5, 1, 4)
     assert [sums.count(name, model)[0] for model in "ab" for name in ("tp", "fp")] == [2, 0, 1, 1]
-    assert (sums.count("positive")[0], sums.count("tp2", "a", "b")[0], sums.count("fp2", "b", "a")[0]) == (2, 1, 0)
+    assert (sums.count("positive")[0], sums.count("tp", "a", "b")[0], sums.count("fp", "b", "a")[0]) == (2, 1, 0)
     losses = {"a": -np.log([0.8, 0.6, 0.8, 0.7]), "b": -np.log([0.9, 0.2, 0.3, 0.9])}
     errors = {"a": np.array([0.04, 0.16, 0.04, 0.09]), "b": np.array([0.01, 0.64, 0.49, 0.01])}
     assert sums.sum("score", "a")[0] == pytest.approx(1.9, abs=1e-6)
@@ -134,8 +134,8 @@ def test_pairs_of_three_models_keep_apart() -> None:
     sums = Profile.build(label, scores, {}, None, dict.fromkeys("abc", 0.5)).totals()
     for first, second in itertools.permutations("abc", 2):
         both = (scores[first] >= 0.5) & (scores[second] >= 0.5)
-        assert sums.count("tp2", first, second)[0] == (both & (label == 1)).sum()
-        assert sums.count("fp2", first, second)[0] == (both & (label == 0)).sum()
+        assert sums.count("tp", first, second)[0] == (both & (label == 1)).sum()
+        assert sums.count("fp", first, second)[0] == (both & (label == 0)).sum()
 
 
 def test_segments_are_listed_overall_first_then_by_size() -> None:

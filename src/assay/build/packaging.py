@@ -24,7 +24,17 @@ from assay.record.registry import ModelVersion, model_folder, register
 from assay.record.runs import Run
 from assay.record.store import Store
 
-__all__ = ["Classifier", "Column", "LoadedModel", "load_model", "matrix", "package_model", "save_model", "signature_of"]
+__all__ = [
+    "Classifier",
+    "Column",
+    "LoadedModel",
+    "Regressor",
+    "load_model",
+    "matrix",
+    "package_model",
+    "save_model",
+    "signature_of",
+]
 
 _MODEL_FILE = "model.pkl"
 _EXAMPLE_FILE = "input_example.json"
@@ -36,6 +46,14 @@ class Classifier(Protocol):
 
     def predict_proba(self, X: NDArray[np.object_]) -> NDArray[np.float64]:
         """Array (rows, 2)."""
+        ...
+
+
+class Regressor(Protocol):
+    """What a packaged estimator of numbers offers."""
+
+    def predict(self, X: NDArray[np.object_]) -> NDArray[np.float64]:
+        """Array (rows,)."""
         ...
 
 
@@ -56,7 +74,7 @@ class LoadedModel:
     def __init__(
         self,
         version: ModelVersion,
-        estimator: Classifier,
+        estimator: Classifier | Regressor,
         columns: Sequence[Column],
         example: Sequence[Sequence[object]],
     ) -> None:
@@ -66,16 +84,38 @@ class LoadedModel:
         self._estimator = estimator
 
     @property
-    def estimator(self) -> Classifier:
+    def estimator(self) -> Classifier | Regressor:
         """What was packaged."""
         return self._estimator
 
+    @property
+    def classes(self) -> tuple[object, ...]:
+        """The classes a classifier knows, in the order of its probabilities; none for other models."""
+        return tuple(getattr(self._estimator, "classes_", ()))
+
     def predict(self, rows: NDArray[np.object_]) -> NDArray[np.float64]:
-        """Probability of the positive class for each row; columns in the order of the signature, None for missing."""
-        return self._estimator.predict_proba(rows)[:, 1]
+        """Probability of the positive class for each row; columns in the order of the signature, None for missing.
+
+        A regressor gives its prediction.
+        """
+        answers = self.answers(rows)
+        return answers[:, 1] if answers.ndim == 2 else answers
+
+    def answers(self, rows: NDArray[np.object_]) -> NDArray[np.float64]:
+        """[rows, classes] probabilities of a classifier, [rows] predictions of a regressor."""
+        if hasattr(self._estimator, "predict_proba"):
+            return self._estimator.predict_proba(rows)
+        return self._estimator.predict(rows)
 
     def predict_table(self, table: pa.Table) -> NDArray[np.float64]:
-        """The same for a table that has the model's columns by name; InvalidInput for a missing or wrong column."""
+        """`predict` for a table that has the model's columns by name; InvalidInput for a missing or wrong column."""
+        return self.predict(self._rows(table))
+
+    def answer_table(self, table: pa.Table) -> NDArray[np.float64]:
+        """`answers` for such a table."""
+        return self.answers(self._rows(table))
+
+    def _rows(self, table: pa.Table) -> NDArray[np.object_]:
         for column in self.columns:
             kind = _column(table, column.name).type
             if _is_text(kind) == column.is_number and not pa.types.is_null(kind):
@@ -84,7 +124,7 @@ class LoadedModel:
                     where=f"{self.version.model}/{self.version.version}",
                     expected=column.type,
                 )
-        return self.predict(matrix(table, [column.name for column in self.columns]))
+        return matrix(table, [column.name for column in self.columns])
 
 
 def matrix(table: pa.Table, columns: Sequence[str]) -> NDArray[np.object_]:
@@ -159,7 +199,7 @@ def save_model(
             "python_function": {
                 "loader_module": "mlflow.sklearn",
                 "model_path": _MODEL_FILE,
-                "predict_fn": "predict_proba",
+                "predict_fn": "predict_proba" if hasattr(estimator, "predict_proba") else "predict",
                 "python_version": platform.python_version(),
                 "env": {"virtualenv": "python_env.yaml"},
             },
@@ -187,7 +227,7 @@ def save_model(
 def package_model(
     store: Store,
     model: str,
-    estimator: Classifier,
+    estimator: Classifier | Regressor,
     training_table: pa.Table,
     columns: Sequence[str],
     *,

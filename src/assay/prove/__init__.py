@@ -1,5 +1,6 @@
 """Floor 3: prove. Evaluation by segment, the gate with three verdicts, promotion and rollback."""
 
+from assay.prove.contribution import contribution
 from assay.prove.evaluation import Evaluation, evaluate, load_evaluation
 from assay.prove.gate import GateResult, gate
 from assay.prove.group_table import FairnessRow, FairnessTable, fairness
@@ -27,6 +28,7 @@ __all__ = [
     "Segments",
     "ThresholdRow",
     "ThresholdTable",
+    "contribution",
     "evaluate",
     "evaluate_version",
     "fairness",

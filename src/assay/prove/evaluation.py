@@ -3,21 +3,24 @@
 What is kept is a `Profile`: sums from which every number of the evaluation can be computed again, without the rows.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from assay.build.packaging import LoadedModel
 from assay.errors import InvalidInput
-from assay.prove.predictions import Model, check_column, describe, predictions
+from assay.prove.asked import Asked
+from assay.prove.contribution import Contribution
+from assay.prove.found import found_slices
+from assay.prove.predictions import Model, describe
 from assay.prove.rows import EvaluationTable, evaluation_rows
-from assay.prove.segments import Segments, found_slices, segments_of
+from assay.prove.segments import Segments, segments_of
 from assay.prove.sources import Files, Source, source_of
+from assay.prove.tasks import default_metrics, task_for
 from assay.record import tables
 from assay.record.canonical import canonical_json
 from assay.record.datasets import DatasetVersion, snapshot
@@ -25,17 +28,7 @@ from assay.record.identity import new_id
 from assay.record.registry import ModelVersion, version_by_id
 from assay.record.runs import current_run
 from assay.record.store import Store
-from assay.stats import (
-    METRICS,
-    FoundSlice,
-    Metric,
-    ModelSums,
-    Profile,
-    metric,
-    metric_named,
-    row_identities,
-    text_hashes,
-)
+from assay.stats import BINARY, FoundSlice, Metric, ModelSums, Profile, Task, metric, metric_named, metrics_of
 
 if TYPE_CHECKING:
     from assay.prove.gate import GateResult
@@ -45,8 +38,6 @@ __all__ = ["BASELINE", "CANDIDATE", "Evaluation", "evaluate", "load_evaluation",
 
 CANDIDATE = "candidate"
 BASELINE = "baseline"
-_SHOWN = ("accuracy", "auc", "log_loss", "brier", "recall", "precision", "fpr")
-_MOST_VALUES = 1000  # of a segment column: beyond it, segments are names and not parts of the population
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -119,13 +110,18 @@ def evaluate(
     model: Model,
     data: object,
     *,
-    label: str,
+    label: str | None = None,
+    task: str | Task = "binary",
     unit: str | Sequence[str] = (),
     segments: Segments | Sequence[str] = (),
-    metrics: Sequence[str | Metric | Callable[[ModelSums], Any]] = _SHOWN,
+    metrics: Sequence[str | Metric | Contribution | Callable[[ModelSums], Any]] | None = None,
     baseline: Model | None = None,
+    weight: str | None = None,
     name: str = "data",
     datasets: Mapping[str, object] | None = None,
+    query: str | Sequence[str] = (),
+    top: int | None = None,
+    level: float = 0.5,
     threshold: float = 0.5,
     seed: int = 0,
     store: Store | None = None,
@@ -133,40 +129,72 @@ def evaluate(
 ) -> Evaluation:
     """Score a model, and a baseline, on `data` and profile the answers by segment.
 
-    `model` and `baseline` are registered versions (`load_model`), scikit-learn classifiers fitted on named columns,
-    functions of an Arrow table, names of columns of scores in `data`, or arrays of scores in [0, 1]. `data` is anything
+    `model` and `baseline` are registered versions (`load_model`), scikit-learn estimators fitted on named columns,
+    functions of an Arrow table, names of columns of answers in `data`, or arrays of answers. `data` is anything
     that offers Arrow's C stream (pandas, Polars, DuckDB), the path of a Parquet file, or a pattern such as
     `rows/*.parquet` or a list of paths, whose rows are read in batches and may be more than memory holds.
 
-    `label` holds 0, 1 or null. `unit` names the columns that together say which rows belong together (they share
-    chance: flights of one day, orders of one customer); intervals then treat units, not rows, as independent.
-    `segments` are columns, or `Segments` that say how deep they are crossed and how many slices to search. `name` is
-    what `data` is called, and `datasets` are further tables by name, such as other periods: they are shown beside it.
-    `metrics` are names of Assay's metrics, or functions of a team's own (`assay.metric`), which are not recorded.
+    `task` says what is answered, and with it what `label` holds (null where it is not known yet):
+
+    * "binary": scores in [0, 1] of the label 1; the answer is yes from `threshold` on;
+    * "multiclass": classes or probabilities of them;
+    * "regression" and "quantile" (of that `level`): numbers;
+    * "ranking": scores that order the items of each `query`; the label is a gain of 0 or more, NDCG counts the first
+      `top` places;
+    * "scores": no label; models are columns of marks that texts were given, larger being better.
+
+    `unit` names the columns that together say which rows belong together (they share chance: flights of one day,
+    answers to one prompt); intervals then treat units, not rows, as independent. `weight` is a column of sample
+    weights. `segments` are columns, or `Segments` with bins, expressions, how deep they are crossed and how many slices to
+    search. `name` is what `data` is called, and `datasets` are further tables by name, such as other periods: they are
+    shown beside it. `metrics` are names of Assay's metrics, functions of sums of the team's own (`assay.metric`), which
+    are not recorded, and contributions of rows (`assay.contribution`).
 
     With a `store`, the evaluation is recorded; the models are registered versions then. `dataset` is the version that
     `data` was read from; without it `data` is kept as one.
 
-    Raises InvalidInput for a model beside itself, no rows, labels that are all the same, columns that are missing or
-    hold other values, and a segment column of more than 1,000 values.
+    Raises InvalidInput for a model beside itself, no rows, no labels or labels that are all the same, columns that are
+    missing or hold other values, and a segment column of more than 1,000 values.
     """
     source = source_of(data)
-    units = [unit] if isinstance(unit, str) else list(unit)
     name = dataset.name if dataset else name
-    wanted = segments_of(segments)
-    names, own = _metrics(metrics)
     models = {CANDIDATE: model} if baseline is None else {CANDIDATE: model, BASELINE: baseline}
     _check_models(models, recorded=store is not None)
     sources = {name: source, **{key: source_of(value) for key, value in (datasets or {}).items()}}
     if len(sources) == len(datasets or {}):
         raise InvalidInput(f"two datasets are called {name!r}", expected="a name of its own for each")
+    contributions = [one for one in metrics or () if isinstance(one, Contribution)]
+    asked = Asked(
+        models=models,
+        task=task if isinstance(task, Task) else BINARY,
+        label=label,
+        unit=_names(unit),
+        query=_names(query),
+        weight=weight,
+        segments=segments_of(segments),
+        contributions=contributions,
+        top=top,
+        threshold=threshold,
+        seed=seed,
+    )
+    if (task == "ranking") != bool(asked.query):
+        raise InvalidInput(
+            "query= is not given" if task == "ranking" else f"the task {task} has no query",
+            expected="the columns that say which items belong to one query" if task == "ranking" else "task='ranking'",
+        )
     for key, rows in sources.items():
         if not rows.num_rows:
             raise InvalidInput("there are no rows to evaluate on", where=key, expected="labelled rows")
-        for column in (label, *units, *wanted.by):
-            check_column(rows, column)
-    asked = _Asked(models, label, units, wanted, threshold, seed)
-    profiles = {key: asked.profile(rows, key) for key, rows in sources.items()}
+        asked.check(rows.schema)
+    first = next(source.batches()) if isinstance(source, Files) else source
+    segmented = asked.segments.with_bins_of(first)
+    segmented.columns(first, name)  # refused before the models take their time
+    said = asked.said(first, name)
+    full = task_for(task, list(sources.values()), label, said, contributions, weighted=weight is not None, level=level)
+    asked = replace(asked, task=full, segments=segmented)
+    names, own = _metrics(metrics, full)
+    known = None if isinstance(source, Files) else said
+    profiles = {key: asked.profile(rows, key, known if key == name else None) for key, rows in sources.items()}
     _check_labels(profiles[name], label, name)
     if store is not None and dataset is None:
         if isinstance(source, Files):
@@ -179,14 +207,14 @@ def evaluate(
         names={role: describe(one) for role, one in models.items()},
         dataset_hash=dataset.hash if dataset else _hash_of(source),
         dataset_name=name,
-        label=label,
-        unit=units,
-        segments=list(wanted.by),
+        label=label or "",
+        unit=[*asked.unit, *asked.query],
+        segments=asked.segments.names,
         metrics=names,
         rows=source.num_rows,
         profile=profiles.pop(name),
         others=profiles,
-        found=asked.found(source) if wanted.find else {},
+        found=found_slices(asked, source, known, CANDIDATE, BASELINE) if asked.segments.find else {},
         own=own,
     )
     if store is not None and dataset is not None:
@@ -230,10 +258,10 @@ def profile_table(
     seed: int = 0,
 ) -> Profile:
     """The profile of several models' scores on the rows of a table; no `unit` makes every row one."""
-    for name in (label, *unit, *segments):
-        check_column(data, name)
-    columns = _columns(data, label, unit, segments)
-    return Profile.build(**columns, scores=scores, thresholds=dict.fromkeys(scores, threshold), seed=seed, cross=cross)
+    asked = Asked(
+        models=scores, task=BINARY, label=label, unit=unit, segments=Segments(by=segments, cross=cross), seed=seed
+    )
+    return replace(asked, threshold=threshold).profile(data, "data")
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -241,79 +269,6 @@ class _Kept(msgspec.Struct, frozen=True):
 
     profiles: dict[str, bytes]
     found: dict[str, list[FoundSlice]]
-
-
-class _Asked(msgspec.Struct, frozen=True):
-    """What is asked of every dataset of an evaluation."""
-
-    models: Mapping[str, Model]
-    label: str
-    unit: list[str]
-    segments: Segments
-    threshold: float
-    seed: int
-
-    def profile(self, source: Source, name: str) -> Profile:
-        """The profile of all models on the rows, whole or in batches."""
-
-        def batches() -> Iterator[dict[str, Any]]:
-            for rows in source.batches() if isinstance(source, Files) else [source]:
-                columns = _columns(rows, self.label, self.unit, self.segments.by)
-                _check_values(columns["segments"], name)
-                scores = {role: predictions(model, rows, f"{role} on {name}") for role, model in self.models.items()}
-                yield {**columns, "scores": scores}
-
-        thresholds = dict.fromkeys(self.models, self.threshold)
-        if isinstance(source, Files):
-            return Profile.stream(batches, thresholds, seed=self.seed, cross=self.segments.cross)
-        (rows,) = batches()
-        return Profile.build(**rows, thresholds=thresholds, seed=self.seed, cross=self.segments.cross)
-
-    def found(self, source: Source) -> dict[str, list[FoundSlice]]:
-        """The slices found among the segment columns; InvalidInput for files, which would have to be in memory."""
-        if isinstance(source, Files):
-            raise InvalidInput(
-                "slices are searched for in memory, and these rows are read in batches",
-                hint="search a table with a part of the rows",
-            )
-        scores = {role: predictions(model, source, role) for role, model in self.models.items()}
-        columns = _columns(source, self.label, self.unit, self.segments.by)
-        return found_slices(columns, scores, CANDIDATE, BASELINE, self.segments.find, self.seed)
-
-
-def _columns(data: pa.Table, label: str, unit: Sequence[str], segments: Sequence[str]) -> dict[str, Any]:
-    """The arguments of `Profile.build` that are columns of the table."""
-    try:
-        labels = data.column(label).cast(pa.float64()).to_numpy()
-    except pa.ArrowException as error:
-        raise InvalidInput(
-            f"the label column {label!r} is of type {data.column(label).type}", expected="0, 1 or null"
-        ) from error
-    return {
-        "labels": labels,
-        "segments": {name: tables.category_column(data, name) for name in segments},
-        "units": _units(data, unit),
-    }
-
-
-def _units(data: pa.Table, columns: Sequence[str]) -> pa.ChunkedArray | NDArray[np.uint64]:
-    if not columns:
-        return row_identities([part for name in data.column_names for part in _numbers(data.column(name))])
-    texts = [tables.category_column(data, name).cast(pa.string()) for name in columns]
-    return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, "|")
-
-
-def _numbers(column: pa.ChunkedArray) -> list[NDArray[np.float64] | NDArray[np.uint64]]:
-    """A column as numbers that tell its values apart, for identifying rows; nothing for lists and structs."""
-    kind = column.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-        return [column.cast(pa.float64(), safe=False).to_numpy()]
-    if pa.types.is_temporal(kind):
-        whole = pa.int64() if kind.bit_width == 64 else pa.int32()
-        return [column.cast(whole).cast(pa.float64(), safe=False).to_numpy()]
-    if pa.types.is_nested(kind):
-        return []
-    return [text_hashes(pc.fill_null(column.cast(pa.string()), "missing"))]
 
 
 def _record(store: Store, evaluation: Evaluation, dataset: DatasetVersion, *, threshold: float, seed: int) -> None:
@@ -348,15 +303,23 @@ def _record(store: Store, evaluation: Evaluation, dataset: DatasetVersion, *, th
         run.uses(dataset.artifact_id, dataset.name)
 
 
-def _metrics(metrics: Sequence[str | Metric | Callable[[ModelSums], Any]]) -> tuple[list[str], list[Metric]]:
-    """The names of Assay's metrics, and the team's own."""
-    names = [metric_named(one).name for one in metrics if isinstance(one, str)]
-    own = [one if isinstance(one, Metric) else metric(one) for one in metrics if not isinstance(one, str)]
-    every = [*METRICS["binary"], *(one.name for one in own)]
+def _metrics(
+    metrics: Sequence[str | Metric | Contribution | Callable[[ModelSums], Any]] | None, task: Task
+) -> tuple[list[str], list[Metric]]:
+    """The names of the metrics that the profile has, and the team's own functions of its sums."""
+    asked = default_metrics(task) if metrics is None else metrics
+    names = [metric_named(one, task).name for one in asked if isinstance(one, str)]
+    names += [one.quantity.name for one in asked if isinstance(one, Contribution)]
+    own = [one if isinstance(one, Metric) else metric(one) for one in asked if not isinstance(one, str | Contribution)]
+    every = [*metrics_of(task), *(one.name for one in own)]
     for one in own:
         if every.count(one.name) > 1:
             raise InvalidInput(f"there are two metrics {one.name!r}", expected="a name of its own")
     return names, own
+
+
+def _names(given: str | Sequence[str]) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)
 
 
 def _check_models(models: Mapping[str, Model], *, recorded: bool) -> None:
@@ -373,27 +336,25 @@ def _check_models(models: Mapping[str, Model], *, recorded: bool) -> None:
         )
 
 
-def _check_values(segments: Mapping[str, pa.ChunkedArray], name: str) -> None:
-    """Before the models take their time."""
-    for column, values in segments.items():
-        count = len(values.chunk(0).dictionary) if values.num_chunks else 0
-        if count > _MOST_VALUES:
-            raise InvalidInput(
-                f"the segment column {column!r} has {count:,} values",
-                where=name,
-                expected=f"at most {_MOST_VALUES:,}",
-                hint="group its values into a column of fewer",
-            )
-
-
-def _check_labels(profile: Profile, label: str, name: str) -> None:
-    labelled = profile.n_labelled
-    positives = int(profile.totals().count("positive")[0]) if labelled else 0
-    if labelled and positives in (0, labelled):
+def _check_labels(profile: Profile, label: str | None, name: str) -> None:
+    if not profile.n_labelled:
         raise InvalidInput(
-            f"every label in {label!r} is {int(positives > 0)}",
+            f"no row has a label in {label!r}" if label else "no row has a score of every model",
             where=name,
-            expected="rows of both classes",
+            expected="rows whose outcome is known",
+        )
+    if profile.task.name not in ("binary", "multiclass") or profile.task.weighted:
+        return
+    totals = profile.totals()
+    classes = profile.task.classes or ("0", "1")
+    columns = [f"label:{one}" for one in profile.task.classes] or ["positive"]
+    counts = [int(totals.count(column)[0]) for column in columns]
+    counts = counts if profile.task.classes else [profile.n_labelled - counts[0], counts[0]]
+    if profile.n_labelled in counts:
+        raise InvalidInput(
+            f"every label in {label!r} is {classes[counts.index(profile.n_labelled)]}",
+            where=name,
+            expected="rows of both classes" if len(classes) == 2 else "rows of several classes",
             hint="is the right column named, and were the rows chosen by their outcome?",
         )
 

@@ -24,7 +24,7 @@ from assay.record.canonical import canonical_json
 from assay.record.identity import new_id
 from assay.record.ledger import decide
 from assay.record.store import Store
-from assay.stats import METRICS, Profile, Segment, columns_of, compare_all, holm, metric_named
+from assay.stats import Profile, Segment, columns_of, compare_all, holm, metric_named, metrics_of
 
 __all__ = ["Check", "GateResult", "Verdict", "gate", "judge"]
 
@@ -219,7 +219,7 @@ def _counts(segment: Segment, policy: Policy) -> bool:
 
 
 def _check_fit(profile: Profile, policy: Policy) -> None:
-    known = METRICS[profile.task]
+    known = metrics_of(profile.task)
     for name in policy.metrics:
         if name not in known:
             raise InvalidInput(

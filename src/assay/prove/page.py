@@ -52,7 +52,10 @@ def _title(evaluation: "Evaluation") -> str:
 def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: bool) -> str:
     rows = evaluation.table().rows
     datasets = [evaluation.dataset_name, *evaluation.others]
-    titles = {one.name: one.title for one in (*map(metric_named, evaluation.metrics), *evaluation.own)}
+    task = evaluation.profile.task
+    titles = {
+        one.name: one.title for one in (*(metric_named(name, task) for name in evaluation.metrics), *evaluation.own)
+    }
     heatmaps: list[Heatmap] = []
     for first, second in combinations(evaluation.segments, 2):
         found = (heatmap(rows, m, title, evaluation.dataset_name, first, second) for m, title in titles.items())

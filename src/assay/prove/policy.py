@@ -13,7 +13,7 @@ import msgspec
 
 from assay.errors import InvalidInput, nearest
 from assay.record.canonical import digest
-from assay.stats import GROUP_RATES, METRICS, Metric
+from assay.stats import GROUP_RATES, known_metrics, metric_of_any_task
 
 __all__ = ["EQUALISED_ODDS", "Bound", "Calibration", "DataRules", "Guard", "Policy", "load_policy", "parse_policy"]
 
@@ -157,12 +157,12 @@ def _check(policy: Policy, where: str) -> None:
 
 
 def _check_guard(name: str, guard: Guard, where: str) -> None:
-    known: dict[str, Metric] = {key: metric for task in METRICS.values() for key, metric in task.items()}
-    if name not in known:
-        close = nearest(name, list(known))
+    metric = metric_of_any_task(name)
+    if metric is None:
+        known = known_metrics()
+        close = nearest(name, known)
         hint = f"did you mean {close!r}?" if close else f"there are {', '.join(known)}"
         raise InvalidInput(f"there is no metric {name!r}", where=f"{where}: metrics", hint=hint)
-    metric = known[name]
     if not metric.gated:
         raise InvalidInput(
             f"{name} is shown but decides nothing: it is biased on few rows",

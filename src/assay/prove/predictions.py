@@ -1,7 +1,8 @@
 """What a model says about the rows of a table, whichever way the model is given."""
 
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -9,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from assay.build.packaging import LoadedModel
 from assay.errors import InvalidInput, nearest
-from assay.prove.sources import Files
+from assay.stats import Task
 
-__all__ = ["Estimator", "Model", "check_column", "describe", "predictions"]
+__all__ = ["Estimator", "Model", "Said", "check_column", "class_names", "describe", "fitted_to", "said_of"]
 
 
 @runtime_checkable
@@ -28,36 +29,78 @@ class Estimator(Protocol):
 Model = LoadedModel | Estimator | Callable[[pa.Table], ArrayLike] | str | ArrayLike
 
 
-def predictions(model: Model, data: pa.Table, role: str) -> NDArray[np.generic]:
-    """Scores [rows] (or [rows, classes]) of a model on the rows of `data`.
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """What a model says: `values` [rows] or [rows, classes], and the names of the classes where the model has them."""
+
+    values: NDArray[np.generic]
+    classes: tuple[str, ...] = ()
+
+
+def said_of(model: Model, data: pa.Table, role: str) -> Said:
+    """The answers of a model on the rows of `data`, as it gives them.
 
     A registered version, a scikit-learn estimator fitted on named columns, a function of an Arrow table, the name of a
-    column of scores, or the scores themselves. InvalidInput, naming the `role`, for anything else and for a result of
+    column of answers, or the answers themselves. InvalidInput, naming the `role`, for anything else and for a result of
     another length.
     """
+    classes: tuple[str, ...] = ()
     if isinstance(model, LoadedModel):
-        scores: object = model.predict_table(data)
+        answers: Any = model.answer_table(data)
+        classes = class_names(model.classes)
     elif isinstance(model, str):
-        check_column(data, model)
-        scores = data.column(model).to_numpy()
+        check_column(data.schema, model)
+        answers = data.column(model)
     elif isinstance(model, Estimator):
-        scores = _of_estimator(model, data)
+        answers, classes = _of_estimator(model, data), class_names(getattr(model, "classes_", ()))
     elif callable(model):
-        scores = model(data)
+        answers = model(data)
     else:
-        scores = model
-    if isinstance(scores, pa.Array | pa.ChunkedArray):
-        scores = scores.to_numpy(zero_copy_only=False) if isinstance(scores, pa.Array) else scores.to_numpy()
-    found = np.asarray(scores)
+        answers = model
+    if isinstance(answers, pa.Array | pa.ChunkedArray):
+        if pa.types.is_dictionary(answers.type):
+            answers = answers.cast(answers.type.value_type)
+        answers = answers.to_numpy(zero_copy_only=False) if isinstance(answers, pa.Array) else answers.to_numpy()
+    found = np.asarray(answers)
     if found.ndim not in (1, 2) or len(found) != data.num_rows:
         raise InvalidInput(
             f"the {role} gives {'a single value' if not found.ndim else f'values of shape {found.shape}'}"
             f" for {data.num_rows:,} rows",
             expected="one prediction for each row: an array, a column's name, a function of the table, or a model",
         )
-    if found.ndim == 2 and found.shape[1] == 2:
-        found = found[:, 1]
-    return found
+    return Said(found, classes)
+
+
+def fitted_to(said: Said, task: Task, role: str) -> NDArray[np.generic]:
+    """The answers in the form the task wants: one score, one number, or a probability of each of its classes."""
+    values = said.values
+    if task.name != "multiclass":
+        if values.ndim == 2 and task.name == "binary" and values.shape[1] == 2:
+            return values[:, 1]
+        if values.ndim == 2:
+            raise InvalidInput(
+                f"the {role} gives {values.shape[1]} numbers for each row",
+                expected=f"one for the task {task.name}",
+                hint="is it task='multiclass'?" if task.name == "binary" else None,
+            )
+        return values
+    if values.ndim == 1:
+        return values
+    if not task.probabilities:
+        names = np.asarray(said.classes or task.classes, dtype=object)
+        likeliest: NDArray[np.generic] = names[values.argmax(axis=1)]
+        return likeliest
+    if not said.classes or said.classes == task.classes:
+        return values
+    placed = np.zeros((len(values), len(task.classes)))
+    for column, name in enumerate(said.classes):
+        placed[:, task.classes.index(name)] = values[:, column]
+    return placed
+
+
+def class_names(classes: Sequence[object] | NDArray[np.generic]) -> tuple[str, ...]:
+    """Classes as text; whole numbers without a fraction."""
+    return tuple(str(int(one)) if isinstance(one, float) and one.is_integer() else str(one) for one in list(classes))
 
 
 def describe(model: Model) -> str:
@@ -71,14 +114,13 @@ def describe(model: Model) -> str:
     return getattr(model, "__name__", "predictions")
 
 
-def check_column(data: pa.Table | Files, name: str) -> None:
-    """InvalidInput, with the nearest name, where the table has no such column."""
-    names = data.schema.names
-    if name not in names:
-        close = nearest(name, names)
+def check_column(schema: pa.Schema, name: str) -> None:
+    """InvalidInput, with the nearest name, where there is no such column."""
+    if name not in schema.names:
+        close = nearest(name, schema.names)
         raise InvalidInput(
             f"there is no column {name!r}",
-            expected=", ".join(names),
+            expected=", ".join(schema.names),
             hint=f"did you mean {close!r}?" if close else None,
         )
 
@@ -86,7 +128,7 @@ def check_column(data: pa.Table | Files, name: str) -> None:
 def _of_estimator(model: Estimator, data: pa.Table) -> object:
     columns = [str(name) for name in model.feature_names_in_]
     for name in columns:
-        check_column(data, name)
+        check_column(data.schema, name)
     try:
         frame: object = data.select(columns).to_pandas()
     except ImportError:

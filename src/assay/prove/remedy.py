@@ -98,7 +98,7 @@ def _registered(store: Store, given: Evaluation, found: Repair, number: int) -> 
             found.held_out,
             label=given.label,
             unit=given.unit,
-            segments=Segments(by=given.segments, cross=given.profile.cross),
+            segments=Segments(by=option.evaluation.segments, cross=given.profile.cross),
             metrics=option.evaluation.metrics,
             baseline=load_model(store, given.baseline or given.candidate),
             threshold=option.evaluation.profile.thresholds[0],

@@ -36,6 +36,12 @@ def group_thresholds(task: RepairTask, problems: list[str]) -> list[RepairOption
     wanted = RATE_LABELS[task.rate]
     counted = ~np.isnan(labels) if wanted is None else labels == wanted
     names = _names(task.chosen, task.columns)
+    if task.reference_name not in names:
+        raise InvalidInput(
+            f"no row of the data is in the group {task.reference_name}",
+            expected="the rows of the evaluation, and groups that are values of a column",
+            hint="are they bins of numbers? make a column of the bins",
+        )
     target = scores[counted & (names == task.reference_name)]
     if len(target) < _FEWEST:
         problems.append(f"{task.reference_name} has {len(target)} rows to choose on.")
@@ -90,7 +96,7 @@ def reweighed_training(task: RepairTask, train: pa.Table, estimator: object) -> 
         )
     columns, label = task.model.columns, task.evaluation.label
     for name in (label, *columns, *task.columns):
-        check_column(train, name)
+        check_column(train.schema, name)
     if tables.content_hash(train) == task.data_hash:
         raise InvalidInput("the rows to train on are the rows to measure on", expected="other rows")
     train = train.filter(pc.is_valid(train.column(label)))

@@ -16,11 +16,21 @@ from assay.prove.evaluation import BASELINE, CANDIDATE, Evaluation, evaluate
 from assay.prove.gate import GateResult, gate
 from assay.prove.group_table import FairnessTable, fairness
 from assay.prove.policy import Policy
-from assay.prove.predictions import Estimator, Model, check_column, describe, predictions
+from assay.prove.predictions import Estimator, Model, check_column, describe, fitted_to, said_of
 from assay.prove.repair_report import Cost, RateChange
 from assay.prove.segments import Segments
 from assay.record import tables
-from assay.stats import GroupGap, bucket_of, columns_of, compare_all, group_gaps, row_identities, text_hashes
+from assay.stats import (
+    BINARY,
+    GroupGap,
+    bucket_of,
+    columns_of,
+    compare_all,
+    group_gaps,
+    metrics_of,
+    row_identities,
+    text_hashes,
+)
 
 __all__ = ["RATE_LABELS", "RepairOption", "RepairTask", "rate_named", "task_of"]
 
@@ -73,6 +83,7 @@ class RepairTask:
     chosen: pa.Table
     held_out: pa.Table
     data_hash: str
+    segments: Segments
 
     @property
     def bound(self) -> str:
@@ -103,8 +114,8 @@ class RepairTask:
             self.held_out,
             label=given.label,
             unit=given.unit,
-            segments=Segments(by=given.segments, cross=given.profile.cross),
-            metrics=[*given.metrics, *(name for name in _COSTS if name not in given.metrics)],
+            segments=self.segments,
+            metrics=list(dict.fromkeys([*(name for name in given.metrics if name in metrics_of(BINARY)), *_COSTS])),
             baseline=baseline,
             threshold=self.threshold,
             name=f"held-out half of {given.dataset_name}",
@@ -158,6 +169,9 @@ def task_of(
 ) -> RepairTask:
     """The arguments of a repair, checked; InvalidInput as there."""
     profile = evaluation.profile
+    if profile.task.name != "binary" or profile.task.weighted:
+        kind = "of rows with sample weights" if profile.task.weighted else f"of the task {profile.task.name}"
+        raise InvalidInput(f"an evaluation {kind} cannot be repaired", expected="the task binary, without weights")
     named = columns_of(profile, group)
     bound = policy.fairness.get(group, {}).get(rate) if policy else None
     if bound is not None and gap is None and ratio is None:
@@ -171,8 +185,8 @@ def task_of(
     if not 0.0 < threshold < 1.0:
         raise InvalidInput(f"the threshold of the evaluation is {threshold!r}", expected="inside (0, 1)")
     table = tables.as_table(data)
-    for name in (evaluation.label, *evaluation.unit, *evaluation.segments):
-        check_column(table, name)
+    for name in (evaluation.label, *evaluation.unit, *named):
+        check_column(table.schema, name)
     first = _halves(table, evaluation.unit)
     return RepairTask(
         evaluation=evaluation,
@@ -190,6 +204,7 @@ def task_of(
         chosen=table.filter(first),
         held_out=table.filter(pc.invert(first)),
         data_hash=tables.content_hash(table),
+        segments=Segments(by=[name for name in evaluation.segments if name in table.column_names], cross=profile.cross),
     )
 
 
@@ -207,9 +222,12 @@ def _as_matrix_model(model: Model, table: pa.Table) -> MatrixModel:
     if isinstance(model, MatrixModel):
         return model
     if isinstance(model, LoadedModel):
-        return MatrixModel(model.estimator, [column.name for column in model.columns], describe(model))
+        if not hasattr(model.estimator, "predict_proba"):
+            raise InvalidInput(f"{describe(model)} gives no probabilities", expected="a classifier")
+        columns = [column.name for column in model.columns]
+        return MatrixModel(cast(Classifier, model.estimator), columns, describe(model))
     if isinstance(model, str):
-        check_column(table, model)
+        check_column(table.schema, model)
         return MatrixModel(ScoreColumn(), [model], model)
     if not (isinstance(model, Estimator) and hasattr(model, "predict_proba")):
         raise InvalidInput(
@@ -219,10 +237,10 @@ def _as_matrix_model(model: Model, table: pa.Table) -> MatrixModel:
         )
     names = [str(name) for name in model.feature_names_in_]
     for name in names:
-        check_column(table, name)
+        check_column(table.schema, name)
     found = MatrixModel(FrameModel(cast(Classifier, model), names), names, describe(model))
     some = table.slice(0, _CHECKED)
-    if not np.allclose(found(some), predictions(model, some, "model").astype(np.float64)):
+    if not np.allclose(found(some), fitted_to(said_of(model, some, "model"), BINARY, "model").astype(np.float64)):
         raise InvalidInput(
             f"{describe(model)} gives other scores from plain columns than from a frame",
             hint="register it with `package_model` and repair the version",

@@ -1,57 +1,83 @@
-"""Which segments an evaluation looks at: columns, their crosses, and slices that are searched for."""
+"""Which segments an evaluation looks at: columns, bins, expressions, their crosses, and slices to search for."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-import msgspec
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import pyarrow as pa
 
-from assay.stats import FoundSlice, bucket_of, code_columns, find_slices
+from assay.errors import InvalidInput
+from assay.prove.binning import binned, check_edges, needs_bins, round_edges
+from assay.prove.expressions import Expression, evaluated
+from assay.record import tables
 
-__all__ = ["Segments", "found_slices", "segments_of"]
+__all__ = ["Segments", "segments_of"]
 
-_BUCKETS = 50
-_SMALLEST_PROBABILITY = 1e-15
+_MOST_VALUES = 1000  # of a segment column: beyond it, segments are names and not parts of the population
 
 
-class Segments(msgspec.Struct, frozen=True, kw_only=True):
-    """The segments of an evaluation: the values of the columns `by`, crossed up to `cross`.
+@dataclass(frozen=True, kw_only=True)
+class Segments:
+    """The segments of an evaluation: the values of the columns `by` and of `where`, crossed up to `cross`.
 
-    `find` slices are searched for among these columns on half of the units, and tested on the other half.
+    Numeric columns of many values are put into bins: by `bins`, edges by column, such as {"distance": [500, 1000]}, or
+    else into five of about equal size with round edges, chosen on the first dataset. `where` names segments by an
+    expression: SQL text, an Arrow expression, or a function of the table that gives a value for each row.
+    `find` slices are searched for among all of these on half of the units, and tested on the other half.
     """
 
     by: Sequence[str] = ()
     cross: int = 2
     find: int = 0
+    bins: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    where: Mapping[str, Expression] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of the profile."""
+        return [*self.by, *self.where]
+
+    def checked(self) -> "Segments":
+        """The same; InvalidInput for bins of a column that is not named, wrong edges, and names that stand twice."""
+        for name, edges in self.bins.items():
+            if name not in self.by:
+                raise InvalidInput(f"there are bins for {name!r}, which is no segment column", expected="one of by=")
+            check_edges(edges, name)
+        if len(set(self.names)) < len(self.names):
+            raise InvalidInput("two segment columns have the same name", expected="different names in by and where")
+        return self
+
+    def with_bins_of(self, table: pa.Table) -> "Segments":
+        """The same with edges for every numeric column that needs them, from the rows of `table`."""
+        found = dict(self.bins)
+        for name in self.by:
+            if name in table.column_names and name not in found and needs_bins(table.column(name)):
+                found[name] = round_edges(table.column(name))
+        return replace(self, bins=found)
+
+    def columns(self, table: pa.Table, where: str) -> dict[str, pa.ChunkedArray]:
+        """Each row's value of every segment column, as text with one dictionary, null as the word `missing`.
+
+        InvalidInput for a column of more than 1,000 values, and as for expressions.
+        """
+        found = {}
+        for name in self.by:
+            edges = self.bins.get(name)
+            column = table if edges is None else pa.table({name: binned(table.column(name), edges, name)})
+            found[name] = tables.category_column(column, name)
+        for name, expression in self.where.items():
+            found[name] = tables.category_column(pa.table({name: evaluated(expression, table, name)}), name)
+        for name, values in found.items():
+            count = len(values.chunk(0).dictionary) if values.num_chunks else 0
+            if count > _MOST_VALUES:
+                raise InvalidInput(
+                    f"the segment column {name!r} has {count:,} values",
+                    where=where,
+                    expected=f"at most {_MOST_VALUES:,}",
+                    hint="group its values into a column of fewer",
+                )
+        return found
 
 
 def segments_of(segments: Segments | Sequence[str]) -> Segments:
     """The same in full, where only columns were named."""
-    return segments if isinstance(segments, Segments) else Segments(by=list(segments))
-
-
-def found_slices(
-    columns: Mapping[str, Any], scores: Mapping[str, ArrayLike], candidate: str, baseline: str, find: int, seed: int
-) -> dict[str, list[FoundSlice]]:
-    """Where the candidate's log loss is highest ("loss") and where it is higher than the baseline's ("difference").
-
-    `columns` are the labels, segments and units of the rows as `Profile.build` takes them; rows without a label are
-    left out.
-    """
-    labels = np.asarray(columns["labels"], dtype=np.float64)
-    labelled = ~np.isnan(labels)
-    models = {model: np.asarray(values, dtype=np.float64) for model, values in scores.items()}
-    coded = code_columns(columns["segments"], len(labels)).only(labelled)
-    bucket = bucket_of(columns["units"], _BUCKETS, seed)
-    losses = {model: _log_loss(labels[labelled], values[labelled]) for model, values in models.items()}
-    found = {"loss": find_slices(coded, losses[candidate], bucket[labelled], find=find)}
-    if baseline in losses:
-        difference = losses[candidate] - losses[baseline]
-        found["difference"] = find_slices(coded, difference, bucket[labelled], find=find, kind="difference")
-    return found
-
-
-def _log_loss(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    clipped = np.clip(scores, _SMALLEST_PROBABILITY, 1.0 - _SMALLEST_PROBABILITY)
-    return -np.log(np.where(labels == 1, clipped, 1.0 - clipped))
+    return (segments if isinstance(segments, Segments) else Segments(by=list(segments))).checked()

@@ -26,11 +26,11 @@ class Files:
         self.paths = sorted(paths)
         self.schema = _schema(self.paths)
 
-    def batches(self) -> Iterator[pa.Table]:
-        """The rows, at most `BATCH_ROWS` at a time."""
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The rows, or some of their columns, at most `BATCH_ROWS` at a time."""
         for path in self.paths:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(BATCH_ROWS, columns=self.schema.names):
+                for batch in file.iter_batches(BATCH_ROWS, columns=list(columns or self.schema.names)):
                     if batch.num_rows:
                         yield pa.Table.from_batches([batch])
 

@@ -24,7 +24,7 @@ from assay.stats.groups import (
 )
 from assay.stats.intervals import Interval, newcombe_independent, wilson
 from assay.stats.metric import Metric
-from assay.stats.metrics import METRICS, metric_named
+from assay.stats.metrics import known_metrics, metric_named, metric_of_any_task, metrics_of
 from assay.stats.mix import Mix, kitagawa
 from assay.stats.multiplicity import holm
 from assay.stats.newcombe import newcombe_paired
@@ -32,8 +32,11 @@ from assay.stats.operating_points import POINT_RATES, OperatingPoints, operating
 from assay.stats.paired import mcnemar_p, tango_interval, tango_p_not_worse, tango_p_worse, tango_z
 from assay.stats.power import minimum_difference, rows_needed
 from assay.stats.profile import Profile
+from assay.stats.ranking import query_values
 from assay.stats.rate_ratio import koopman_interval, koopman_z, mover_ratio, ratio_p_above, ratio_p_below
 from assay.stats.rate_thresholds import threshold_for
+from assay.stats.row_losses import row_losses
+from assay.stats.rows import Columns, rows_of
 from assay.stats.segment import OVERALL, Segment
 from assay.stats.segmentation import code_columns
 from assay.stats.sequential import (
@@ -47,6 +50,7 @@ from assay.stats.sequential import (
 )
 from assay.stats.slices import FoundSlice, find_slices
 from assay.stats.sums import Sums
+from assay.stats.task import BINARY, RANKING, SCORES, TASKS, Quantity, Task, TaskName
 from assay.stats.unpaired import (
     miettinen_nurminen_interval,
     miettinen_nurminen_p_not_worse,
@@ -56,12 +60,17 @@ from assay.stats.unpaired import (
 )
 
 __all__ = [
+    "BINARY",
     "GROUP_RATES",
     "METRICS",
     "OVERALL",
     "POINT_RATES",
+    "RANKING",
+    "SCORES",
+    "TASKS",
     "AucDifference",
     "BettingTest",
+    "Columns",
     "Comparison",
     "Comparisons",
     "DeLong",
@@ -78,9 +87,12 @@ __all__ = [
     "OddsGap",
     "OperatingPoints",
     "Profile",
+    "Quantity",
     "Sample",
     "Segment",
     "Sums",
+    "Task",
+    "TaskName",
     "auc_interval",
     "benjamini_hochberg",
     "benjamini_yekutieli",
@@ -104,11 +116,14 @@ __all__ = [
     "holm",
     "judged_together",
     "kitagawa",
+    "known_metrics",
     "koopman_interval",
     "koopman_z",
     "mcnemar_p",
     "metric",
     "metric_named",
+    "metric_of_any_task",
+    "metrics_of",
     "miettinen_nurminen_interval",
     "miettinen_nurminen_p_not_worse",
     "miettinen_nurminen_p_worse",
@@ -121,11 +136,14 @@ __all__ = [
     "normal_mixture_log",
     "operating_points",
     "paired_t",
+    "query_values",
     "rate_equivalence_power",
     "ratio_p_above",
     "ratio_p_below",
     "row_identities",
+    "row_losses",
     "rows_needed",
+    "rows_of",
     "samples_of",
     "tango_interval",
     "tango_p_not_worse",

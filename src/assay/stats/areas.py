@@ -63,8 +63,12 @@ def influence_of(
     placed: Sequence[Placed],
     scores: Sequence[NDArray[np.float64]],
     positive: NDArray[np.bool_],
+    weight: NDArray[np.float64] | None = None,
 ) -> Influence:
-    """The influence of some labelled rows; `histograms` and `scores` by model, the histograms of all rows there are."""
+    """The influence of some labelled rows; `histograms` and `scores` by model, the histograms of all rows there are.
+
+    The squares are of rows that count alike: weighted rows are compared by their buckets alone.
+    """
     pairs = list(itertools.combinations(range(len(histograms)), 2))
     buckets = np.zeros((table_rows, len(histograms)), dtype=np.int64)
     squares = np.zeros((segments, len(pairs), 2, 2), dtype=np.int64)
@@ -75,8 +79,9 @@ def influence_of(
         low = int(part.place.min(initial=0))
         for model, values in enumerate(own):
             size = int(part.place.max(initial=-1)) + 1 - low
-            buckets[low : low + size, model] += sum_by(part.place - low, size, values)
-        for pair, (first, second) in enumerate(pairs):
+            moved = values if weight is None else np.rint(values * weight)
+            buckets[low : low + size, model] += sum_by(part.place - low, size, moved)
+        for pair, (first, second) in enumerate(pairs if weight is None else ()):
             difference = own[first] - own[second]
             count = part.last - part.first
             keys = (part.segment - part.first) * 2 + positive
@@ -138,8 +143,9 @@ def _shares(
     histogram: Histogram, n_pos: NDArray[np.float64], n_neg: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """For each entry the share of negatives below it (V10) and of positives above it (V01), ties counting a half."""
-    above = (histogram.negatives_below() + histogram.negatives / 2.0) / n_neg[histogram.group]
-    below = 1.0 - (histogram.positives_below() + histogram.positives / 2.0) / n_pos[histogram.group]
+    unit = histogram.unit
+    above = (histogram.negatives_below() + histogram.negatives / 2.0) / unit / n_neg[histogram.group]
+    below = 1.0 - (histogram.positives_below() + histogram.positives / 2.0) / unit / n_pos[histogram.group]
     return above, below
 
 

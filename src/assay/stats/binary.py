@@ -2,92 +2,92 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from assay.stats.arrays import floats_of, refuse
+from assay.stats.contributions import Contributions, Kinds, add_exactly, fixed
 from assay.stats.grouping import Integers
-from assay.stats.sums import FRACTION_BITS, column_name
+from assay.stats.sums import column_name
+from assay.stats.task import Task
 
-__all__ = ["Contributions", "binary_columns", "contributions"]
+__all__ = ["answers_of", "columns_of", "contributions_of", "labels_of", "log_losses"]
+
+Floats = NDArray[np.float64]
 
 _SMALLEST_PROBABILITY = 1e-15
+_LOSSES = ("log_loss", "squared_error")
+_OWN = ("log_loss", "log_loss_squares", "squared_error", "squared_error_squares", "score", "spread")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Contributions:
-    """What rows add to sums: `kinds` [n] numbers each row's kind, below `kind_columns.shape[0]`, and kind_columns
-    ([kinds, columns]) says to which of the whole-number columns `counted` a row of the kind adds 1; `values` are added
-    in fixed point, each [n].
-    """
-
-    counted: tuple[str, ...]
-    kinds: Integers
-    kind_columns: Integers
-    values: dict[str, Integers]
+def labels_of(task: Task, values: ArrayLike, n: int) -> Floats:
+    """[n] labels 0, 1 or NaN; of weighted rows also between 0 and 1. InvalidInput for others."""
+    label = floats_of(values, "labels", n)
+    if task.weighted:
+        refuse((label < 0) | (label > 1), label, "labels", "0 to 1, or NaN (no label)")
+    else:
+        refuse(~((label == 0) | (label == 1) | np.isnan(label)), label, "labels", "0, 1 or NaN (no label)")
+    return label
 
 
-def binary_columns(models: tuple[str, ...]) -> tuple[str, ...]:
-    """The names of all columns that `contributions` fills, in order."""
-    counted, _ = _kind_columns(models)
-    return (*counted, *_value_columns(models))
+def answers_of(_task: Task, values: ArrayLike, model: str, n: int) -> Floats:
+    """[n] scores of a model in [0, 1]; InvalidInput for others, NaN included."""
+    name = f"scores of {model}"
+    array = floats_of(values, name, n)
+    refuse(~((array >= 0) & (array <= 1)), array, name, "probabilities, 0 to 1")
+    return array
 
 
-def contributions(
-    positive: NDArray[np.bool_], scores: Mapping[str, NDArray[np.float64]], thresholds: Mapping[str, float]
-) -> Contributions:
-    """Of labelled rows; `scores` in increasing order of models, each in [0, 1]. A model says 1 at its threshold."""
-    models = tuple(scores)
-    kind = positive.astype(np.int64)
-    for model in models:
-        kind = kind * 2 + (scores[model] >= thresholds[model])
-    counted, kind_columns = _kind_columns(models)
-    values: dict[str, Integers] = {}
-    losses: dict[tuple[str, str], NDArray[np.float64]] = {}
-    for model in models:
-        score = scores[model]
-        clipped = np.clip(score, _SMALLEST_PROBABILITY, 1.0 - _SMALLEST_PROBABILITY)
-        log_loss = -np.log(np.where(positive, clipped, 1.0 - clipped))
-        squared_error = (score - positive) ** 2
-        losses["log_loss", model], losses["squared_error", model] = log_loss, squared_error
-        values[column_name("log_loss", model)] = _fixed(log_loss)
-        values[column_name("log_loss_squares", model)] = _fixed(log_loss**2)
-        values[column_name("squared_error", model)] = _fixed(squared_error)
-        values[column_name("squared_error_squares", model)] = _fixed(squared_error**2)
-        values[column_name("score", model)] = _fixed(score)
-        values[column_name("spread", model)] = _fixed(score * (1.0 - score))
-    for first, second in itertools.combinations(models, 2):
-        for loss in ("log_loss", "squared_error"):
-            difference = losses[loss, first] - losses[loss, second]
-            # Models that hardly differ: squares of 1e-4 would round to nothing, and nothing would look like certainty.
-            squares = difference**2 * 2.0**FRACTION_BITS
-            whole = np.floor(squares)
-            values[column_name(f"{loss}_difference_squares", first, second)] = whole.astype(np.int64)
-            values[column_name(f"{loss}_difference_squares_rest", first, second)] = _fixed(squares - whole)
-    return Contributions(counted, kind, kind_columns, values)
-
-
-def _fixed(values: NDArray[np.float64]) -> Integers:
-    return np.rint(values * 2.0**FRACTION_BITS).astype(np.int64)
-
-
-def _value_columns(models: tuple[str, ...]) -> tuple[str, ...]:
-    quantities = ("log_loss", "log_loss_squares", "squared_error", "squared_error_squares", "score", "spread")
-    own = [column_name(quantity, model) for model in models for quantity in quantities]
+def columns_of(_task: Task, models: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of all columns that `contributions_of` fills, in order."""
+    names, _ = _kind_columns(models)
+    own = [column_name(quantity, model) for model in models for quantity in _OWN]
     pairs = [
         column_name(f"{loss}_difference_squares{part}", first, second)
         for first, second in itertools.combinations(models, 2)
-        for loss in ("log_loss", "squared_error")
+        for loss in _LOSSES
         for part in ("", "_rest")
     ]
-    return (*own, *pairs)
+    return (*names, *own, *pairs)
+
+
+def contributions_of(
+    _task: Task, label: Floats, scores: Mapping[str, Floats], thresholds: Mapping[str, float]
+) -> Contributions:
+    """Of labelled rows; `scores` in increasing order of models, each in [0, 1]. A model says 1 at its threshold."""
+    models, positive = tuple(scores), label == 1
+    kind = positive.astype(np.int64)
+    for model in models:
+        kind = kind * 2 + (scores[model] >= thresholds[model])
+    values: dict[str, Floats] = {}
+    losses: dict[tuple[str, str], Floats] = {}
+    for model in models:
+        score = scores[model]
+        log_loss, squared_error = log_losses(positive, score), (score - positive) ** 2
+        losses["log_loss", model], losses["squared_error", model] = log_loss, squared_error
+        numbers = (log_loss, log_loss**2, squared_error, squared_error**2, score, score * (1.0 - score))
+        for quantity, number in zip(_OWN, numbers, strict=True):
+            values[column_name(quantity, model)] = fixed(number)
+    for first, second in itertools.combinations(models, 2):
+        for loss in _LOSSES:
+            difference = losses[loss, first] - losses[loss, second]
+            add_exactly(values, f"{loss}_difference_squares", (first, second), difference**2)
+    names, columns = _kind_columns(models)
+    return Contributions([Kinds(names, kind, columns)], values)
+
+
+def log_losses(positive: NDArray[np.bool_], scores: Floats) -> Floats:
+    """[n] −ln of the probability given to what came, in nats; a certainty of 0 counts as 1e-15."""
+    clipped = np.clip(scores, _SMALLEST_PROBABILITY, 1.0 - _SMALLEST_PROBABILITY)
+    losses: Floats = -np.log(np.where(positive, clipped, 1.0 - clipped))
+    return losses
 
 
 def _kind_columns(models: tuple[str, ...]) -> tuple[tuple[str, ...], Integers]:
     """The whole-number columns, and which kinds of rows count into each; a kind is the bits label, models in order.
 
-    tp2 and fp2 count rows that both models of a pair call positive. With tp, fp and the rows these give all eight
+    tp and fp of a pair count rows that both models call positive. With tp, fp and the rows these give all eight
     counts of (label, first, second), which suffice for every paired comparison of 0/1 answers.
     """
     kinds = np.arange(2 ** (len(models) + 1))
@@ -99,6 +99,6 @@ def _kind_columns(models: tuple[str, ...]) -> tuple[tuple[str, ...], Integers]:
         columns[column_name("fp", model)] = (1 - positive) * says[model]
     for first, second in itertools.combinations(models, 2):
         both = says[first] * says[second]
-        columns[column_name("tp2", first, second)] = positive * both
-        columns[column_name("fp2", first, second)] = (1 - positive) * both
+        columns[column_name("tp", first, second)] = positive * both
+        columns[column_name("fp", first, second)] = (1 - positive) * both
     return tuple(columns), np.stack(list(columns.values()), axis=1).astype(np.int64)

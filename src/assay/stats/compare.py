@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from assay.errors import InvalidInput
 from assay.stats.metric import Metric
-from assay.stats.metrics import METRICS, metric_named
+from assay.stats.metrics import metric_named, metrics_of
 from assay.stats.paired_answers import Answers, Question, area_answers, jackknife_answers, mean_answers, rate_answers
 from assay.stats.profile import Profile
 from assay.stats.segment import Segment
+from assay.stats.task import Task
 
 __all__ = ["Comparison", "Comparisons", "compare", "compare_all"]
 
@@ -162,11 +163,12 @@ def compare_all(
     shown, one model twice, alpha outside (0, 0.5), or a negative margin or harm_at.
     """
     measure = metric_named(metric, profile.task)
-    question = Question(candidate, baseline, margin, harm_at, alpha, clustered)
+    question = Question(candidate, baseline, margin, harm_at, alpha, clustered or profile.task.weighted)
     _check(profile.task, measure, question)
     totals = profile.totals()
     value, baseline_value = (measure.value(totals, model) for model in (candidate, baseline))
     n = np.minimum(measure.denominator(totals, candidate), measure.denominator(totals, baseline))
+    n = n * totals.rows_per_weight
     answers = _answers(profile, measure, question)
     answers = answers.without(n < max(minimum_n, 1))
     return Comparisons(
@@ -199,9 +201,9 @@ def _answers(profile: Profile, measure: Metric, question: Question) -> Answers:
     return jackknife_answers(profile, measure, question)
 
 
-def _check(task: str, measure: Metric, question: Question) -> None:
+def _check(task: Task, measure: Metric, question: Question) -> None:
     if measure.larger_is_better is None or not measure.gated:
-        known = [one.name for one in METRICS[task].values() if one.larger_is_better is not None and one.gated]
+        known = [one.name for one in metrics_of(task).values() if one.larger_is_better is not None and one.gated]
         reason = "has no better direction, so no model can be worse in it"
         if measure.larger_is_better is not None:
             reason = "is shown, and nothing is decided by it"

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.stats.binary import Contributions
+from assay.stats.contributions import Contributions, fixed
 from assay.stats.grouping import Integers, compress, fold, sum_by
 from assay.stats.segmentation import Grouping
 
 __all__ = ["Counted", "count_rows"]
-
-_COLUMNS_BEFORE = 2  # rows, rows without a label
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,15 +28,17 @@ def count_rows(
     buckets: int,
     labelled: NDArray[np.bool_],
     contributions: Contributions,
+    weight: NDArray[np.float64] | None,
 ) -> Counted:
-    """The sums of every segmentation; `contributions` are of the labelled rows only, in their order."""
+    """The sums of every segmentation; `contributions` and `weight` are of the labelled rows only, in their order."""
     tables: dict[tuple[int, ...], tuple[Integers, Integers]] = {}
-    values = {name: value.astype(np.float64) for name, value in contributions.values.items()}
-    everything = bool(labelled.all())
+    inside = None if bool(labelled.all()) else labelled
+    if weight is not None:
+        values = {name: np.rint(value * weight) for name, value in contributions.values.items()}
+        contributions = Contributions(contributions.kinds, values)
     for group in groups:
         if group.row is not None:
-            inside = None if everything else labelled
-            tables[group.columns] = _count(group, bucket, buckets, inside, contributions, values)
+            tables[group.columns] = _count(group, bucket, buckets, inside, contributions, weight)
     for group in groups:
         if group.parent is not None and group.of_parent is not None:
             keys, table = tables[group.parent]
@@ -55,20 +55,23 @@ def _count(
     buckets: int,
     labelled: NDArray[np.bool_] | None,
     contributions: Contributions,
-    values: dict[str, NDArray[np.float64]],
+    weight: NDArray[np.float64] | None,
 ) -> tuple[Integers, Integers]:
     """The occupied keys segment·buckets + bucket, increasing, and their sums."""
     assert group.row is not None
     keys, row = compress(group.row * buckets + bucket, len(group.segments) * buckets)
-    size, kinds = len(keys), len(contributions.kind_columns)
-    width = _COLUMNS_BEFORE + len(contributions.counted) + len(values)
-    table = np.zeros((size, width), dtype=np.int64)
-    table[:, 0] = sum_by(row, size)
+    size = len(keys)
+    columns = [sum_by(row, size), np.zeros(size, dtype=np.int64)]
     if labelled is not None:
         row = row[labelled]
-        table[:, 1] = table[:, 0] - sum_by(row, size)
-    by_kind = sum_by(row * kinds + contributions.kinds, size * kinds).reshape(size, kinds)
-    table[:, _COLUMNS_BEFORE : _COLUMNS_BEFORE + len(contributions.counted)] = by_kind @ contributions.kind_columns
-    for column, value in enumerate(values.values(), start=_COLUMNS_BEFORE + len(contributions.counted)):
-        table[:, column] = sum_by(row, size, value)
-    return keys, table
+        columns[1] = columns[0] - sum_by(row, size)
+    units = None
+    if weight is not None:
+        units = fixed(weight)
+        columns += [sum_by(row, size, units), sum_by(row, size, fixed(weight**2))]
+    for one in contributions.kinds:
+        kinds = len(one.columns)
+        by_kind = sum_by(row * kinds + one.of_rows, size * kinds, units).reshape(size, kinds)
+        columns += list((by_kind @ one.columns).T)
+    columns += [sum_by(row, size, value) for value in contributions.values.values()]
+    return keys, np.stack(columns, axis=1)

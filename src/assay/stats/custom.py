@@ -2,38 +2,51 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.errors import InvalidInput
+from assay.errors import InvalidInput, nearest
 from assay.stats.metric import Metric, labelled
-from assay.stats.sums import Sums
+from assay.stats.sums import Sums, column_name
 
 __all__ = ["ModelSums", "metric"]
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
 class ModelSums:
     """The sums of one model over labelled rows, each [k] float64; k runs over segments, or segments without a bucket.
 
-    `n` rows, of which `positives` are 1; `tp`, `fp`, `fn`, `tn` at the threshold; `selected` = tp + fp; sums of
-    `log_loss` (nats), `squared_error` and `score`.
+    `n` rows. Binary: `positives` of them are 1; `tp`, `fp`, `fn`, `tn` at the threshold; `selected` = tp + fp; sums of
+    `log_loss` (nats), `squared_error` and `score`. Multiclass: `right`. Regression, in units of the task's scale: sums
+    of `absolute`, `squared` and `error` (prediction minus label), of `label` and `label_squares`; quantile also
+    `pinball` and `covered`. Any task: the sum of each quantity by its name. Of weighted rows all are weighted.
     """
 
-    n: Floats
-    positives: Floats
-    tp: Floats
-    fp: Floats
-    fn: Floats
-    tn: Floats
-    selected: Floats
-    log_loss: Floats
-    squared_error: Floats
-    score: Floats
+    def __init__(self, sums: Sums, model: str) -> None:
+        self._sums, self._model = sums, model
+        self.n = sums.labelled
+
+    def __getattr__(self, name: str) -> Floats:
+        derived = _DERIVED.get(name)
+        if derived is not None and "positive" in self._sums:
+            return derived(self)
+        sums = self._sums
+        for owners in ((self._model,), ()):
+            if column_name(name, *owners) in sums:
+                return sums.count(name, *owners) if name in _COUNTS else sums.sum(name, *owners)
+        known = sorted({"n", *_DERIVED, *(column.partition("/")[0] for column in sums.columns)})
+        raise AttributeError(f"the profile has no sum {name!r}; is {nearest(name, known)!r} meant?")
+
+
+_COUNTS = {"positive", "tp", "fp", "right", "covered", "nonzero"}
+_DERIVED: dict[str, Callable[[ModelSums], Floats]] = {
+    "positives": lambda sums: sums.positive,
+    "fn": lambda sums: sums.positive - sums.tp,
+    "tn": lambda sums: sums.n - sums.positive - sums.fp,
+    "selected": lambda sums: sums.tp + sums.fp,
+}
 
 
 def metric(
@@ -56,25 +69,15 @@ def metric(
         raise InvalidInput("the metric has no name", expected="name='cost', or a function with a name")
 
     def value(sums: Sums, model: str) -> Floats:
-        tp, fp = sums.count("tp", model), sums.count("fp", model)
-        positives, n = sums.count("positive"), sums.labelled
-        given = ModelSums(
-            n,
-            positives,
-            tp,
-            fp,
-            positives - tp,
-            n - positives - fp,
-            tp + fp,
-            sums.sum("log_loss", model),
-            sums.sum("squared_error", model),
-            sums.sum("score", model),
-        )
-        with np.errstate(all="ignore"):
-            found = np.asarray(function(given), dtype=np.float64)
-        if found.shape != n.shape:
+        try:
+            with np.errstate(all="ignore"):
+                found = np.asarray(function(ModelSums(sums, model)), dtype=np.float64)
+        except AttributeError as error:
+            raise InvalidInput(f"the metric {known!r} cannot be computed: {error}") from error
+        if found.shape != sums.labelled.shape:
             raise InvalidInput(
-                f"the metric {known!r} gives shape {found.shape} for {len(n)} sums", expected="a number for each"
+                f"the metric {known!r} gives shape {found.shape} for {len(sums.table)} sums",
+                expected="a number for each",
             )
         return np.where(np.isfinite(found), found, np.nan)
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay.errors import InvalidInput, nearest
-from assay.stats import normal
+from assay.stats import binary, normal
 from assay.stats.intervals import Interval, wilson
-from assay.stats.rows import labels_of
+from assay.stats.task import BINARY
 
 __all__ = ["AucDifference", "DeLong", "auc_interval", "compare_aucs", "delong", "delong_from_histogram"]
 
@@ -70,7 +70,7 @@ def delong(labels: ArrayLike, scores: Mapping[str, ArrayLike]) -> DeLong:
     if not scores:
         raise InvalidInput("no model has scores", expected="at least one model")
     n = len(np.asarray(labels))
-    label = labels_of(labels, n)
+    label = binary.labels_of(BINARY, labels, n)
     positive, negative = label == 1, label == 0
     columns = [_numbers(values, model, n) for model, values in scores.items()]
     n_pos, n_neg = int(positive.sum()), int(negative.sum())

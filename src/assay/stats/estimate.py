@@ -90,14 +90,17 @@ def estimate_all(
     the logit scale. Everything else: jackknife over occupied buckets with t. An area of exactly 0 or 1 has no s.e.; its
     interval is Wilson's for min(positives, negatives) disjoint pairs, which are independent ("separated").
 
-    All but the jackknife assume independent rows. With `clustered`, rows of one unit may hang together: then the
-    interval is the jackknife's, for rates and ratios widened to Wilson's where that reaches further, because the
-    jackknife's collapses when few rows differ; areas take Obuchowski's variance over buckets, with t.
+    All but the jackknife assume independent rows that count alike. With `clustered` rows of one unit may hang together,
+    and sample weights make rows count differently: then the interval is the jackknife's, for rates and ratios widened
+    to Wilson's where that reaches further, because the jackknife's collapses when few rows differ; areas take
+    Obuchowski's variance over buckets, with t. Of weighted rows `n` is Kish's effective number, (Σw)²/Σw².
     """
     measure = metric_named(metric, profile.task)
     totals = profile.totals()
+    clustered = clustered or profile.task.weighted
     z = normal.critical_value(confidence)
-    value, n = measure.value(totals, model), measure.denominator(totals, model)
+    value, alike = measure.value(totals, model), totals.rows_per_weight
+    n = measure.denominator(totals, model) * alike
     size = len(value)
     nan = np.full(size, np.nan)
     low, high, error = nan, nan, nan
@@ -106,7 +109,7 @@ def estimate_all(
     if measure.kind == "area":
         smaller = np.minimum(totals.area(model).positives, totals.area(model).negatives).astype(np.float64)
         low, high, error, method = _area(profile, model, value, smaller, confidence, clustered=clustered)
-        enough = smaller >= measure.minimum
+        enough = smaller * alike >= measure.minimum
     elif measure.kind == "curve":
         method[:] = "value only"
     elif measure.kind in ("rate", "ratio") and measure.numerator is not None and not clustered:
@@ -129,7 +132,7 @@ def estimate_all(
         half = normal.t_quantiles((1.0 + confidence) / 2.0, spread.df) * error
         low, high = value - half, value + half
         if measure.kind in ("rate", "ratio") and measure.numerator is not None:
-            ends = _score_ends(measure, measure.numerator(totals, model), n, z)
+            ends = _score_ends(measure, measure.numerator(totals, model) * alike, n, z)
             low, high = np.minimum(low, ends[0]), np.maximum(high, ends[1])
         method[:] = "jackknife"
         enough &= ~np.isnan(error)
@@ -186,7 +189,8 @@ def _area(
         odds = value / (1.0 - value)
         factor = np.exp(np.minimum(half / (value * (1.0 - value)), 700.0))
         low, high = odds / (odds + factor), odds * factor / (1.0 + odds * factor)
-    ends = wilson_ends(np.nan_to_num(value) * smaller, smaller, normal.critical_value(confidence))
+    pairs = smaller * profile.totals().rows_per_weight
+    ends = wilson_ends(np.nan_to_num(value) * pairs, pairs, normal.critical_value(confidence))
     low, high = np.where(separated, ends[0], low), np.where(separated, ends[1], high)
     method = np.where(separated, "separated", np.full(size, name, dtype="<U12"))
     return low, high, np.where(separated, np.nan, error), method
@@ -194,7 +198,7 @@ def _area(
 
 def _score_ends(measure: Metric, successes: Floats, n: Floats, z: float) -> tuple[Floats, Floats]:
     """Wilson's ends of a rate or ratio; of F1 those of tp/(tp + fp + fn), of which it is an increasing function."""
-    if measure.name != "f1":
+    if not measure.name.startswith("f1"):
         return wilson_ends(successes, n, z)
     low, high = wilson_ends(successes, 2.0 * n - successes, z)
     return 2.0 * low / (1.0 + low), 2.0 * high / (1.0 + high)

@@ -38,11 +38,15 @@ class Bounded:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One group: `total` over `n` rows of the denominator, and the `variance` of what a row adds."""
+    """One group: `total` over `n` rows of the denominator, and the `variance` of what a row adds.
+
+    Of weighted rows `n` is the number of rows that carry the same information, and `weight` what they weigh.
+    """
 
     total: float
     n: float
     variance: float
+    weight: float
 
     @property
     def value(self) -> float:
@@ -84,14 +88,16 @@ def samples_of(profile: Profile, model: str, measure: Metric) -> list[Sample]:
     totals = profile.totals()
     assert measure.numerator is not None
     total, n = measure.numerator(totals, model), measure.denominator(totals, model)
+    alike = n * totals.rows_per_weight
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = total / n
         if measure.name == CALIBRATION:
-            own = (totals.sum("squared_error", model) - n * mean**2) / (n - 1.0)
+            own = (totals.sum("squared_error", model) / n - mean**2) * alike / (alike - 1.0)
             variance = np.fmax(own, totals.sum("spread", model) / n)
         else:
             variance = mean * (1.0 - mean)
-    return [Sample(*map(float, one)) for one in zip(total, n, variance, strict=True)]
+    found = zip(total * totals.rows_per_weight, alike, variance, n, strict=True)
+    return [Sample(*map(float, one)) for one in found]
 
 
 def evidence_of(
@@ -110,7 +116,7 @@ def evidence_of(
     if min(group.n, reference.n) < _MINIMUM_N:
         return TOO_SMALL
     score = (_welch if measure.name == CALIBRATION else _score)(question, group, reference, alpha)
-    if not clustered:
+    if not (clustered or profile.task.weighted):
         return score
     jackknife = _jackknife(profile, model, measure, places, question, alpha)
     return _weaker(score, jackknife, _inflation(question, score, jackknife))

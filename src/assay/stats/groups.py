@@ -134,7 +134,7 @@ def group_gaps(
 
     To call a group beyond the bound is an accusation, with Holm over the groups; to certify it takes alpha each.
     `clustered`: rows hang together within units, of which a bucket may hold rows of both groups; then the jackknife of
-    the difference (of the log ratio) counts wherever it is the weaker evidence.
+    the difference (of the log ratio) counts wherever it is the weaker evidence, as it does for sample weights.
 
     "Too small": fewer than 10 rows in a denominator, or fewer than 10 occupied buckets where clustered. InvalidInput
     for a metric that is no rate, a column or reference that is not there, and bounds other than one of both.
@@ -288,7 +288,7 @@ def _gap(
         p_holm=1.0,
         p_within=evidence.p_within,
         verdict="inconclusive",
-        affected=(other.value - mine.value) * mine.n,
+        affected=(other.value - mine.value) * mine.weight,
         rows_needed=needed,
         method=evidence.method,
     )

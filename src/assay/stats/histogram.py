@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.stats.grouping import Integers, compress, fold
-from assay.stats.sums import AreaCounts
+from assay.stats.grouping import Integers, compress, fold, sum_by
+from assay.stats.sums import FRACTION_BITS, AreaCounts
 
-__all__ = ["BINS", "BIN_BITS", "Histogram", "bin_edges", "bin_of"]
+__all__ = ["BINS", "BIN_BITS", "WEIGHT_UNIT", "Histogram", "bin_edges", "bin_of"]
 
 BIN_BITS = 16  # a key is group << BIN_BITS | bin
+WEIGHT_UNIT = 2.0**FRACTION_BITS
 _SHIFT = 14
 _DENSE = 2**25  # cells up to which counting into an array is faster than sorting
 _TENTHS = 10
@@ -35,22 +36,36 @@ def bin_edges(bins: Integers) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Occupied (group, bin) pairs in increasing order, with the positives and negatives in each."""
+    """Occupied (group, bin) pairs in increasing order, with the positives and negatives in each.
+
+    Of weighted rows these are sums of weights, in whole numbers of 1/`unit`.
+    """
 
     group: Integers
     bin: Integers
     positives: Integers
     negatives: Integers
+    unit: float = 1.0
 
     @classmethod
     def count(
-        cls, groups: Integers, size: int, scores: NDArray[np.float64], positive: NDArray[np.bool_]
+        cls,
+        groups: Integers,
+        size: int,
+        scores: NDArray[np.float64],
+        positive: NDArray[np.bool_],
+        weights: NDArray[np.float64] | None = None,
     ) -> "Histogram":
-        """The histogram of rows with a group below `size`, a score in [0, 1] and a label."""
+        """The histogram of rows with a group below `size`, a score in [0, 1] and a label, perhaps with weights."""
         occupied, rank = compress(bin_of(scores), BINS)
         cells = size * len(occupied) * 2
         keys = (groups * len(occupied) + rank) * 2 + positive
-        if cells <= _DENSE:
+        if weights is not None:
+            distinct, place = np.unique(keys, return_inverse=True)
+            heavy = sum_by(place, len(distinct), np.rint(weights * WEIGHT_UNIT))
+            label = distinct & 1
+            found, table = fold(distinct >> 1, np.stack([heavy * label, heavy * (1 - label)], axis=1))
+        elif cells <= _DENSE:
             counts = np.bincount(keys, minlength=cells).reshape(-1, 2)
             found = np.flatnonzero(counts.any(axis=1))
             table = counts[found][:, ::-1].astype(np.int64)
@@ -59,12 +74,14 @@ class Histogram:
             label = distinct & 1
             found, table = fold(distinct >> 1, np.stack([count * label, count * (1 - label)], axis=1))
         width = max(1, len(occupied))
-        return cls.of_keys(found // width << BIN_BITS | occupied[found % width], np.ascontiguousarray(table))
+        unit = 1.0 if weights is None else WEIGHT_UNIT
+        keys = found // width << BIN_BITS | occupied[found % width]
+        return cls.of_keys(keys, np.ascontiguousarray(table), unit)
 
     @classmethod
-    def of_keys(cls, keys: Integers, table: Integers) -> "Histogram":
+    def of_keys(cls, keys: Integers, table: Integers, unit: float = 1.0) -> "Histogram":
         """From distinct increasing keys (group << BIN_BITS | bin) and [keys, 2] positives and negatives."""
-        return cls(keys >> BIN_BITS, keys & ((1 << BIN_BITS) - 1), table[:, 0], table[:, 1])
+        return cls(keys >> BIN_BITS, keys & ((1 << BIN_BITS) - 1), table[:, 0], table[:, 1], unit)
 
     def to_keys(self) -> tuple[Integers, Integers]:
         """The inverse of `of_keys`."""
@@ -74,7 +91,7 @@ class Histogram:
         """With group g counted into new_group[g], and only groups with keep[g] (all where None)."""
         rows = slice(None) if keep is None else keep[self.group]
         keys = new_group[self.group[rows]] << BIN_BITS | self.bin[rows]
-        return self.of_keys(*fold(keys, np.stack([self.positives[rows], self.negatives[rows]], axis=1)))
+        return self.of_keys(*fold(keys, np.stack([self.positives[rows], self.negatives[rows]], axis=1)), self.unit)
 
     @classmethod
     def joined(cls, parts: "Sequence[Histogram]", starts: Sequence[int]) -> "Histogram":
@@ -85,16 +102,25 @@ class Histogram:
             np.concatenate([part.bin for part in parts]),
             np.concatenate([part.positives for part in parts]),
             np.concatenate([part.negatives for part in parts]),
+            parts[0].unit if parts else 1.0,
         )
 
     def only(self, group: int) -> "Histogram":
         """One group, as group 0."""
         part = slice(*np.searchsorted(self.group, [group, group + 1]).tolist())
-        return Histogram(self.group[part] - group, self.bin[part], self.positives[part], self.negatives[part])
+        counts = self.positives[part], self.negatives[part]
+        return Histogram(self.group[part] - group, self.bin[part], *counts, self.unit)
 
     def area(self, groups: int) -> AreaCounts:
         """Each group's own area counts."""
         credit = 2 * self.negatives_below() + self.negatives
+        if self.unit != 1.0:  # products of weights leave 64 bits
+            twice = self.positives / self.unit * (credit / self.unit)
+            return AreaCounts(
+                _sum_of_runs(self.group, groups, twice),
+                self._sum(groups, self.positives) / self.unit,
+                self._sum(groups, self.negatives) / self.unit,
+            )
         return AreaCounts(
             self._sum(groups, self.positives * credit),
             self._sum(groups, self.positives),

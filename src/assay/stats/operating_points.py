@@ -27,7 +27,8 @@ POINT_RATES = ("selection_rate", "recall", "fpr", "precision", "accuracy")
 class OperatingPoints:
     """Counts of labelled rows by group and threshold: `tp` and `fp` are [groups, thresholds] and never grow with the
     threshold, `positives` and `negatives` [groups]. A row is selected where its score is at least the threshold.
-    `own` is the place of the profile's threshold, None where it is outside [0, 1].
+    `own` is the place of the profile's threshold, None where it is outside [0, 1]. Weighted rows count their weights;
+    `rows_per_weight` [groups] turns these into as many rows as carry the same information, and is 1 without weights.
     """
 
     thresholds: Floats
@@ -36,6 +37,7 @@ class OperatingPoints:
     fp: Floats
     positives: Floats
     negatives: Floats
+    rows_per_weight: Floats
 
     def rate(self, name: str, confidence: float = 0.95) -> tuple[Floats, Floats, Floats]:
         """[groups, thresholds] values of one of `POINT_RATES` and the ends of Wilson's interval, NaN without rows.
@@ -54,7 +56,8 @@ class OperatingPoints:
         n = np.broadcast_to(n, successes.shape)
         with np.errstate(invalid="ignore", divide="ignore"):
             value = successes / n
-        low, high = wilson_ends(successes, n, normal.critical_value(confidence))
+        alike = self.rows_per_weight[:, None]
+        low, high = wilson_ends(successes * alike, n * alike, normal.critical_value(confidence))
         known = n > 0
         return value, np.where(known, low, np.nan), np.where(known, high, np.nan)
 
@@ -71,8 +74,10 @@ def operating_points(
 
     The grid are `points` thresholds that select equal steps of all rows, so that it is fine where scores are. A given
     threshold becomes the lower edge of its bin; one in the bin of the profile's own threshold is that one, and its
-    counts are the profile's. InvalidInput for a model that is not there and thresholds outside [0, 1].
+    counts are the profile's. InvalidInput for another task, a model that is not there and thresholds outside [0, 1].
     """
+    if not profile.task.has_scores:
+        raise InvalidInput(f"models of the task {profile.task.name} have no threshold", expected="the task binary")
     if model not in profile.models:
         raise InvalidInput(
             f"the profile has no model {model!r}",
@@ -90,19 +95,22 @@ def operating_points(
     bins = np.unique(np.append(asked, [] if own_bin is None else [own_bin]).astype(np.int64))
     edges = bin_edges(bins)
     parts = [histogram.only(place) for place in places]
-    tp = np.array([_at_least(part.bin, part.positives, bins) for part in parts]).reshape(-1, len(bins))
-    fp = np.array([_at_least(part.bin, part.negatives, bins) for part in parts]).reshape(-1, len(bins))
-    at = None
+    tp, fp = (
+        np.array([_at_least(part.bin, getattr(part, kind), bins) for part in parts]).reshape(-1, len(bins))
+        / histogram.unit
+        for kind in ("positives", "negatives")
+    )
+    at, totals = None, profile.totals()
     if own_bin is not None:
-        at, totals = int(np.searchsorted(bins, own_bin)), profile.totals()
+        at = int(np.searchsorted(bins, own_bin))
         edges[at] = own
         tp[:, at] = totals.count("tp", model)[list(places)]
         fp[:, at] = totals.count("fp", model)[list(places)]
     positives, negatives = (
-        np.array([float(counts.sum()) for counts in kind])
+        np.array([float(counts.sum()) for counts in kind]) / histogram.unit
         for kind in ([part.positives for part in parts], [part.negatives for part in parts])
     )
-    return OperatingPoints(edges, at, tp, fp, positives, negatives)
+    return OperatingPoints(edges, at, tp, fp, positives, negatives, totals.rows_per_weight[list(places)])
 
 
 def _grid(overall: Histogram, points: int) -> NDArray[np.int64]:

@@ -85,7 +85,7 @@ def mean_answers(profile: Profile, measure: Metric, question: Question) -> Answe
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = np.maximum(squares - n * delta**2, 0.0) / (n - 1.0)
         # Each number was rounded to the unit of the fixed point: a difference that small is no certain one.
-        variance = np.where(delta == 0.0, variance, np.maximum(variance, _UNIT**2))
+        variance = np.where(delta == 0.0, variance, np.maximum(variance, (measure.unit * _UNIT) ** 2))
         error = np.sqrt(variance / n)
     answers = _t_answers(delta, error, n - 1.0, variance, question, "paired t")
     return answers.without(~(n >= 2))
@@ -101,7 +101,7 @@ def jackknife_answers(profile: Profile, measure: Metric, question: Question) -> 
         occupied = np.maximum(*counts) > 0
     spread = jackknife(delta, _improvement(measure, rest, question), occupied, profile.starts())
     error = spread.standard_error
-    n = np.minimum(*(measure.denominator(totals, model) for model in (question.candidate, question.baseline)))
+    n = _rows(measure, totals, question)
     answers = _t_answers(delta, error, spread.df, error**2 * n, question, "jackknife")
     return answers.without(np.isnan(error) | (spread.buckets < _MINIMUM_BUCKETS))
 
@@ -113,13 +113,13 @@ def area_answers(profile: Profile, measure: Metric, question: Question) -> Answe
     smaller = np.minimum(counts.positives, counts.negatives).astype(np.float64)
     delta = _improvement(measure, totals, question) + 0.0
     moved, influence = bucket_influence(profile, smaller), profile.influence
-    n = totals.labelled
+    n = totals.labelled * totals.rows_per_weight
     if moved is None or influence is None:
         unknown = np.full(len(delta), np.nan)
         everywhere = np.ones(len(delta), dtype=bool)
         return _t_answers(delta, unknown, unknown, unknown, question, "not kept").without(everywhere, "not kept")
     first, second = sorted(profile.models.index(model) for model in (question.candidate, question.baseline))
-    few = smaller < measure.minimum
+    few = smaller * totals.rows_per_weight < measure.minimum
     with np.errstate(invalid="ignore", divide="ignore"):
         if question.clustered:
             starts = profile.starts()
@@ -143,11 +143,14 @@ def area_answers(profile: Profile, measure: Metric, question: Question) -> Answe
 def rate_answers(profile: Profile, measure: Metric, question: Question) -> Answers:
     """Tango's score test for rates; for ratios and clustered units no surer than it."""
     totals = profile.totals()
-    n = np.minimum(*(measure.denominator(totals, model) for model in (question.candidate, question.baseline)))
+    n = _rows(measure, totals, question)
+    binary = "positive" in totals
+    if measure.pairs is None and not binary:  # a ratio that no two counts stand for
+        return jackknife_answers(profile, measure, question)
     counts = _paired_counts(totals, measure, question)
     scored = _tango(*counts[:3], n, question)
     usable = (n > 0) & counts[3]
-    if measure.kind == "rate" and measure.paired_rows is not None and not question.clustered:
+    if measure.pairs is not None and not question.clustered:
         return scored.without(~usable)
     if question.clustered:
         answers = jackknife_answers(profile, measure, question)
@@ -172,7 +175,7 @@ def _delta_answers(profile: Profile, measure: Metric, question: Question) -> Ans
         with np.errstate(invalid="ignore", divide="ignore"):
             own = measure.numerator(kinds, model) - value * measure.denominator(kinds, model)
             moves = moves + sign * own / denominator
-    n = np.minimum(*(measure.denominator(totals, model) for model in (question.candidate, question.baseline)))
+    n = _rows(measure, totals, question)
     error = np.sqrt((counts * moves**2).sum(axis=1))
     delta = _improvement(measure, totals, question) + 0.0
     answers = _t_answers(delta, error, np.full(len(delta), np.inf), error**2 * n, question, "delta")
@@ -189,7 +192,7 @@ def _kinds(totals: Sums, question: Question) -> tuple[Sums, Floats]:
     for model, says in ((question.candidate, candidate), (question.baseline, baseline)):
         unit[:, totals.columns[f"tp/{model}"]] = label * says
         unit[:, totals.columns[f"fp/{model}"]] = (1 - label) * says
-    both = [totals.count(name, question.candidate, question.baseline) for name in ("fp2", "tp2")]
+    both = [totals.count(name, question.candidate, question.baseline) for name in ("fp", "tp")]
     columns = []
     for kind in kinds:
         name, all_rows = ("tp", totals.count("positive")) if label[kind] else ("fp", _negatives(totals))
@@ -215,21 +218,17 @@ def _paired_counts(
     keeps their sum and their sum of squares, out of n = 1/w. One move of the largest size is added for w, so that few
     moves are not taken to be small ones.
     """
+    alike = totals.rows_per_weight
+    if measure.pairs is not None:
+        b, c = measure.pairs(totals, question.candidate, question.baseline)
+        n = measure.denominator(totals, question.candidate)
+        return b * alike, c * alike, n * alike, np.ones(len(b), dtype=bool)
     _, counts = _kinds(totals, question)
-    only_candidate = {"negative": counts[:, 2], "positive": counts[:, 6]}
-    only_baseline = {"negative": counts[:, 1], "positive": counts[:, 5]}
-    if measure.kind == "rate":
-        # Right is saying 1 for a positive, 0 for a negative.
-        b, c = only_candidate["positive"], only_baseline["positive"]
-        if measure.paired_rows == "negative":
-            b, c = only_baseline["negative"], only_candidate["negative"]
-        elif measure.paired_rows == "all":
-            b, c = b + only_baseline["negative"], c + only_candidate["negative"]
-        return b, c, measure.denominator(totals, question.candidate), np.ones(len(b), dtype=bool)
+    counts = counts * alike[:, None]
     assert measure.numerator is not None
     kinds, _ = _kinds(totals, question)
     value = measure.value(totals, question.baseline)
-    denominator = measure.denominator(totals, question.candidate)
+    denominator = measure.denominator(totals, question.candidate) * alike
     moves = []
     for label, columns in ((0, (2, 1)), (1, (6, 5))):
         with_candidate = measure.numerator(kinds, question.candidate), measure.denominator(kinds, question.candidate)
@@ -289,6 +288,13 @@ def _t_answers(delta: Floats, error: Floats, df: Floats, variance: Floats, quest
         np.where(still, (delta <= -question.margin).astype(np.float64), p_not_worse),
         np.full(len(delta), name, dtype="<U10"),
     )
+
+
+def _rows(measure: Metric, totals: Sums, question: Question) -> Floats:
+    """[segments] the rows of the denominator, of the smaller one where each model has its own."""
+    counts = [measure.denominator(totals, model) for model in (question.candidate, question.baseline)]
+    found: Floats = np.minimum(*counts) * totals.rows_per_weight
+    return found
 
 
 def _improvement(measure: Metric, sums: Sums, question: Question) -> Floats:

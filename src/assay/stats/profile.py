@@ -1,4 +1,4 @@
-"""The profile: everything needed to judge binary classifiers by segment, in sums that merge exactly.
+"""The profile: everything needed to judge models by segment, in sums that merge exactly.
 
 Rows are counted by (segment, bucket), where a bucket is a hash of the unit. All sums are whole numbers (losses and
 scores in fixed point), so any split of the rows, in any order, merges to the same profile, bit for bit.
@@ -14,14 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 from assay.errors import InvalidInput, nearest
 from assay.stats import profile_bytes
 from assay.stats.areas import Influence, influence_of
-from assay.stats.binary import binary_columns
 from assay.stats.categories import Strings
+from assay.stats.families import columns_of
 from assay.stats.grouping import Integers, fold
-from assay.stats.histogram import Histogram
-from assay.stats.rows import Rows, rows_of
+from assay.stats.histogram import WEIGHT_UNIT, Histogram
+from assay.stats.rows import Columns, Rows, rows_of
 from assay.stats.segment import Segment
 from assay.stats.segmentation import segmentations_of
 from assay.stats.sums import AreaCounts, Sums
+from assay.stats.task import BINARY, Task
 
 __all__ = ["Profile"]
 
@@ -30,15 +31,17 @@ _LARGEST_SUM = 2**62
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """Mergeable sums of several models' scores on the same labelled rows; `build` makes one.
+    """Mergeable sums of several models' answers on the same labelled rows; `build` makes one.
 
-    `models` in increasing order with their `thresholds`; segment `columns` in the order given, crossed up to `cross`.
+    `task` is the kind of answers; `models` in increasing order with their `thresholds` (binary only); segment
+    `columns` in the order given, crossed up to `cross`.
     `segments` are those that occur: overall, single columns, crosses; row i of `table` ([rows, columns] int64) belongs
     to segments[segment[i]] and bucket[i], in increasing order of these. `influence` is what paired areas need; it is
     None after an addition, because it rests on the order of all rows by score. Equal content has equal bytes.
     Immutable: nothing may write to its arrays.
     """
 
+    task: Task
     models: tuple[str, ...]
     thresholds: tuple[float, ...]
     columns: tuple[str, ...]
@@ -60,46 +63,56 @@ class Profile:
         scores: Mapping[str, ArrayLike],
         segments: Mapping[str, Strings],
         units: Strings | NDArray[np.uint64] | None,
-        thresholds: Mapping[str, float],
+        thresholds: Mapping[str, float] | None = None,
         buckets: int = 50,
         seed: int = 0,
         *,
         cross: int = 2,
         influence: bool = True,
+        task: Task = BINARY,
+        weights: ArrayLike | None = None,
+        quantities: Mapping[str, Mapping[str, ArrayLike]] | None = None,
     ) -> "Profile":
         """The profile of rows given as columns of equal length; no rows at all are allowed.
 
-        `labels` are 0, 1 or NaN (no label yet); `scores` in [0, 1] by model; `segments` strings by column, an Arrow
-        array of text among them; rows of one unit share a bucket, and without `units` every row is one of its own (rows
-        that are equal share theirs; `row_identities` of more columns tell them apart). A
-        model says 1 where score >= its threshold. `influence` costs as much again as everything else, and only
-        areas that are compared or clustered need it. InvalidInput, naming the column, the count and the first row,
-        for other values, unequal lengths, and thresholds that are missing, not finite or of no model.
+        `labels` and `scores` by model are what the task wants. Binary: 0, 1 or NaN (no label yet), and scores in
+        [0, 1]; a model says 1 where score >= its threshold. Multiclass: names of classes (or None), and names or
+        probabilities [rows, classes]. Regression and quantile: numbers. `quantities` are further numbers by name and
+        model; "ranking" and "scores" have them only, and rows that lack one count as unlabelled.
+
+        `segments` are strings by column, an Arrow array of text among them; rows of one unit share a bucket, and
+        without `units` every row is one of its own (rows that are equal share theirs; `row_identities` of more columns
+        tell them apart). `weights` of 0 or more, where the task is weighted.
+        `influence` costs as much again as everything else, and only areas that are compared or clustered need it.
+        InvalidInput, naming the column, the count and the first row, for other values, unequal lengths, and thresholds
+        that are missing, not finite or of no model.
         """
-        rows = rows_of(labels, scores, segments, units, thresholds, buckets, seed, cross)
+        columns = Columns(labels, scores, segments, units, weights, quantities)
+        rows = rows_of(columns, thresholds or {}, buckets, seed, cross, task)
         profile = cls._counted(rows, tuple(segments), cross, buckets, seed)
-        return profile._with_influence([rows]) if influence else profile
+        return profile._with_influence([rows]) if influence and task.has_scores else profile
 
     @classmethod
     def stream(
         cls,
-        batches: Callable[[], Iterable[Mapping[str, object]]],
-        thresholds: Mapping[str, float],
+        batches: Callable[[], Iterable[Columns]],
+        thresholds: Mapping[str, float] | None = None,
         buckets: int = 50,
         seed: int = 0,
         *,
         cross: int = 2,
         influence: bool = True,
+        task: Task = BINARY,
     ) -> "Profile":
         """The same profile from rows that do not fit into memory.
 
-        `batches()` gives the arguments of `build` that differ from batch to batch: labels, scores, segments and units.
-        It is asked twice, and the second time only for `influence`. InvalidInput where it gives nothing.
+        `batches()` gives what differs from batch to batch. It is asked twice, and the second time only for
+        `influence`. InvalidInput where it gives nothing.
         """
 
         def prepared() -> Iterable[Rows]:
             for batch in batches():
-                yield rows_of(**batch, thresholds=thresholds, buckets=buckets, seed=seed, cross=cross)  # type: ignore[arg-type]
+                yield rows_of(batch, thresholds or {}, buckets, seed, cross, task)
 
         profile: Profile | None = None
         for rows in prepared():  # one after the other: merging several at once takes their memory at once
@@ -107,12 +120,13 @@ class Profile:
             profile = part if profile is None else profile + part
         if profile is None:
             raise InvalidInput("there are no rows to profile", expected="at least one batch")
-        return profile._with_influence(prepared()) if influence else profile
+        return profile._with_influence(prepared()) if influence and task.has_scores else profile
 
     @classmethod
     def _counted(cls, rows: Rows, columns: tuple[str, ...], cross: int, buckets: int, seed: int) -> "Profile":
         counted = rows.count(buckets)
         return cls(
+            rows.task,
             rows.models,
             rows.thresholds,
             columns,
@@ -123,7 +137,7 @@ class Profile:
             counted.segment,
             counted.bucket,
             counted.table,
-            {model: rows.histogram(model) for model in rows.models},
+            {model: rows.histogram(model) for model in rows.models} if rows.task.has_scores else {},
         )
 
     def _with_influence(self, batches: Iterable[Rows]) -> "Profile":
@@ -134,7 +148,9 @@ class Profile:
         for rows in batches:
             placed = rows.placed(self.segments, keys, self.buckets)
             scores = [rows.scores[model] for model in self.models]
-            part = influence_of(histograms, len(self.segments), len(self.table), placed, scores, rows.positive)
+            part = influence_of(
+                histograms, len(self.segments), len(self.table), placed, scores, rows.positive, rows.weight
+            )
             total = part if total is None else total + part
         return replace(self, influence=total)
 
@@ -146,6 +162,7 @@ class Profile:
         if stored.influence is not None and stored.squares is not None:
             influence = Influence(stored.influence, stored.squares)
         return cls(
+            stored.task,
             stored.models,
             stored.thresholds,
             stored.columns,
@@ -157,8 +174,8 @@ class Profile:
             stored.keys % stored.buckets,
             stored.table,
             {
-                model: Histogram.of_keys(*content)
-                for model, content in zip(stored.models, stored.histograms, strict=True)
+                model: Histogram.of_keys(*content, WEIGHT_UNIT if stored.task.weighted else 1.0)
+                for model, content in zip(stored.models, stored.histograms, strict=stored.task.has_scores)
             },
             influence,
         )
@@ -167,6 +184,7 @@ class Profile:
         """A compact form for storing; equal profiles give equal bytes on every machine."""
         return profile_bytes.encode(
             profile_bytes.Content(
+                self.task,
                 self.models,
                 self.thresholds,
                 self.columns,
@@ -176,7 +194,7 @@ class Profile:
                 self.segments,
                 self.segment * self.buckets + self.bucket,
                 self.table,
-                [self.histograms[model].to_keys() for model in self.models],
+                [histogram.to_keys() for histogram in self.histograms.values()],
                 self.influence.buckets if self.influence else None,
                 self.influence.squares if self.influence else None,
             )
@@ -192,19 +210,14 @@ class Profile:
     def __add__(self, other: "Profile") -> "Profile":
         """The profile of both's rows, without the influence; exact, in any order and grouping.
 
-        InvalidInput, naming the difference, unless both have the same models, thresholds, segment columns, crosses,
-        buckets and seed.
+        InvalidInput, naming the difference, unless both have the same task, models, thresholds, segment columns,
+        crosses, buckets and seed.
         """
         return _merged([self, other])
 
     def without_influence(self) -> "Profile":
         """The same profile as an addition would leave it."""
         return replace(self, influence=None)
-
-    @property
-    def task(self) -> str:
-        """What kind of answer the models give."""
-        return "binary"
 
     @property
     def n_rows(self) -> int:
@@ -262,7 +275,8 @@ class Profile:
 
     def column_names(self) -> dict[str, int]:
         """Which column of the table holds which sum."""
-        return {name: column for column, name in enumerate(("rows", "unlabelled", *binary_columns(self.models)))}
+        before = ("rows", "unlabelled", *(("weight", "weight_squares") if self.task.weighted else ()))
+        return {name: column for column, name in enumerate((*before, *columns_of(self.task, self.models)))}
 
     def starts(self) -> Integers:
         """[segments] the first row of the table of each segment."""
@@ -272,21 +286,24 @@ class Profile:
         """The sums of each segment, areas included."""
         found = self._cache.get("totals")
         if not isinstance(found, Sums):
-            found = Sums(self.column_names(), self._table_of_segments(), self.areas(), self.histograms)
+            found = replace(self._sums(self._table_of_segments()), areas=self.areas(), curves=self.histograms)
             self._cache["totals"] = found
         return found
 
     def by_bucket(self) -> Sums:
         """The sums of each row of the table: of a segment and a bucket."""
-        return Sums(self.column_names(), self.table)
+        return self._sums(self.table)
 
     def without_each_bucket(self) -> Sums:
         """For each row of the table, the sums of its segment without its bucket."""
-        return Sums(self.column_names(), self._table_of_segments()[self.segment] - self.table)
+        return self._sums(self._table_of_segments()[self.segment] - self.table)
 
     def areas(self) -> dict[str, AreaCounts]:
         """By model, what the area under the ROC curve of each segment is made of."""
-        return {model: self.histograms[model].area(len(self.segments)) for model in self.models}
+        return {model: histogram.area(len(self.segments)) for model, histogram in self.histograms.items()}
+
+    def _sums(self, table: Integers) -> Sums:
+        return Sums(self.column_names(), table, weighted=self.task.weighted)
 
     def _table_of_segments(self) -> Integers:
         if not len(self.table):
@@ -299,12 +316,12 @@ def _merged(profiles: list[Profile]) -> Profile:
     """The profile of all rows of several profiles."""
     first = profiles[0]
     for other in profiles[1:]:
-        for name in ("models", "thresholds", "columns", "cross", "buckets", "seed"):
+        for name in ("task", "models", "thresholds", "columns", "cross", "buckets", "seed"):
             mine, theirs = getattr(first, name), getattr(other, name)
             if mine != theirs:
                 raise InvalidInput(
                     f"profiles with different {name} cannot be added: {mine!r} and {theirs!r}",
-                    expected="profiles of the same models, thresholds, segment columns, crosses, buckets and seed",
+                    expected="the same task, models, thresholds, segment columns, crosses, buckets and seed",
                 )
     if len(profiles) == 1:
         return first
@@ -320,11 +337,11 @@ def _merged(profiles: list[Profile]) -> Profile:
     places = [np.asarray([position[segment] for segment in one.segments], dtype=np.int64) for one in profiles]
     keys = [place[one.segment] * first.buckets + one.bucket for place, one in zip(places, profiles, strict=True)]
     tables = [one.table for one in profiles]
-    if sum(int(table.max(initial=0)) for table in tables) > _LARGEST_SUM:
+    if sum(int(np.abs(table).max(initial=0)) for table in tables) > _LARGEST_SUM:
         raise InvalidInput("the sums of these profiles do not fit into 64 bits", hint="keep them apart")
     merged, table = fold(np.concatenate(keys), np.concatenate(tables))
     histograms = {}
-    for model in first.models:
+    for model in first.histograms:
         starts = np.cumsum([0, *(len(one.segments) for one in profiles)])[:-1].tolist()
         joined = Histogram.joined([one.histograms[model] for one in profiles], starts)
         histograms[model] = joined.regroup(np.concatenate(places))

@@ -7,21 +7,23 @@ import msgspec
 import numpy as np
 
 from assay.errors import InvalidInput
-from assay.stats.binary import binary_columns
+from assay.stats.families import columns_of
 from assay.stats.grouping import Integers
 from assay.stats.histogram import BIN_BITS, BINS
 from assay.stats.segment import Segment
+from assay.stats.task import Task, check_task
 from assay.stats.varint import pack, unpack
 
 __all__ = ["FORMAT_VERSION", "Content", "decode", "encode"]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Content:
     """What a profile holds. `keys` are segment·buckets + bucket; each histogram (keys, [keys, 2] counts)."""
 
+    task: Task
     models: tuple[str, ...]
     thresholds: tuple[float, ...]
     columns: tuple[str, ...]
@@ -38,6 +40,7 @@ class Content:
 
 class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     format: int
+    task: Task
     models: tuple[str, ...]
     thresholds: tuple[float, ...]
     columns: tuple[str, ...]
@@ -47,6 +50,7 @@ class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     segments: list[tuple[tuple[str, str], ...]]
     keys: bytes
     table: list[bytes]  # one for each column
+    signed: list[int]  # columns with negative sums, folded
     histograms: list[tuple[bytes, bytes, bytes]]  # keys as differences, positives, negatives
     influence: list[bytes] | None  # one for each model, folded
     squares: list[bytes] | None  # one for each pair of models, class and part
@@ -58,9 +62,11 @@ class _Format(msgspec.Struct):
 
 def encode(content: Content) -> bytes:
     """The bytes of a profile; equal for equal content."""
+    signed = np.flatnonzero((content.table < 0).any(axis=0)).tolist()
     return msgspec.msgpack.encode(
         _Stored(
             format=FORMAT_VERSION,
+            task=content.task,
             models=content.models,
             thresholds=content.thresholds,
             columns=content.columns,
@@ -69,7 +75,10 @@ def encode(content: Content) -> bytes:
             seed=content.seed,
             segments=[segment.conditions for segment in content.segments],
             keys=pack(np.diff(content.keys, prepend=0)),
-            table=[pack(column) for column in content.table.T],
+            table=[
+                pack(_folded(column) if place in signed else column) for place, column in enumerate(content.table.T)
+            ],
+            signed=signed,
             histograms=[
                 (pack(np.diff(keys, prepend=0)), pack(counts[:, 0]), pack(counts[:, 1]))
                 for keys, counts in content.histograms
@@ -111,10 +120,13 @@ def _unfolded(values: Integers) -> Integers:
 
 def _content(stored: _Stored) -> Content:
     keys = np.cumsum(unpack(stored.keys))
-    names = binary_columns(stored.models)
-    if len(stored.table) != len(names) + 2:
+    check_task(stored.task)
+    names = columns_of(stored.task, stored.models)
+    if len(stored.table) != len(names) + (4 if stored.task.weighted else 2):
         raise ValueError(f"{len(stored.table)} columns of sums for {len(stored.models)} models")
-    table = np.ascontiguousarray(np.stack([unpack(column) for column in stored.table], axis=1))
+    sums = [unpack(column) for column in stored.table]
+    sums = [_unfolded(column) if place in stored.signed else column for place, column in enumerate(sums)]
+    table = np.ascontiguousarray(np.stack(sums, axis=1))
     histograms = []
     for differences, positives, negatives in stored.histograms:
         counts = np.stack([unpack(positives), unpack(negatives)], axis=1)
@@ -133,6 +145,7 @@ def _content(stored: _Stored) -> Content:
             flat[:, pair] = unpack(column)
         squares = flat.reshape(len(segments), pairs, 2, 2)
     return Content(
+        stored.task,
         stored.models,
         stored.thresholds,
         stored.columns,
@@ -156,9 +169,10 @@ def _check(content: Content) -> None:
         for one in content.segments
     ]
     facts = {
-        "models are sorted, with a threshold and a histogram each": (
+        "models are sorted, with a threshold and a histogram each where they give scores": (
             list(content.models) == sorted(set(content.models))
-            and len(content.models) == len(content.thresholds) == len(content.histograms)
+            and len(content.thresholds) == len(content.histograms)
+            and len(content.thresholds) == (len(content.models) if content.task.has_scores else 0)
         ),
         "segments are sorted and of the profile's columns": (
             all(-1 not in columns and size <= content.cross for size, columns, _ in order)
@@ -171,7 +185,7 @@ def _check(content: Content) -> None:
             and int(content.keys.max(initial=-1)) < len(content.segments) * content.buckets
             and len(np.unique(content.keys // content.buckets)) == len(content.segments)
         ),
-        "sums are not negative": bool((content.table >= 0).all()),
+        "numbers of rows are not negative": bool((content.table[:, :2] >= 0).all()),
         "histograms are sorted and belong to a segment": all(
             len(keys) == len(counts)
             and bool(np.all(np.diff(keys) > 0))

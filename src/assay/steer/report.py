@@ -12,7 +12,7 @@ from markupsafe import Markup
 from assay.errors import InvalidInput, StoreUnavailable
 from assay.operation import operation
 from assay.record.store import Store
-from assay.stats import METRICS
+from assay.stats import metric_of_any_task
 from assay.steer.charts import ForestPlot, forest_plot, forest_range, time_chart
 from assay.steer.facts import Facts
 from assay.steer.loop import LoopSummary, summarise
@@ -97,7 +97,8 @@ def _forests(summary: LoopSummary) -> dict[str, ForestPlot]:
 
 
 def _heading(metric: str) -> str:
-    return next((known[metric].title for known in METRICS.values() if metric in known), metric)
+    known = metric_of_any_task(metric)
+    return known.title if known else metric
 
 
 def _title(metric: str) -> str:
