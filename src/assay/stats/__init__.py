@@ -62,7 +62,6 @@ from assay.stats.unpaired import (
 __all__ = [
     "BINARY",
     "GROUP_RATES",
-    "METRICS",
     "OVERALL",
     "POINT_RATES",
     "RANKING",
