@@ -7,17 +7,20 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constra
 WORKERS ?= 2
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: demo test test-browser lint types layers bench-02 docs clean
+.PHONY: demo test test-browser test-spark lint types layers bench-02 docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not browser" --cov --cov-report= --cov-fail-under=0
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not browser and not spark" --cov --cov-report= --cov-fail-under=0
 	$(BIN)/coverage report --fail-under=90
 
 test-browser: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m browser
+
+test-spark: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m spark
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -14,9 +14,9 @@ from assay.prove.evaluation import (
     CANDIDATE,
     evaluate,
     load_evaluation,
-    profile_table,
 )
 from assay.prove.gate import judge
+from assay.prove.profiles import profile
 from assay.record.runs import show_run, start_run
 from assay.record.sqlstore import SqlStore
 from assay.stats import OVERALL, Segment, estimate, estimate_all
@@ -130,8 +130,8 @@ def test_units_are_told_apart_by_all_their_columns() -> None:
     scores = {"model": table["new"].to_numpy()}
 
     def occupied(unit: list[str]) -> int:
-        profile = profile_table(table, scores, label="late", unit=unit, segments=[], threshold=0.5)
-        return len(set(profile.bucket.tolist()))
+        found = profile(scores, table, label="late", unit=unit)
+        return len(set(found.bucket.tolist()))
 
     assert occupied(["day"]) <= 5
     assert occupied(["unit"]) == occupied(["day", "unit"]) == 50
@@ -155,7 +155,7 @@ def test_an_unknown_column_is_told_before_anything_is_scored(
     dataset = keep(store, table)
     for attempt in (
         lambda: evaluate(candidate, table, baseline=baseline, store=store, dataset=dataset, **options),  # type: ignore[arg-type] # chosen above
-        lambda: profile_table(table, {"model": np.full(20, 0.5)}, threshold=0.5, **options),  # type: ignore[arg-type] # as above
+        lambda: profile({"model": np.full(20, 0.5)}, table, **options),  # type: ignore[arg-type] # as above
     ):
         with pytest.raises(InvalidInput, match=f"there is no column '{name}'") as raised:
             attempt()

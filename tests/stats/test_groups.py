@@ -56,6 +56,8 @@ def test_fairlearns_example() -> None:
     accuracy = only(profile, "accuracy", ratio=0.8)
     assert (accuracy.reference_value, accuracy.value) == (0.8, 0.6)
     assert accuracy.gap == pytest.approx(0.75)
+    assert only(profile, "accuracy", gap=0.1).gap == pytest.approx(-0.2)
+    assert only(profile, ratio=0.8).gap == pytest.approx(0.5)
 
 
 def test_the_published_rates_of_compas() -> None:

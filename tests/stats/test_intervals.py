@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 from scipy.stats import binom
 
 from assay.errors import InvalidInput
@@ -20,6 +21,20 @@ def test_wilson_of_twenty_out_of_twenty_is_not_of_width_zero() -> None:
     found = wilson(20, 20)
     assert round(found.low, 3) == 0.839
     assert found.high == 1.0
+
+
+def test_wilson_lies_beside_the_exact_mid_p_interval() -> None:
+    # ratesci: mid-p of 15/148; its ends are where half of the observed count's probability is in the tail
+    def tail(p: float, upper: bool) -> float:
+        beyond = binom.sf(15, 148, p) if upper else binom.cdf(14, 148, p)
+        return float(beyond + binom.pmf(15, 148, p) / 2)
+
+    low = brentq(lambda p: tail(p, True) - 0.025, 1e-6, 15 / 148)
+    high = brentq(lambda p: tail(p, False) - 0.025, 15 / 148, 1 - 1e-6)
+    assert (round(low, 4), round(high, 4)) == (0.0601, 0.1581)
+    found = wilson(15, 148)
+    assert found.low == pytest.approx(low, abs=0.003)
+    assert found.high == pytest.approx(high, abs=0.003)
 
 
 def test_newcombe_gives_the_published_interval() -> None:

@@ -37,6 +37,33 @@ def test_mix_and_rate_are_all_of_the_change(rows: list[tuple[int, int, float, fl
 
 
 @given(SEGMENTS)
+def test_every_part_is_that_of_whole_number_arithmetic(rows: list[tuple[int, int, float, float]]) -> None:
+    # validation.md V26, from the definition, with the same rule for segments that come and go
+    n_0, n_1 = [r[0] for r in rows], [r[1] for r in rows]
+    s_0, s_1 = [round(r[0] * r[2]) for r in rows], [round(r[1] * r[3]) for r in rows]
+    before, after = Fraction(sum(s_0), sum(n_0)), Fraction(sum(s_1), sum(n_1))
+    mix, rate = [], []
+    for m, s, m_after, s_after in zip(n_0, s_0, n_1, s_1, strict=True):
+        mean = Fraction(s, m) if m else Fraction(s_after, m_after) if m_after else Fraction(0)
+        later = Fraction(s_after, m_after) if m_after else mean
+        share, share_after = Fraction(m, sum(n_0)), Fraction(m_after, sum(n_1))
+        mix.append((share_after - share) * ((mean + later) / 2 - (before + after) / 2))
+        rate.append((share + share_after) / 2 * (later - mean))
+    assert sum(mix) + sum(rate) == after - before
+    found = kitagawa(n_0, s_0, n_1, s_1)
+    np.testing.assert_allclose(found.mix_by_segment, [float(part) for part in mix], rtol=0, atol=1e-15)
+    np.testing.assert_allclose(found.rate_by_segment, [float(part) for part in rate], rtol=0, atol=1e-15)
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=4, max_size=4))
+def test_without_rounding_mix_and_rate_are_the_change_to_the_last_bit(sums: list[tuple[int, int]]) -> None:
+    # rows that are powers of two: every share and mean is a float, and so is all that follows
+    n_0, n_1 = [8, 8, 16, 32], [32, 16, 8, 8]
+    found = kitagawa(n_0, [a for a, _ in sums], n_1, [b for _, b in sums])
+    assert found.mix + found.rate == found.delta
+
+
+@given(SEGMENTS)
 def test_turning_time_around_turns_the_signs(rows: list[tuple[int, int, float, float]]) -> None:
     n_0, n_1 = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
     s_0, s_1 = n_0 * [r[2] for r in rows], n_1 * [r[3] for r in rows]

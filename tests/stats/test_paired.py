@@ -27,6 +27,8 @@ def test_tango_gives_the_interval_of_contingencytables() -> None:
 def test_mcnemar_gives_the_published_z_and_mid_p() -> None:
     assert round(tango_z(6, 16, 161, 0.0), 3) == -2.132
     assert round(mcnemar_p(6, 16), 6) == 0.034690
+    # mid-p is the exact P-value less the probability of the observed split
+    assert round(mcnemar_p(6, 16) + float(binom.pmf(6, 22, 0.5)), 6) == 0.052479
 
 
 def test_mid_p_is_its_definition() -> None:

@@ -1,5 +1,6 @@
 """Slices are found on one half of the rows and tested on the other."""
 
+import itertools
 import math
 from typing import Any
 
@@ -102,6 +103,85 @@ def test_few_units_confirm_nothing() -> None:
     few = np.arange(ROWS, dtype=np.int64) % 12
     assert find_slices(coded, loss + 2.0 * inside(coded, device="a"), few) == []
     assert find_slices(code_columns({}, 0), np.zeros(0), np.zeros(0, dtype=np.int64)) == []
+
+
+Conditions = tuple[tuple[str, str], ...]
+
+
+def passengers(seed: int, n: int = 4000) -> tuple[dict[str, NDArray[np.str_]], NDArray[np.float64]]:
+    """People on a ship, and the squared error of a model that knows their sex only: worst for women in third class."""
+    generator = np.random.default_rng(seed)
+    table = {
+        "sex": generator.choice(["female", "male"], n, p=[0.35, 0.65]),
+        "class": generator.choice(["1", "2", "3"], n, p=[0.25, 0.2, 0.55]),
+        "age": generator.choice(["child", "adult", "old"], n, p=[0.1, 0.75, 0.15]),
+        "port": generator.choice(["C", "Q", "S"], n, p=[0.2, 0.1, 0.7]),
+    }
+    female, third = table["sex"] == "female", table["class"] == "3"
+    survives = np.where(female, np.where(third, 0.45, 0.95), np.where(table["age"] == "child", 0.5, 0.15))
+    return table, (np.where(female, 0.8, 0.17) - (generator.random(n) < survives)) ** 2
+
+
+def every_slice(table: dict[str, NDArray[np.str_]], level: int = 3) -> dict[Conditions, NDArray[np.bool_]]:
+    """All slices of up to `level` columns, by plain loops."""
+    found: dict[Conditions, NDArray[np.bool_]] = {}
+    for size in range(1, level + 1):
+        for columns in itertools.combinations(table, size):
+            for values in itertools.product(*(sorted(set(table[column].tolist())) for column in columns)):
+                conditions = tuple(zip(columns, values, strict=True))
+                found[conditions] = np.all([table[column] == value for column, value in conditions], axis=0)
+    return found
+
+
+def surest_first(
+    slices: dict[Conditions, NDArray[np.bool_]], loss: NDArray[np.float64], bucket: NDArray[np.int64], least: int
+) -> list[tuple[Conditions, float]]:
+    """Slices and effects by our criterion: by t, and of slices within slices only those that are worse."""
+    kept: dict[Conditions, tuple[float, float]] = {}
+    for conditions, mask in slices.items():
+        if mask.sum() < least:
+            continue
+        effect = loss[mask].mean() - loss[~mask].mean()
+        moves = [
+            (loss[mask & own] - loss[mask].mean()).sum() / mask.sum()
+            - (loss[~mask & own] - loss[~mask].mean()).sum() / (~mask).sum()
+            for own in (bucket == one for one in np.unique(bucket))
+        ]
+        t = effect / math.sqrt(sum(move**2 for move in moves) * len(moves) / (len(moves) - 1))
+        wider = [kept[one] for one in itertools.combinations(conditions, len(conditions) - 1) if one in kept]
+        if len(conditions) == 1 or (wider and effect > max(other for other, _ in wider)):
+            kept[conditions] = (effect, t)
+    for size in (1, 2):  # or the search would go on with the first fifty only
+        assert sum(len(conditions) == size for conditions in kept) <= 50
+    return [(one, kept[one][0]) for one in sorted(kept, key=lambda one: -kept[one][1]) if kept[one][1] > 2.0]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_search_finds_what_trying_every_slice_finds(seed: int) -> None:
+    # validation.md V21
+    table, loss = passengers(seed)
+    bucket = bucket_of([f"u{one}" for one in range(len(loss))], 50)
+    coded = code_columns({name: column.astype(object) for name, column in table.items()}, len(loss))
+    half = bucket % 2 == 0
+    slices = every_slice({name: column[half] for name, column in table.items()})
+    expected: list[tuple[Conditions, float]] = []
+    for conditions, effect in surest_first(slices, loss[half], bucket[half], 30):
+        mask = slices[conditions]
+        if all((mask & slices[one]).sum() < 0.9 * max(mask.sum(), slices[one].sum()) for one, _ in expected):
+            expected.append((conditions, effect))
+    found = find_slices(coded, loss, bucket, minimum_rows=30, find=8)
+    assert [one.segment.conditions for one in found] == [conditions for conditions, _ in expected[:8]]
+    assert [one.effect_discovery for one in found] == pytest.approx([effect for _, effect in expected[:8]], abs=1e-6)
+
+    # SliceLine's score weighs the ratio of mean losses against the share of rows by a constant, and knows no error
+    def score(conditions: Conditions) -> float:
+        own = loss[half][slices[conditions]]
+        return float(0.95 * (own.mean() / loss[half].mean() - 1.0) - 0.05 * (half.sum() / len(own) - 1.0))
+
+    best = max((one for one, mask in slices.items() if mask.sum() >= 30), key=score)
+    assert best == (("sex", "female"), ("class", "3"))
+    assert set(best) <= set(found[0].segment.conditions)
+    assert found[0].confirmed
 
 
 def found(**change: Any) -> list[FoundSlice]:

@@ -8,8 +8,9 @@ import pyarrow as pa
 from assay.build.packaging import Classifier, load_model, matrix, package_model
 from assay.demo.pipeline import CONFIGURATIONS, FEATURES, LABEL, SEGMENTS, UNIT, train
 from assay.demo.turn import Turn
-from assay.prove.evaluation import evaluate, profile_table
+from assay.prove.evaluation import evaluate
 from assay.prove.gate import GateResult, gate
+from assay.prove.profiles import profile
 from assay.prove.segments import Segments
 from assay.record.datasets import DatasetVersion
 from assay.record.registry import ModelVersion
@@ -64,8 +65,8 @@ def fit_and_register(
 def measure(run: Run, fitted: Classifier, table: pa.Table) -> dict[str, float]:
     """Log AUC, log loss, Brier score and accuracy of a model on a table, and return them."""
     scores = fitted.predict_proba(matrix(table, FEATURES))[:, 1]
-    profile = profile_table(table, {"model": scores}, label=LABEL, unit=UNIT, segments=[], threshold=0.5)
-    metrics = {name: estimate(profile, OVERALL, "model", name).value for name in _METRICS}
+    measured = profile({"model": scores}, table, label=LABEL, unit=UNIT)
+    metrics = {name: estimate(measured, OVERALL, "model", name).value for name in _METRICS}
     run.metrics(metrics)
     return metrics
 

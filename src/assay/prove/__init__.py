@@ -7,6 +7,7 @@ from assay.prove.group_table import FairnessRow, FairnessTable, fairness
 from assay.prove.judgement import Judgement, judge_evaluation
 from assay.prove.measurement import Measurement, evaluate_version
 from assay.prove.policy import Policy, load_policy, parse_policy
+from assay.prove.profiles import load_profile, profile, save_profile
 from assay.prove.promotion import Promotion, promote, rollback
 from assay.prove.remedy import Remedy, repair_evaluation
 from assay.prove.repair import Repair, RepairOption, repair
@@ -36,10 +37,13 @@ __all__ = [
     "judge_evaluation",
     "load_evaluation",
     "load_policy",
+    "load_profile",
     "parse_policy",
+    "profile",
     "promote",
     "repair",
     "repair_evaluation",
     "rollback",
+    "save_profile",
     "thresholds",
 ]

@@ -1,7 +1,8 @@
 """What an evaluation asks of the rows of every dataset: columns, answers, and the profile of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +13,13 @@ from assay.errors import InvalidInput
 from assay.prove.contribution import Contribution
 from assay.prove.predictions import Model, Said, check_column, fitted_to, said_of
 from assay.prove.segments import Segments
-from assay.prove.sources import Files, Source
+from assay.prove.sources import Source
 from assay.record import tables
 from assay.stats import Columns, Profile, Task, query_values, row_identities, text_hashes
 
-__all__ = ["Asked"]
+__all__ = ["BUCKETS", "Asked", "identities"]
+
+BUCKETS = 50  # of units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,7 @@ class Asked:
     def profile(self, source: Source, name: str, said: Mapping[str, Said] | None = None) -> Profile:
         """The profile of all models on the rows, whole or in batches."""
         thresholds = dict.fromkeys(self.models, self.threshold) if self.task.has_scores else {}
-        if not isinstance(source, Files):
+        if isinstance(source, pa.Table):
             given = self.columns(source, name, said)
             return Profile.build(
                 given.labels,
@@ -79,7 +82,8 @@ class Asked:
                 given.segments,
                 given.units,
                 thresholds,
-                seed=self.seed,
+                BUCKETS,
+                self.seed,
                 cross=self.segments.cross,
                 task=self.task,
                 weights=given.weights,
@@ -87,15 +91,13 @@ class Asked:
             )
         if self.task.name == "ranking":
             raise InvalidInput(
-                "queries are put together in memory, and these rows are read in batches",
+                "queries are put together in memory, and these rows are read in parts",
                 hint="evaluate a table with a part of the queries",
             )
-
-        def batches() -> Iterator[Columns]:
-            for table in source.batches():
-                yield self.columns(table, name)
-
-        return Profile.stream(batches, thresholds, seed=self.seed, cross=self.segments.cross, task=self.task)
+        prepare = partial(self.columns, name=name)
+        return source.profile(
+            prepare, thresholds, self.task, buckets=BUCKETS, seed=self.seed, cross=self.segments.cross
+        )
 
     def unweighted(self) -> "Asked":
         """The same with every row counting alike."""
@@ -172,8 +174,13 @@ def _scores(values: NDArray[np.generic], role: str) -> NDArray[np.float64]:
 
 def _units(data: pa.Table, columns: Sequence[str]) -> "pa.ChunkedArray | NDArray[np.uint64]":
     if not columns:
-        return row_identities([part for name in data.column_names for part in _identity(data.column(name))])
+        return row_identities(identities(data))
     return _joined(data, columns)
+
+
+def identities(data: pa.Table) -> list[NDArray[np.float64] | NDArray[np.uint64]]:
+    """The columns as numbers that tell rows apart."""
+    return [part for name in data.column_names for part in _identity(data.column(name))]
 
 
 def _joined(data: pa.Table, columns: Sequence[str]) -> pa.ChunkedArray:

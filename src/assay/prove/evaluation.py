@@ -4,12 +4,10 @@ What is kept is a `Profile`: sums from which every number of the evaluation can 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
-from numpy.typing import ArrayLike
 
 from assay.build.packaging import LoadedModel
 from assay.errors import InvalidInput
@@ -19,9 +17,8 @@ from assay.prove.found import found_slices
 from assay.prove.predictions import Model, describe
 from assay.prove.rows import EvaluationTable, evaluation_rows
 from assay.prove.segments import Segments, segments_of
-from assay.prove.sources import Files, Source, source_of
-from assay.prove.tasks import default_metrics, task_for
-from assay.record import tables
+from assay.prove.sources import hash_of, source_of
+from assay.prove.tasks import completed, default_metrics
 from assay.record.canonical import canonical_json
 from assay.record.datasets import DatasetVersion, snapshot
 from assay.record.identity import new_id
@@ -34,7 +31,7 @@ if TYPE_CHECKING:
     from assay.prove.gate import GateResult
     from assay.prove.page import Plot
 
-__all__ = ["BASELINE", "CANDIDATE", "Evaluation", "evaluate", "load_evaluation", "profile_table"]
+__all__ = ["BASELINE", "CANDIDATE", "Evaluation", "evaluate", "load_evaluation"]
 
 CANDIDATE = "candidate"
 BASELINE = "baseline"
@@ -145,10 +142,10 @@ def evaluate(
 
     `unit` names the columns that together say which rows belong together (they share chance: flights of one day,
     answers to one prompt); intervals then treat units, not rows, as independent. `weight` is a column of sample
-    weights. `segments` are columns, or `Segments` with bins, expressions, how deep they are crossed and how many slices to
-    search. `name` is what `data` is called, and `datasets` are further tables by name, such as other periods: they are
-    shown beside it. `metrics` are names of Assay's metrics, functions of sums of the team's own (`assay.metric`), which
-    are not recorded, and contributions of rows (`assay.contribution`).
+    weights. `segments` are columns, or `Segments` with bins, expressions, how deep they are crossed and how many slices
+    to search. `name` is what `data` is called, and `datasets` are further tables by name, such as other periods: they
+    are shown beside it. `metrics` are names of Assay's metrics, functions of sums of the team's own (`assay.metric`),
+    which are not recorded, and contributions of rows (`assay.contribution`).
 
     With a `store`, the evaluation is recorded; the models are registered versions then. `dataset` is the version that
     `data` was read from; without it `data` is kept as one.
@@ -177,35 +174,20 @@ def evaluate(
         threshold=threshold,
         seed=seed,
     )
-    if (task == "ranking") != bool(asked.query):
-        raise InvalidInput(
-            "query= is not given" if task == "ranking" else f"the task {task} has no query",
-            expected="the columns that say which items belong to one query" if task == "ranking" else "task='ranking'",
-        )
-    for key, rows in sources.items():
-        if not rows.num_rows:
-            raise InvalidInput("there are no rows to evaluate on", where=key, expected="labelled rows")
-        asked.check(rows.schema)
-    first = next(source.batches()) if isinstance(source, Files) else source
-    segmented = asked.segments.with_bins_of(first)
-    segmented.columns(first, name)  # refused before the models take their time
-    said = asked.said(first, name)
-    full = task_for(task, list(sources.values()), label, said, contributions, weighted=weight is not None, level=level)
-    asked = replace(asked, task=full, segments=segmented)
-    names, own = _metrics(metrics, full)
-    known = None if isinstance(source, Files) else said
+    asked, known = completed(asked, task, sources, level=level)
+    names, own = _metrics(metrics, asked.task)
     profiles = {key: asked.profile(rows, key, known if key == name else None) for key, rows in sources.items()}
     _check_labels(profiles[name], label, name)
     if store is not None and dataset is None:
-        if isinstance(source, Files):
-            raise InvalidInput("files that are read in batches are not kept in the store", hint="give their dataset=")
+        if not isinstance(source, pa.Table):
+            raise InvalidInput("rows that are read in parts are not kept in the store", hint="give their dataset=")
         dataset = snapshot(store, name, source)
     evaluation = Evaluation(
         evaluation_id=new_id(),
         candidate=model.version if isinstance(model, LoadedModel) else None,
         baseline=baseline.version if isinstance(baseline, LoadedModel) else None,
         names={role: describe(one) for role, one in models.items()},
-        dataset_hash=dataset.hash if dataset else _hash_of(source),
+        dataset_hash=dataset.hash if dataset else hash_of(source),
         dataset_name=name,
         label=label or "",
         unit=[*asked.unit, *asked.query],
@@ -244,24 +226,6 @@ def load_evaluation(store: Store, evaluation_id: str) -> Evaluation:
         others=profiles,
         found=kept.found,
     )
-
-
-def profile_table(
-    data: pa.Table,
-    scores: Mapping[str, ArrayLike],
-    *,
-    label: str,
-    unit: Sequence[str],
-    segments: Sequence[str],
-    threshold: float,
-    cross: int = 2,
-    seed: int = 0,
-) -> Profile:
-    """The profile of several models' scores on the rows of a table; no `unit` makes every row one."""
-    asked = Asked(
-        models=scores, task=BINARY, label=label, unit=unit, segments=Segments(by=segments, cross=cross), seed=seed
-    )
-    return replace(asked, threshold=threshold).profile(data, "data")
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -357,7 +321,3 @@ def _check_labels(profile: Profile, label: str | None, name: str) -> None:
             expected="rows of both classes" if len(classes) == 2 else "rows of several classes",
             hint="is the right column named, and were the rows chosen by their outcome?",
         )
-
-
-def _hash_of(source: Source) -> str:
-    return source.content_hash() if isinstance(source, Files) else tables.content_hash(source)

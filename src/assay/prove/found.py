@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import pyarrow as pa
+
 from assay.errors import InvalidInput
-from assay.prove.asked import Asked
+from assay.prove.asked import BUCKETS, Asked
 from assay.prove.predictions import Said
-from assay.prove.sources import Files, Source
+from assay.prove.sources import Source
 from assay.stats import FoundSlice, code_columns, find_slices, row_losses, rows_of
 
 __all__ = ["found_slices"]
-
-_BUCKETS = 50
 
 
 def found_slices(
@@ -22,15 +22,15 @@ def found_slices(
     The loss is that of `row_losses`; rows without a label are left out, and sample weights do not count. InvalidInput
     for files, which would have to be in memory.
     """
-    if isinstance(source, Files):
+    if not isinstance(source, pa.Table):
         raise InvalidInput(
-            "slices are searched for in memory, and these rows are read in batches",
+            "slices are searched for in memory, and these rows are read in parts",
             hint="search a table with a part of the rows",
         )
     alike = asked.unweighted()
     given = replace(alike.columns(source, "data", said), weights=None)
     thresholds = dict.fromkeys(alike.models, alike.threshold) if alike.task.has_scores else {}
-    rows = rows_of(given, thresholds, _BUCKETS, alike.seed, 1, alike.task)
+    rows = rows_of(given, thresholds, BUCKETS, alike.seed, 1, alike.task)
     coded = code_columns(given.segments, len(rows.labelled)).only(rows.labelled)
     bucket = rows.bucket[rows.labelled]
     find = alike.segments.find

@@ -53,9 +53,8 @@ def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: boo
     rows = evaluation.table().rows
     datasets = [evaluation.dataset_name, *evaluation.others]
     task = evaluation.profile.task
-    titles = {
-        one.name: one.title for one in (*(metric_named(name, task) for name in evaluation.metrics), *evaluation.own)
-    }
+    metrics = [*(metric_named(name, task) for name in evaluation.metrics), *evaluation.own]
+    titles = {one.name: one.title for one in metrics}
     heatmaps: list[Heatmap] = []
     for first, second in combinations(evaluation.segments, 2):
         found = (heatmap(rows, m, title, evaluation.dataset_name, first, second) for m, title in titles.items())

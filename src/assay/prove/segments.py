@@ -46,12 +46,22 @@ class Segments:
             raise InvalidInput("two segment columns have the same name", expected="different names in by and where")
         return self
 
-    def with_bins_of(self, table: pa.Table) -> "Segments":
-        """The same with edges for every numeric column that needs them, from the rows of `table`."""
+    def with_bins_of(self, table: pa.Table, *, all_rows: bool) -> "Segments":
+        """The same with edges for every numeric column that needs them, from the rows of `table`.
+
+        InvalidInput where these are not `all_rows`: edges must not depend on which rows come first.
+        """
         found = dict(self.bins)
         for name in self.by:
-            if name in table.column_names and name not in found and needs_bins(table.column(name)):
-                found[name] = round_edges(table.column(name))
+            if name in found or not needs_bins(table.column(name)):
+                continue
+            found[name] = round_edges(table.column(name))
+            if not all_rows:
+                raise InvalidInput(
+                    f"the segment column {name!r} has many numbers, and these rows are read in parts",
+                    expected="edges for it",
+                    hint=f"Segments(bins={{{name!r}: {found[name]}}})",
+                )
         return replace(self, bins=found)
 
     def columns(self, table: pa.Table, where: str) -> dict[str, pa.ChunkedArray]:

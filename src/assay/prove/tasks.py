@@ -2,18 +2,20 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import InvalidInput, nearest
+from assay.prove.asked import Asked
 from assay.prove.contribution import Contribution
 from assay.prove.predictions import Said, class_names
-from assay.prove.sources import Files, Source
+from assay.prove.sources import Source, first_rows
 from assay.stats import RANKING, SCORES, TASKS, Task, TaskName
 
-__all__ = ["default_metrics", "task_for"]
+__all__ = ["completed", "default_metrics", "task_for"]
 
 _SHOWN: dict[TaskName, tuple[str, ...]] = {
     "binary": ("accuracy", "auc", "log_loss", "brier", "recall", "precision", "fpr"),
@@ -23,6 +25,34 @@ _SHOWN: dict[TaskName, tuple[str, ...]] = {
     "ranking": ("ndcg", "mrr", "map"),
     "scores": ("score",),
 }
+
+
+def completed(
+    asked: Asked, wanted: str | Task, sources: Mapping[str, Source], *, level: float = 0.5
+) -> tuple[Asked, dict[str, Said] | None]:
+    """The question in full, for the first of the sources above all; with what the models said, where it is a table.
+
+    Raises InvalidInput for sources without rows or without the columns asked for, and as `task_for`.
+    """
+    if (wanted == "ranking") != bool(asked.query):
+        raise InvalidInput(
+            "query= is not given" if wanted == "ranking" else f"the task {wanted} has no query",
+            expected="the columns that say which items belong to one query" if wanted == "ranking" else "no query=",
+        )
+    for name, rows in sources.items():
+        if not rows.num_rows:
+            raise InvalidInput("there are no rows to evaluate on", where=name, expected="labelled rows")
+        asked.check(rows.schema)
+    name, source = next(iter(sources.items()))
+    first = first_rows(source)
+    segments = asked.segments.with_bins_of(first, all_rows=first is source)
+    segments.columns(first, name)  # refused before the models take their time
+    said = asked.said(first, name)
+    weighted = asked.weight is not None
+    task = task_for(
+        wanted, list(sources.values()), asked.label, said, asked.contributions, weighted=weighted, level=level
+    )
+    return replace(asked, task=task, segments=segments), said if first is source else None
 
 
 def task_for(
@@ -80,8 +110,7 @@ def default_metrics(task: Task) -> list[str]:
 
 def _columns(sources: Iterable[Source], name: str) -> Iterable[pa.ChunkedArray]:
     for source in sources:
-        for table in source.batches([name]) if isinstance(source, Files) else [source]:
-            column = table.column(name)
+        for column in [source.column(name)] if isinstance(source, pa.Table) else source.values(name):
             yield column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 

@@ -4,13 +4,13 @@ A folder is kept as a manifest (path -> hash of each file); the hash of the mani
 """
 
 import json
-import os
 import tempfile
 from pathlib import Path, PurePosixPath
 
 from assay.errors import InvalidInput, NotFound, StoreUnavailable, Tampered
 from assay.record.canonical import canonical_json, digest_bytes, digest_file
 from assay.record.faults import storage_faults
+from assay.record.files import write_whole
 
 __all__ = ["Blobs"]
 
@@ -37,16 +37,7 @@ class Blobs:
             return digest
         with storage_faults(str(self.root)):
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".new-")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(temporary).replace(target)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            write_whole(target, content)
         return digest
 
     def put_file(self, path: Path) -> str:

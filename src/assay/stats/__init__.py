@@ -4,6 +4,8 @@ It takes arrays and gives numbers: no files, no network, no clock, no models. sc
 called, so that importing this room stays cheap.
 """
 
+from assay.stats.areas import Influence
+from assay.stats.bootstrap import Bootstrap, average_precision_interval, cell_bootstrap
 from assay.stats.buckets import bucket_of, row_identities, text_hashes
 from assay.stats.clustered import MeanEstimate, clustered_ratio, paired_t
 from assay.stats.compare import Comparison, Comparisons, compare, compare_all
@@ -30,6 +32,7 @@ from assay.stats.multiplicity import holm
 from assay.stats.newcombe import newcombe_paired
 from assay.stats.operating_points import POINT_RATES, OperatingPoints, operating_points
 from assay.stats.paired import mcnemar_p, tango_interval, tango_p_not_worse, tango_p_worse, tango_z
+from assay.stats.poisson import poisson_weights, unit_weights
 from assay.stats.power import minimum_difference, rows_needed
 from assay.stats.profile import Profile
 from assay.stats.ranking import query_values
@@ -69,6 +72,7 @@ __all__ = [
     "TASKS",
     "AucDifference",
     "BettingTest",
+    "Bootstrap",
     "Columns",
     "Comparison",
     "Comparisons",
@@ -77,6 +81,7 @@ __all__ = [
     "Estimates",
     "FoundSlice",
     "GroupGap",
+    "Influence",
     "Interval",
     "MeanEstimate",
     "MeanSequence",
@@ -93,12 +98,14 @@ __all__ = [
     "Task",
     "TaskName",
     "auc_interval",
+    "average_precision_interval",
     "benjamini_hochberg",
     "benjamini_yekutieli",
     "bernoulli_interval",
     "beta_binomial_bound",
     "beta_binomial_log",
     "bucket_of",
+    "cell_bootstrap",
     "clustered_ratio",
     "code_columns",
     "columns_of",
@@ -135,6 +142,7 @@ __all__ = [
     "normal_mixture_log",
     "operating_points",
     "paired_t",
+    "poisson_weights",
     "query_values",
     "rate_equivalence_power",
     "ratio_p_above",
@@ -151,5 +159,6 @@ __all__ = [
     "text_hashes",
     "threshold_for",
     "two_rates_p",
+    "unit_weights",
     "wilson",
 ]

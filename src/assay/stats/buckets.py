@@ -14,7 +14,7 @@ from assay.stats.murmur import murmur3_x86_32
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["bucket_of", "row_identities", "text_hashes"]
+__all__ = ["bucket_of", "mixed_bits", "row_identities", "text_hashes"]
 
 
 def bucket_of(units: Strings | NDArray[np.uint64], buckets: int = 50, seed: int = 0) -> NDArray[np.int64]:
@@ -29,7 +29,7 @@ def bucket_of(units: Strings | NDArray[np.uint64], buckets: int = 50, seed: int 
         raise InvalidInput(f"{buckets!r} buckets", expected="1 to 2147483647, by default 50")
     if isinstance(units, np.ndarray) and units.dtype == np.uint64:
         identities: NDArray[np.uint64] = units.view(np.uint64)
-        mixed = _mixed(identities ^ np.uint64((seed + 1) * 0x9E3779B97F4A7C15 & 2**64 - 1))
+        mixed = mixed_bits(identities ^ np.uint64((seed + 1) * 0x9E3779B97F4A7C15 & 2**64 - 1))
         return ((mixed >> np.uint64(32)) * np.uint64(buckets) >> np.uint64(32)).astype(np.int64)
     prefix = f"{seed}:"
     if hasattr(units, "dictionary_encode"):
@@ -76,7 +76,7 @@ def row_identities(columns: Sequence[NDArray[np.float64] | NDArray[np.uint64]]) 
     for column in columns:
         # Adding 0.0 turns -0.0, whose bits are not those of 0.0, into 0.0.
         bits: NDArray[np.uint64] = (column if column.dtype == np.uint64 else column + 0.0).view(np.uint64)
-        state = _mixed(state ^ bits)
+        state = mixed_bits(state ^ bits)
     return state
 
 
@@ -85,7 +85,8 @@ def text_hashes(column: "pa.Array | pa.ChunkedArray") -> NDArray[np.uint64]:
     return _hashes_of_column(column, b"")
 
 
-def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mixed_bits(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """[n] the next number of splitmix64 (Steele, Lea and Flood 2014) at each state."""
     state = state + np.uint64(0x9E3779B97F4A7C15)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -124,13 +124,14 @@ def estimate_all(
             variance = np.maximum(measure.squares(totals, model) - n * value**2, 0.0) / (n - 1.0)
             error = np.sqrt(variance / n)
         half = normal.t_quantiles((1.0 + confidence) / 2.0, n - 1.0) * error
-        low, high = value - half, value + half
+        low, high = _unless_still(measure, value, n, z, error, (value - half, value + half))
         method[:] = "t"
     else:
         spread = _jackknife(profile, model, measure, value)
         error = spread.standard_error
         half = normal.t_quantiles((1.0 + confidence) / 2.0, spread.df) * error
-        low, high = value - half, value + half
+        count = np.minimum(n, spread.buckets) if clustered else n
+        low, high = _unless_still(measure, value, count, z, error, (value - half, value + half))
         if measure.kind in ("rate", "ratio") and measure.numerator is not None:
             ends = _score_ends(measure, measure.numerator(totals, model) * alike, n, z)
             low, high = np.minimum(low, ends[0]), np.maximum(high, ends[1])
@@ -147,6 +148,24 @@ def estimate_all(
         n.astype(np.int64),
         np.where(known, error, np.nan),
         np.where(enough & np.isnan(low) & ~np.isin(method, ("not kept", "value only")), "too small", method),
+    )
+
+
+def _unless_still(
+    measure: Metric, value: Floats, n: Floats, z: float, error: Floats, ends: tuple[Floats, Floats]
+) -> tuple[Floats, Floats]:
+    """The ends; where nothing varied, and values have bounds, Wilson's of n rows: no variation seen is not certainty.
+
+    A number between bounds varies at most as a rate between them does.
+    """
+    low, high = measure.bounds
+    if not math.isfinite(high - low):
+        return ends
+    wide = wilson_ends((np.nan_to_num(value, nan=low) - low) / (high - low) * n, n, z)
+    still = error == 0.0
+    return (
+        np.where(still, low + wide[0] * (high - low), ends[0]),
+        np.where(still, low + wide[1] * (high - low), ends[1]),
     )
 
 

@@ -90,7 +90,7 @@ class Profile:
         columns = Columns(labels, scores, segments, units, weights, quantities)
         rows = rows_of(columns, thresholds or {}, buckets, seed, cross, task)
         profile = cls._counted(rows, tuple(segments), cross, buckets, seed)
-        return profile._with_influence([rows]) if influence and task.has_scores else profile
+        return profile.with_influence([profile._moved_by(rows)]) if influence and task.has_scores else profile
 
     @classmethod
     def stream(
@@ -110,17 +110,16 @@ class Profile:
         `influence`. InvalidInput where it gives nothing.
         """
 
-        def prepared() -> Iterable[Rows]:
-            for batch in batches():
-                yield rows_of(batch, thresholds or {}, buckets, seed, cross, task)
-
         profile: Profile | None = None
-        for rows in prepared():  # one after the other: merging several at once takes their memory at once
+        for batch in batches():  # one after the other: merging several at once takes their memory at once
+            rows = rows_of(batch, thresholds or {}, buckets, seed, cross, task)
             part = cls._counted(rows, rows.columns, cross, buckets, seed)
             profile = part if profile is None else profile + part
         if profile is None:
             raise InvalidInput("there are no rows to profile", expected="at least one batch")
-        return profile._with_influence(prepared()) if influence and task.has_scores else profile
+        if not (influence and task.has_scores):
+            return profile
+        return profile.with_influence(map(profile.influence_of, batches()))
 
     @classmethod
     def _counted(cls, rows: Rows, columns: tuple[str, ...], cross: int, buckets: int, seed: int) -> "Profile":
@@ -140,19 +139,24 @@ class Profile:
             {model: rows.histogram(model) for model in rows.models} if rows.task.has_scores else {},
         )
 
-    def _with_influence(self, batches: Iterable[Rows]) -> "Profile":
-        """The profile with what its areas need to be compared, from all its rows."""
-        keys = self.segment * self.buckets + self.bucket
-        histograms = [self.histograms[model] for model in self.models]
+    def influence_of(self, columns: Columns) -> Influence:
+        """What some of the profile's rows move its areas by; the parts of all rows make `with_influence`."""
+        thresholds = dict(zip(self.models, self.thresholds, strict=True))
+        return self._moved_by(rows_of(columns, thresholds, self.buckets, self.seed, self.cross, self.task))
+
+    def with_influence(self, parts: Iterable[Influence]) -> "Profile":
+        """The profile with what its areas need to be compared, from the parts of all its rows, in any order."""
         total: Influence | None = None
-        for rows in batches:
-            placed = rows.placed(self.segments, keys, self.buckets)
-            scores = [rows.scores[model] for model in self.models]
-            part = influence_of(
-                histograms, len(self.segments), len(self.table), placed, scores, rows.positive, rows.weight
-            )
+        for part in parts:
             total = part if total is None else total + part
         return replace(self, influence=total)
+
+    def _moved_by(self, rows: Rows) -> Influence:
+        placed = rows.placed(self.segments, self.segment * self.buckets + self.bucket, self.buckets)
+        scores = [rows.scores[model] for model in self.models]
+        histograms = [self.histograms[model] for model in self.models]
+        size = len(self.segments), len(self.table)
+        return influence_of(histograms, *size, placed, scores, rows.positive, rows.weight)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Profile":

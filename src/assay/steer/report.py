@@ -1,8 +1,5 @@
 """The report: what happened to a model, on one HTML page that needs nothing but itself."""
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +8,7 @@ from markupsafe import Markup
 
 from assay.errors import InvalidInput, StoreUnavailable
 from assay.operation import operation
+from assay.record.files import write_whole
 from assay.record.store import Store
 from assay.stats import metric_of_any_task
 from assay.steer.charts import ForestPlot, forest_plot, forest_range, time_chart
@@ -50,7 +48,7 @@ def write_report(store: Store, model: str, target: Path) -> ReportFile:
         )
     content = render(summarise(store, model)).encode()
     try:
-        _replace(target, content)
+        write_whole(target, content, _READABLE)
     except OSError as error:
         raise StoreUnavailable(
             f"the report cannot be written: {error.strerror}", where=str(target), hint="--output another file"
@@ -111,19 +109,3 @@ def _embedded(summary: LoopSummary) -> str:
     """The summary as JSON that cannot end the script element it stands in."""
     text = msgspec.json.encode(summary).decode()
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _replace(target: Path, content: bytes) -> None:
-    """Write beside the target and rename: a reader sees the old file or the new one."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(_READABLE)
-        Path(name).replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
