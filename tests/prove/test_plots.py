@@ -1,9 +1,12 @@
 """What is drawn of an evaluation is what its numbers say."""
 
+import msgspec
+import numpy as np
 import pytest
 
-from assay.prove.plots import forest, heatmap
+from assay.prove.plots import forest, forest_of_datasets, forest_of_gaps, heatmap
 from assay.prove.rows import EvaluationRow
+from assay.stats import Profile, group_gaps
 
 
 def row(segment: str, delta: float | None, half: float | None = 0.01, p: float = 0.5, n: int = 100) -> EvaluationRow:
@@ -66,11 +69,70 @@ def test_many_segments_are_cut_and_counted() -> None:
 
 
 def test_a_heatmap_has_a_cell_for_every_cross() -> None:
-    rows = [row("a=x & b=1", 0.04), row("a=x & b=2", -0.02), row("a=y & b=1", 0.01, half=None), row("a=x", 0.5)]
+    rows = [
+        row("a=x & b=1", 0.04),
+        row("a=x & b=2", -0.02, p=0.001),
+        row("a=y & b=1", 0.01, half=None),
+        row("a=y & b=3", 0.005),
+        row("a=x", 0.5),
+    ]
     found = heatmap(rows, "auc", "AUC", "d", "a", "b")
     assert found is not None
-    assert found.columns == ["1", "2"]
-    assert [[cell.text for cell in one.cells] for one in found.rows] == [["+0.040", "-0.020"], ["+0.010", "no rows"]]
-    assert [[cell.kind for cell in one.cells] for one in found.rows] == [["up", "down"], ["none", "none"]]
-    assert [cell.part for cell in found.rows[0].cells] == [40, 20], "the colour is as strong as the difference"
+    assert found.columns == ["1", "2", "3"]
+    texts = [[cell.text for cell in one.cells] for one in found.rows]
+    assert texts == [["+0.040", "-0.020", "no rows"], ["+0.010", "no rows", "+0.005"]]
+    kinds = [[cell.kind for cell in one.cells] for one in found.rows]
+    assert kinds == [["up", "down", "none"], ["none", "none", "open"]], "what is not shown to differ has no colour"
+    assert [cell.part for cell in found.rows[0].cells] == [40, 20, 0], "the colour is as strong as the difference"
     assert heatmap(rows, "auc", "AUC", "d", "a", "c") is None
+
+
+def test_ticks_are_round_numbers_on_the_scale() -> None:
+    found = forest([row("overall", 0.02), row("a=1", -0.02)], "auc", "AUC", "d")
+    assert [number for _, number in found.ticks] == ["-0.02", "0", "+0.02"]
+    assert [place for place, _ in found.ticks][1] == found.zero
+
+
+def test_crosses_can_be_left_out() -> None:
+    rows = [row("overall", 0.02), row("a=1", 0.01), row("a=1 & b=2", 0.01), row("a=1 & b=2 & c=3", 0.01)]
+    assert [len(forest(rows, "auc", "AUC", "d", cross=depth).bars) for depth in (1, 2, 3)] == [2, 3, 4]
+
+
+def test_a_segment_is_drawn_over_datasets_in_their_order() -> None:
+    rows = [
+        msgspec.structs.replace(row(name, 0.01), dataset=when)
+        for when in ("july", "april")
+        for name in ("overall", "a=1")
+    ]
+    found = forest_of_datasets(rows, "auc", "AUC", "a=1")
+    assert [bar.segment for bar in found.bars] == ["july", "april"]
+    assert found.names == "Dataset"
+
+
+def test_gaps_are_drawn_with_their_bound() -> None:
+    labels = np.tile([0.0, 0.0, 0.0, 1.0], 300)
+    groups = np.repeat(["a", "b", "c"], [590, 600, 10])
+    scores = np.where((groups == "a") & (np.arange(1200) % 8 == 0), 0.9, 0.1)
+    profile = Profile.build(
+        labels=labels, scores={"m": scores}, segments={"g": groups}, units=None, thresholds={"m": 0.5}
+    )
+    gaps = group_gaps(profile, "m", "fpr", "g", gap=0.05, reference="b")
+    found = forest_of_gaps(gaps)
+    assert found.title == "False positive rate: difference to g=b"
+    assert [(bar.segment, bar.kind) for bar in found.bars] == [("g=a", "worse"), ("g=c", "open")]
+    assert found.zero == pytest.approx(sum(found.limits) / 2, abs=0.01)
+    assert found.bars[1].interval == "too small"
+
+
+def alone(segment: str, value: float, half: float = 0.01) -> EvaluationRow:
+    return msgspec.structs.replace(row(segment, None), value=value, low=value - half, high=value + half)
+
+
+def test_values_are_coloured_from_the_smallest_and_signed_ones_from_zero() -> None:
+    rows = [alone("a=x & b=1", 0.2), alone("a=x & b=2", 0.005), alone("a=x & b=3", -0.1)]
+    plain, signed = (heatmap(rows, "auc", "AUC", "d", "a", "b", signed=signed) for signed in (False, True))
+    assert plain is not None
+    assert signed is not None
+    assert [cell.text for cell in plain.rows[0].cells] == ["0.200", "0.005", "-0.100"]
+    assert [cell.part for cell in plain.rows[0].cells] == [40, 14, 0]
+    assert [(cell.kind, cell.part) for cell in signed.rows[0].cells] == [("up", 40), ("open", 0), ("down", 20)]

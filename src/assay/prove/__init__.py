@@ -1,6 +1,7 @@
 """Floor 3: prove. Evaluation by segment, the gate with three verdicts, promotion and rollback."""
 
 from assay.prove.contribution import contribution
+from assay.prove.drawing import Drawing, draw_gaps
 from assay.prove.evaluation import Evaluation, evaluate, load_evaluation
 from assay.prove.gate import GateResult, gate
 from assay.prove.group_table import FairnessRow, FairnessTable, fairness
@@ -15,6 +16,7 @@ from assay.prove.segments import Segments
 from assay.prove.thresholds import ThresholdRow, ThresholdTable, thresholds
 
 __all__ = [
+    "Drawing",
     "Evaluation",
     "FairnessRow",
     "FairnessTable",
@@ -30,6 +32,7 @@ __all__ = [
     "ThresholdRow",
     "ThresholdTable",
     "contribution",
+    "draw_gaps",
     "evaluate",
     "evaluate_version",
     "fairness",

@@ -25,7 +25,7 @@ from assay.stats import (
 )
 
 if TYPE_CHECKING:
-    from assay.prove.page import Plot
+    from assay.prove.page import Pictures
 
 __all__ = ["FairnessRow", "FairnessTable", "fairness", "fairness_rows"]
 
@@ -77,12 +77,13 @@ class FairnessTable:
         schema = pa.schema([(name, _TYPES.get(name, pa.float64())) for name in FairnessRow.__struct_fields__])
         return pa.Table.from_pylist([msgspec.structs.asdict(row) for row in self.rows], schema=schema)
 
-    def plot(self) -> "Plot":
+    def plot(self) -> "Pictures":
         """For each rate the groups with their intervals, the reference first."""
-        from assay.prove.page import forests_plot
+        from assay.prove.page import Pictures, fragment
 
         metrics = dict.fromkeys(row.metric for row in self.rows)
-        return forests_plot([_forest(self.rows, metric) for metric in metrics], "Groups against each other")
+        forests = [_forest(self.rows, metric) for metric in metrics]
+        return Pictures(fragment("evaluation.html", forests=forests), "Groups against each other")
 
     def __str__(self) -> str:
         return aligned(_HEADINGS, [_texts(row) for row in self.rows], _LEFT)
@@ -233,11 +234,12 @@ def _forest(rows: Sequence[FairnessRow], metric: str) -> Forest:
     return Forest(
         dataset="",
         title=metric_named(metric).title,
+        names="Group",
         what="Value",
         caption="Value with its 95 % interval, the reference first; coloured where a difference is proven (Holm).",
-        low=format(low, ".4f"),
-        high=format(high, ".4f"),
+        ticks=[(place(end) or 0.0, format(end, ".3f")) for end in sorted({min(drawn), max(drawn)})],
         zero=None,
+        limits=[],
         bars=bars,
     )
 

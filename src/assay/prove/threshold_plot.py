@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.prove.page import Plot, fragment
+from assay.prove.page import Pictures, fragment
 from assay.prove.text_table import number_text, range_text
 from assay.stats import POINT_RATES, metric_named
 
@@ -39,7 +39,7 @@ class Chart:
     own: float | None
 
 
-def threshold_plot(table: "ThresholdTable") -> Plot:
+def threshold_plot(table: "ThresholdTable") -> Pictures:
     """A chart for each rate, and a table of all numbers."""
     groups = list(dict.fromkeys(row.group for row in table.rows))
     cells = [
@@ -56,7 +56,7 @@ def threshold_plot(table: "ThresholdTable") -> Plot:
         height=_HEIGHT,
         margin=_MARGIN,
     )
-    return Plot(html, "Other thresholds")
+    return Pictures(html, "Other thresholds")
 
 
 def _chart(rows: "list[ThresholdRow]", metric: str, groups: list[str]) -> Chart:

@@ -12,7 +12,7 @@ from assay.prove.text_table import aligned, as_html, number_text, range_text
 from assay.stats import POINT_RATES, OperatingPoints, columns_of, metric_named, operating_points
 
 if TYPE_CHECKING:
-    from assay.prove.page import Plot
+    from assay.prove.page import Pictures
 
 __all__ = ["ThresholdRow", "ThresholdTable", "thresholds"]
 
@@ -51,7 +51,7 @@ class ThresholdTable:
         schema = pa.schema([(name, _TYPES.get(name, pa.float64())) for name in ThresholdRow.__struct_fields__])
         return pa.Table.from_pylist([msgspec.structs.asdict(row) for row in self.rows], schema=schema)
 
-    def plot(self) -> "Plot":
+    def plot(self) -> "Pictures":
         """For each rate a line for each group against the threshold, with the numbers beside it."""
         from assay.prove.threshold_plot import threshold_plot
 
