@@ -152,7 +152,7 @@ def fairness_rows(
     places.sort(key=lambda place: profile.segments[place] in compared_groups)  # stable: the reference comes first
     estimates = {metric: estimate_all(profile, model, metric, clustered=clustered) for metric in _RATES}
     rows = [_row(estimates[metric], metric, place, gaps, ratios, judged) for metric in _RATES for place in places]
-    if clustered:
+    if clustered or profile.task.weighted:
         return rows
     # The interval of an evaluation holds if the scores are right, and here that is the question: so their own spread.
     every = samples_of(profile, model, metric_named(_CALIBRATION, profile.task))
