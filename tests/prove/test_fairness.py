@@ -72,3 +72,76 @@ def test_a_wrong_bound_is_told(text: str, message: str) -> None:
         parse_policy(f'name = "fair"\n[fairness.sex]\n{text}\n', "policy.toml")
     assert raised.value.where is not None
     assert raised.value.where.startswith("policy.toml")
+
+
+def judged(text: str, rates: tuple[float, float, float] = (0.5, 0.5, 0.5)) -> list[tuple[str, str, str]]:
+    policy = parse_policy(f'name = "fair"\n[fairness.sex]\n{text}\n', "policy.toml")
+    return [(check.segment, check.metric, check.verdict) for check in gate(evaluated(rates), policy).checks]
+
+
+def test_equalised_odds_bound_both_rates_and_the_reason_says_which_is_broken() -> None:
+    odds = "equalised_odds = {gap = 0.1}"
+    assert judged(odds) == [
+        ("sex=m", "equalised_odds", "pass"),
+        ("sex=x", "equalised_odds", "inconclusive"),
+    ]
+    policy = parse_policy(f'name = "fair"\n[fairness.sex]\n{odds}\n', "policy.toml")
+    check = gate(evaluated((0.5, 0.2, 0.5)), policy).checks[0]
+    assert check.verdict == "fail"
+    assert check.reason.startswith("Equalised odds, a rate beyond the bound: sex=m: Recall 0.2")
+    assert "sex=m: False positive rate 0.1" in check.reason
+    assert check.reason.count("proven to be beyond a difference of 0.1") == 2
+
+
+def test_calibration_of_groups_is_a_mean_with_a_gap() -> None:
+    """All scores are right on average; that of the second group is half as high, so it is wrong."""
+    assert judged("calibration_in_the_large = {gap = 0.1}", (0.5, 0.1, 0.5))[0] == (
+        "sex=m",
+        "calibration_in_the_large",
+        "fail",
+    )
+    assert judged("calibration_in_the_large = {gap = 0.1}")[0][2] == "pass"
+
+
+def test_holm_is_over_all_bounds_of_the_policy() -> None:
+    text = "[fairness.sex]\nselection_rate = {ratio = 0.8}\nrecall = {gap = 0.1}\nequalised_odds = {gap = 0.1}"
+    result = gate(evaluated((0.5, 0.4, 0.5)), parse_policy(f'name = "fair"\n{text}\n', "policy.toml"))
+    alone = gate(evaluated((0.5, 0.4, 0.5)), POLICY)
+    assert result.checks[0].p_worse == alone.checks[0].p_worse
+    assert result.checks[0].p_holm >= alone.checks[0].p_holm
+    assert len(result.checks) == 6
+
+
+def test_groups_may_be_crosses_of_columns() -> None:
+    generator = np.random.default_rng(6)
+    n = 6000
+    race, sex = generator.choice(["a", "b"], n), generator.choice(["f", "m"], n)
+    rate = np.where((race == "b") & (sex == "f"), 0.3, 0.5)
+    says = generator.random(n) < rate
+    table = pa.table(
+        {"label": generator.integers(0, 2, n), "score": np.where(says, 0.9, 0.1), "race": race, "sex": sex}
+    )
+    evaluation = evaluate("score", table, label="label", segments=["race", "sex"])
+    text = 'name = "fair"\n[fairness."race & sex"]\nselection_rate = {ratio = 0.8, reference = "a & m"}\n'
+    result = gate(evaluation, parse_policy(text, "policy.toml"))
+    assert [(check.segment, check.verdict) for check in result.checks] == [
+        ("race=a & sex=f", "pass"),
+        ("race=b & sex=f", "fail"),
+        ("race=b & sex=m", "pass"),
+    ]
+    missing = gate(evaluation, parse_policy(text.replace("sex", "age"), "policy.toml"))
+    assert missing.reasons[0].startswith("race & age: the policy wants segments by it")
+    deep = 'name = "fair"\n[fairness."race & sex & late"]\nrecall = {gap = 0.1}\n'
+    with pytest.raises(InvalidInput, match="crosses 3 columns"):
+        gate(
+            evaluate(
+                "score", table.append_column("late", table["sex"]), label="label", segments=["race", "sex", "late"]
+            ),
+            parse_policy(deep, "policy.toml"),
+        )
+
+
+@pytest.mark.parametrize("rate", ["equalised_odds", "calibration_in_the_large"])
+def test_what_has_no_ratio_is_refused_one(rate: str) -> None:
+    with pytest.raises(InvalidInput, match=f"{rate} has no ratio"):
+        parse_policy(f'name = "fair"\n[fairness.sex]\n{rate} = {{ratio = 0.8}}\n', "policy.toml")

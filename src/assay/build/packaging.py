@@ -84,6 +84,11 @@ class LoadedModel:
         self._estimator = estimator
 
     @property
+    def estimator(self) -> Classifier | Regressor:
+        """What was packaged."""
+        return self._estimator
+
+    @property
     def classes(self) -> tuple[object, ...]:
         """The classes a classifier knows, in the order of its probabilities; none for other models."""
         return tuple(getattr(self._estimator, "classes_", ()))

@@ -30,6 +30,10 @@ COMMANDS: dict[str, Command] = {
     "promote": Command(
         "assay.prove.promotion", "Make a version the champion, if the gate let it pass against the champion of now"
     ),
+    "repair": Command(
+        "assay.prove.remedy",
+        "Offer ways to bring a rate of each group to the reference's, measured on rows they were not chosen on",
+    ),
     "report": Command("assay.steer.report", "Write the report of a model as one HTML file"),
     "rollback": Command("assay.prove.promotion", "Put the previous champion back at once; no gate stands in the way"),
     "runs": Command("assay.record.runs", "List runs, newest first"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from assay.prove.judgement import Judgement
     from assay.prove.measurement import Measurement
     from assay.prove.promotion import Promotion
+    from assay.prove.remedy import Remedy
     from assay.record.ledger import Entry, Verification
     from assay.record.registry import ModelSummary
     from assay.record.runs import RunDetail, RunSummary
@@ -212,6 +213,16 @@ def _measurement(found: "Measurement") -> RenderableType:
     return Group(lines(said, ""), shown, *(_slices(kind, slices) for kind, slices in found.found.items()))
 
 
+def _remedy(found: "Remedy") -> RenderableType:
+    from assay.prove.repair_report import report_lines
+
+    said = report_lines(found)
+    if found.registered:
+        judge = f"assay gate {(found.evaluation or '')[:8]} --policy FILE judges it on the held-out rows"
+        said += ["", f"registered as {found.registered}; {judge}"]
+    return lines(said, "")
+
+
 def _slices(kind: str, slices: "list[FoundSlice]") -> RenderableType:
     """Found slices by what was looked for."""
     title = {"loss": "where the log loss is highest", "difference": "where it is higher than the baseline's"}[kind]
@@ -244,6 +255,7 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "Judgement": _judgement,
     "Measurement": _measurement,
     "Promotion": _promotion,
+    "Remedy": _remedy,
     "RunDetail": _run_detail,
     "Serving": _serving,
     "Verification": _verification,

@@ -5,27 +5,39 @@ from assay.prove.costs import ModelCosts
 from assay.prove.drawing import Drawing, draw_gaps
 from assay.prove.evaluation import Evaluation, evaluate, load_evaluation
 from assay.prove.gate import GateResult, gate
+from assay.prove.group_table import FairnessRow, FairnessTable, fairness
 from assay.prove.judgement import Judgement, judge_evaluation
 from assay.prove.measurement import Measurement, evaluate_version
 from assay.prove.policy import Policy, load_policy, parse_policy
 from assay.prove.profiles import load_profile, profile, save_profile
 from assay.prove.promotion import Promotion, promote, rollback
+from assay.prove.remedy import Remedy, repair_evaluation
+from assay.prove.repair import Repair, RepairOption, repair
 from assay.prove.segments import Segments
+from assay.prove.thresholds import ThresholdRow, ThresholdTable, thresholds
 
 __all__ = [
     "Drawing",
     "Evaluation",
+    "FairnessRow",
+    "FairnessTable",
     "GateResult",
     "Judgement",
     "Measurement",
     "ModelCosts",
     "Policy",
     "Promotion",
+    "Remedy",
+    "Repair",
+    "RepairOption",
     "Segments",
+    "ThresholdRow",
+    "ThresholdTable",
     "contribution",
     "draw_gaps",
     "evaluate",
     "evaluate_version",
+    "fairness",
     "gate",
     "judge_evaluation",
     "load_evaluation",
@@ -34,6 +46,9 @@ __all__ = [
     "parse_policy",
     "profile",
     "promote",
+    "repair",
+    "repair_evaluation",
     "rollback",
     "save_profile",
+    "thresholds",
 ]

@@ -23,7 +23,7 @@ from assay.prove.bounds import bound_checks, calibration_checks, data_checks, la
 from assay.prove.checks import COMPARISONS, Check, Verdict, comparison_checks
 from assay.prove.costs import budget_checks
 from assay.prove.evaluation import BASELINE, CANDIDATE, Evaluation
-from assay.prove.fairness import fairness_checks
+from assay.prove.fairness import column_parts, fairness_checks
 from assay.prove.golden import golden_checks
 from assay.prove.policy import Policy, load_policy
 from assay.prove.verdict import GateResult, settings_of
@@ -31,7 +31,7 @@ from assay.record.canonical import canonical_json
 from assay.record.identity import new_id
 from assay.record.ledger import decide
 from assay.record.store import Store
-from assay.stats import Comparisons, Profile, Segment, compare_all, holm, metric_named, metrics_of
+from assay.stats import Comparisons, Profile, Segment, columns_of, compare_all, holm, metric_named, metrics_of
 
 __all__ = ["Check", "GateResult", "Verdict", "computed_with", "gate", "judge", "result_of"]
 
@@ -292,6 +292,9 @@ def _check_fit(profile: Profile, policy: Policy) -> None:
             f"the policy has a margin for {margins[0]!r}, and the evaluation has no baseline to hold it against",
             hint="evaluate with baseline=, or bound the value with at_least or at_most",
         )
+    for column in policy.fairness:
+        if set(parts := column_parts(profile, column)) <= set(profile.columns):
+            columns_of(profile, parts)
     deepest = min(policy.cross, len(profile.columns))
     if deepest > profile.cross:
         raise InvalidInput(
@@ -313,7 +316,7 @@ def _missing(evaluation: Evaluation, policy: Policy) -> list[str]:
         f"{column}: the policy wants segments by it, and the evaluation was made without it."
         f"{_meant(column, profile.columns)}"
         for column in [*policy.segments, *policy.fairness]
-        if column not in profile.columns
+        if not set(column_parts(profile, column)) <= set(profile.columns)
     ]
     wanted = [*policy.datasets, *([policy.golden.dataset] if policy.golden else [])]
     said += [

@@ -17,7 +17,7 @@ from assay.prove.policy import Policy, load_policy
 from assay.record.canonical import canonical_json
 from assay.record.store import Row, Store
 
-__all__ = ["Judgement", "judge_evaluation"]
+__all__ = ["Judgement", "find_row", "judge_evaluation"]
 
 
 class Judgement(GateResult, frozen=True, kw_only=True):
@@ -49,10 +49,10 @@ def judge_evaluation(
     if replay is not None:
         if evaluation is not None or policy is not None:
             raise InvalidInput("a replay takes neither an evaluation nor a policy", hint="assay gate --replay ID")
-        return _again(store, _find(store, "gate", "id", replay, {"mode": "auto"}))
+        return _again(store, find_row(store, "gate", "id", replay, {"mode": "auto"}))
     if evaluation is None or policy is None:
         raise InvalidInput("what is to be judged?", expected="an evaluation and --policy FILE, or --replay ID")
-    row = _find(store, "evaluation", "evaluation_id", evaluation, {})
+    row = find_row(store, "evaluation", "evaluation_id", evaluation, {})
     found = gate(load_evaluation(store, row["evaluation_id"]), load_policy(policy), store=store)
     return Judgement(**{name: getattr(found, name) for name in GateResult.__struct_fields__})
 
@@ -87,7 +87,8 @@ def _again(store: Store, row: Row) -> Judgement:
     )
 
 
-def _find(store: Store, kind: str, column: str, prefix: str, where: dict[str, object]) -> Row:
+def find_row(store: Store, kind: str, column: str, prefix: str, where: dict[str, object]) -> Row:
+    """The one row whose id begins like that; NotFound for none, InvalidInput for several."""
     name = "verdict" if kind == "gate" else kind
     rows = store.query(kind, {f"{column} prefix": prefix, **where}, limit=2) if prefix else []
     if not rows:

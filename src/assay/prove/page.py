@@ -14,9 +14,27 @@ if TYPE_CHECKING:
     from assay.prove.evaluation import Evaluation
     from assay.prove.gate import GateResult
 
-__all__ = ["Plot", "evaluation_page", "evaluation_plot"]
+__all__ = ["Pictures", "Plot", "evaluation_page", "evaluation_plot", "fragment"]
 
 T = TypeVar("T")
+
+
+class Pictures:
+    """Pictures with their tables: a notebook shows them, `save` writes them as a page of their own."""
+
+    def __init__(self, html: str, title: str) -> None:
+        self.html = html
+        self.title = title
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def save(self, path: str | Path) -> None:
+        """Write the pictures as an HTML file under their title."""
+        from markupsafe import escape
+
+        heading = f'<div class="assay"><h1>{escape(self.title)}</h1></div>'
+        Path(path).write_text(_page(heading + self.html, self.title), encoding="utf-8")
 
 
 class Plot:
@@ -118,8 +136,6 @@ def _title(evaluation: "Evaluation") -> str:
 
 
 def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: bool) -> str:
-    from jinja2 import Environment, PackageLoader
-
     rows = evaluation.table().rows
     datasets = _datasets_of(evaluation)
     metrics = _metrics_of(evaluation)
@@ -128,12 +144,8 @@ def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: boo
         for name, one in metrics.items():
             found = heatmap(rows, name, one.title, datasets[0], first, second, signed=_is_signed(one))
             heatmaps += [found] if found else []
-    environment = Environment(loader=PackageLoader("assay.prove"), autoescape=True)
-    source = environment.loader.get_source(environment, "evaluation.css")[0] if environment.loader else ""
-    from markupsafe import Markup
-
-    return environment.get_template("evaluation.html").render(
-        css=Markup(source),  # noqa: S704 - a file of this package
+    return fragment(
+        "evaluation.html",
         title=_title(evaluation) if whole else None,
         about=_about(evaluation),
         result=result,
@@ -149,8 +161,20 @@ def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: boo
             for metric, one in metrics.items()
         ],
         heatmaps=heatmaps,
+        groups=[check for check in result.checks if check.kind == "fairness"] if result else [],
         rows=rows if whole else [],
     )
+
+
+def fragment(template: str, **values: object) -> str:
+    """A template of this room, with its style."""
+    from jinja2 import Environment, PackageLoader
+    from markupsafe import Markup
+
+    environment = Environment(loader=PackageLoader("assay.prove"), autoescape=True)
+    source = environment.loader.get_source(environment, "evaluation.css")[0] if environment.loader else ""
+    css = Markup(source)  # noqa: S704 - a file of this package
+    return environment.get_template(template).render(css=css, **values)
 
 
 def _about(evaluation: "Evaluation") -> str:

@@ -13,9 +13,10 @@ import msgspec
 
 from assay.errors import InvalidInput, nearest
 from assay.record.canonical import digest
-from assay.stats import BINARY, known_metrics, metric_of_any_task, metrics_of
+from assay.stats import GROUP_RATES, known_metrics, metric_of_any_task
 
 __all__ = [
+    "EQUALISED_ODDS",
     "Bound",
     "Budget",
     "Calibration",
@@ -27,6 +28,8 @@ __all__ = [
     "load_policy",
     "parse_policy",
 ]
+
+EQUALISED_ODDS = "equalised_odds"  # recall and the false positive rate, both within one gap
 
 
 class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,7 +49,8 @@ class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far a group may be from the reference in a rate: a `gap`, or a `ratio` of the smaller to the larger.
 
-    The reference is a value of the column, by default the group with the most rows.
+    Of calibration and equalised odds only a gap. The reference is a value of the column, or "a & b" of a cross, by
+    default the group with the most rows.
     """
 
     gap: float | None = None
@@ -103,7 +107,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `stated_version` (`version` in the file), `description` and `owner` are for people; what binds is the hash of all.
 
     `harm`: "any" proven loss is harm, or one that is proven to be "beyond margin"; then a proven loss inside the margin
-    passes with a remark. `fairness` bounds rates of groups, by column and rate. `datasets` are further datasets of the
+    passes with a remark. `fairness` bounds rates of groups, by column and rate; a column may be a cross, such as
+    "race & sex", and a rate "equalised_odds" or "calibration_in_the_large". `datasets` are further datasets of the
     evaluation that must hold too, `golden` one whose answers must not change. `model` is what the model may cost.
 
     `spend_alpha` lowers alpha with each use k of the same rows to alpha/(k(k + 1)), which sums to alpha however often
@@ -285,13 +290,15 @@ def _check_guard(name: str, guard: Guard, where: str) -> None:
 
 
 def _check_bound(rate: str, bound: Bound, where: str) -> None:
-    rates = [name for name, metric in metrics_of(BINARY).items() if metric.kind in ("rate", "ratio") and name != "f1"]
+    rates = [*GROUP_RATES, EQUALISED_ODDS]
     if rate not in rates:
         close = nearest(rate, rates)
         hint = f"did you mean {close!r}?" if close else None
         raise InvalidInput(f"there is no rate {rate!r}", where=where, expected=", ".join(rates), hint=hint)
     if (bound.gap is None) == (bound.ratio is None):
         raise InvalidInput(f"{rate} is bounded in no way or in two", where=where, expected="either gap or ratio")
+    if bound.gap is None and rate in (EQUALISED_ODDS, "calibration_in_the_large"):
+        raise InvalidInput(f"{rate} has no ratio", where=where, expected="gap")
     value = bound.gap if bound.gap is not None else bound.ratio
     if value is None or not 0 < value < 1:
         raise InvalidInput(f"the bound of {rate} is {value}", where=where, expected="more than 0, less than 1")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from assay.errors import InvalidInput, nearest
 from assay.prove.checks import Verdict
+from assay.prove.text_table import aligned, as_html, number_text, range_text
 from assay.stats import (
     Comparison,
     Metric,
@@ -85,26 +86,12 @@ class EvaluationTable:
         return pa.Table.from_pylist([msgspec.structs.asdict(row) for row in self.rows], schema=schema)
 
     def __str__(self) -> str:
-        lines = [_HEADINGS, *(_texts(row) for row in self.rows)]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
-        return "\n".join(
-            "  ".join(
-                text.ljust(width) if column < _LEFT else text.rjust(width)
-                for column, (text, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
-        )
+        return aligned(_HEADINGS, [_texts(row) for row in self.rows], _LEFT)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        def row_of(tag: str, texts: Sequence[str]) -> str:
-            return "<tr>" + "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts) + "</tr>"
-
-        body = "".join(row_of("td", _texts(row)) for row in self.rows)
-        return f"<table><thead>{row_of('th', _HEADINGS)}</thead><tbody>{body}</tbody></table>"
+        return as_html(_HEADINGS, [_texts(row) for row in self.rows])
 
 
 def evaluation_rows(
@@ -239,22 +226,14 @@ def _texts(row: EvaluationRow) -> tuple[str, ...]:
         row.metric,
         f"{row.n:,}",
         f"{row.n_unlabelled:,}",
-        _number(row.value, ".4f"),
-        _range(row.low, row.high, ".4f") if row.low is not None else row.method,
-        _number(row.baseline_value, ".4f"),
-        _number(row.delta, "+.4f"),
-        _range(row.delta_low, row.delta_high, "+.4f") if row.delta_low is not None else row.comparison_method or "",
-        _number(row.p_worse, ".2g"),
-        _number(row.p_adjusted, ".2g"),
-        _number(row.pooled_value, ".4f") if row.delta is None else _number(row.pooled_delta, "+.4f"),
+        number_text(row.value, ".4f"),
+        range_text(row.low, row.high, ".4f") or row.method,
+        number_text(row.baseline_value, ".4f"),
+        number_text(row.delta, "+.4f"),
+        range_text(row.delta_low, row.delta_high, "+.4f") or row.comparison_method or "",
+        number_text(row.p_worse, ".2g"),
+        number_text(row.p_adjusted, ".2g"),
+        number_text(row.pooled_value, ".4f") if row.delta is None else number_text(row.pooled_delta, "+.4f"),
         row.verdict or "",
-        _number(row.rows_needed, ","),
+        number_text(row.rows_needed, ","),
     )
-
-
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
-
-
-def _range(low: float | None, high: float | None, form: str) -> str:
-    return f"{_number(low, form)} to {_number(high, form)}"

@@ -15,13 +15,23 @@ from assay.stats.delong import AucDifference, DeLong, auc_interval, compare_aucs
 from assay.stats.equivalence import rate_equivalence_power
 from assay.stats.estimate import Estimate, Estimates, estimate, estimate_all
 from assay.stats.false_discovery import benjamini_hochberg, benjamini_yekutieli
-from assay.stats.groups import GroupGap, group_gaps
+from assay.stats.group_evidence import Sample, samples_of
+from assay.stats.groups import (
+    GROUP_RATES,
+    GroupGap,
+    OddsGap,
+    columns_of,
+    equalised_odds,
+    group_gaps,
+    judged_together,
+)
 from assay.stats.intervals import Interval, newcombe_independent, wilson
 from assay.stats.metric import Metric
 from assay.stats.metrics import known_metrics, metric_named, metric_of_any_task, metrics_of
 from assay.stats.mix import Mix, kitagawa
 from assay.stats.multiplicity import holm
 from assay.stats.newcombe import newcombe_paired
+from assay.stats.operating_points import POINT_RATES, OperatingPoints, operating_points
 from assay.stats.paired import mcnemar_p, tango_interval, tango_p_not_worse, tango_p_worse, tango_z
 from assay.stats.poisson import poisson_weights, unit_weights
 from assay.stats.pooling import Pooled, pool
@@ -30,6 +40,7 @@ from assay.stats.profile import Profile
 from assay.stats.quantile_tests import quantile_interval, quantile_p_above, quantile_p_within
 from assay.stats.ranking import query_values
 from assay.stats.rate_ratio import koopman_interval, koopman_z, mover_ratio, ratio_p_above, ratio_p_below
+from assay.stats.rate_thresholds import threshold_for
 from assay.stats.row_losses import row_losses
 from assay.stats.rows import Columns, rows_of
 from assay.stats.segment import OVERALL, Segment
@@ -56,7 +67,9 @@ from assay.stats.unpaired import (
 
 __all__ = [
     "BINARY",
+    "GROUP_RATES",
     "OVERALL",
+    "POINT_RATES",
     "RANKING",
     "SCORES",
     "TASKS",
@@ -78,9 +91,12 @@ __all__ = [
     "Metric",
     "Mix",
     "ModelSums",
+    "OddsGap",
+    "OperatingPoints",
     "Pooled",
     "Profile",
     "Quantity",
+    "Sample",
     "Segment",
     "Sums",
     "Task",
@@ -96,16 +112,19 @@ __all__ = [
     "cell_bootstrap",
     "clustered_ratio",
     "code_columns",
+    "columns_of",
     "compare",
     "compare_all",
     "compare_aucs",
     "delong",
     "delong_from_histogram",
+    "equalised_odds",
     "estimate",
     "estimate_all",
     "find_slices",
     "group_gaps",
     "holm",
+    "judged_together",
     "kitagawa",
     "known_metrics",
     "koopman_interval",
@@ -125,6 +144,7 @@ __all__ = [
     "newcombe_paired",
     "normal_mixture_bound",
     "normal_mixture_log",
+    "operating_points",
     "paired_t",
     "poisson_weights",
     "pool",
@@ -139,12 +159,14 @@ __all__ = [
     "row_losses",
     "rows_needed",
     "rows_of",
+    "samples_of",
     "shares_differ_p",
     "tango_interval",
     "tango_p_not_worse",
     "tango_p_worse",
     "tango_z",
     "text_hashes",
+    "threshold_for",
     "two_rates_p",
     "unit_weights",
     "wilson",
