@@ -75,3 +75,30 @@ def test_further_datasets_and_costs_come_from_the_command_line(store: SqlStore, 
     assert kept.costs.size_bytes is not None
     with pytest.raises(InvalidInput, match=r"'july.parquet' is no further dataset"):
         evaluate_version(store, "late", 1, data=rows, label="late", datasets="july.parquet")
+
+
+def test_bins_expressions_and_weights_come_from_the_command_line(store: SqlStore, rows: str) -> None:
+    add_version(store, "new")
+    found = evaluate_version(
+        store,
+        "late",
+        1,
+        data=rows,
+        label="late",
+        segments="segment,old",
+        bins="old=0.5",
+        where="sure=new > 0.8; b only = segment = 'b'",
+        weight="new",
+        cross=1,
+    )
+    names = {row.segment for row in found.table}
+    assert {"old=below 0.5", "old=0.5 or more", "sure=yes", "b only=no"} <= names
+    for options, message in (
+        ({"bins": "old=a:b"}, "the bins of 'old'"),
+        ({"bins": "old"}, "has no name"),
+        ({"where": "night="}, "has no name"),
+        ({"where": "night=hours > 1"}, "the segment 'night'"),
+        ({"task": "regresion"}, "there is no task"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            evaluate_version(store, "late", 1, data=rows, label="late", segments="old", **options)  # type: ignore[arg-type]

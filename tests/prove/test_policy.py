@@ -212,3 +212,15 @@ def test_a_policy_survives_being_recorded() -> None:
     assert policy.stated_version == "2.1"
     again = msgspec.convert(msgspec.to_builtins(policy), Policy)
     assert (again, again.version) == (policy, policy.version)
+
+
+def test_a_metric_of_the_teams_own_is_guarded_when_it_is_said_to_be_one() -> None:
+    policy = parse_policy('name = "p"\n[metrics.cost]\nown = true\nmargin = 2.5', "p.toml")
+    assert policy.metrics["cost"].margin == 2.5
+    with pytest.raises(InvalidInput, match="no metric 'cost'") as raised:
+        parse_policy('name = "p"\n[metrics.cost]\nmargin = 2.5', "p.toml")
+    assert raised.value.hint is not None
+    with pytest.raises(InvalidInput, match="accuracy is a metric of Assay"):
+        parse_policy('name = "p"\n[metrics.accuracy]\nown = true\nmargin = 0.1', "p.toml")
+    with pytest.raises(InvalidInput, match="margin is -1"):
+        parse_policy('name = "p"\n[metrics.cost]\nown = true\nmargin = -1.0', "p.toml")

@@ -214,6 +214,8 @@ def test_a_contribution_of_rows_has_an_interval_and_may_be_searched_and_compared
     assert (row.metric, row.value) == ("money", 0.0)
     assert row.baseline_value == pytest.approx(30 * late.mean())
     assert row.comparison_method == "jackknife"
+    policy = assay.parse_policy('name = "money"\n[metrics.money]\nown = true\nmargin = 0.5', "money.toml")
+    assert assay.gate(found, policy).verdict == "pass"
     bad = assay.contribution(lambda table, answers: [1.0], name="bad")
     with pytest.raises(InvalidInput, match="gives shape"):
         assay.evaluate(good, rows, label="late", metrics=[bad])

@@ -17,8 +17,6 @@ from assay.stats import FoundSlice
 
 __all__ = ["Measurement", "evaluate_version"]
 
-_METRICS = "accuracy,auc,log_loss,brier,recall,precision,fpr"
-
 
 class Measurement(msgspec.Struct, frozen=True):
     """A recorded evaluation: what was measured on which rows, and the table of it."""
@@ -42,12 +40,18 @@ def evaluate_version(
     version: int,
     *,
     data: Annotated[str | None, "The Parquet file of labelled rows"] = None,
-    label: Annotated[str | None, "The column with 0, 1 or null"] = None,
+    label: Annotated[str | None, "The column with what came, null where that is not known"] = None,
     unit: Annotated[str | None, "Columns, with commas, that say which rows belong together"] = None,
     segments: Annotated[str | None, "Columns, with commas, whose values and pairs are segments"] = None,
     cross: Annotated[int, "How many columns a segment may cross"] = 2,
     find: Annotated[int, "How many slices to search for where the model is worst, or worse than the baseline"] = 0,
-    metrics: Annotated[str, "What the table shows"] = _METRICS,
+    bins: Annotated[str | None, "Edges of numeric segments, as distance=500:1000, with commas"] = None,
+    where: Annotated[str | None, "Segments by SQL, as night=hour >= 22, with semicolons"] = None,
+    task: Annotated[str, "binary, multiclass, regression, quantile or ranking"] = "binary",
+    level: Annotated[float, "The level of a quantile"] = 0.5,
+    query: Annotated[str | None, "Columns, with commas, that say which items a ranking orders together"] = None,
+    weight: Annotated[str | None, "The column of sample weights"] = None,
+    metrics: Annotated[str | None, "What the table shows, with commas; by default the task's main metrics"] = None,
     baseline: Annotated[str, "A version's number, `champion`, or `none`"] = CHAMPION,
     threshold: Annotated[float, "The score from which the answer is yes"] = 0.5,
     datasets: Annotated[str | None, "Further datasets, as july=july.parquet, with commas"] = None,
@@ -71,13 +75,19 @@ def evaluate_version(
         tables.as_table(data),
         label=label,
         unit=_names(unit),
-        segments=Segments(by=_names(segments), cross=cross, find=find),
-        metrics=_names(metrics),
+        task=task,
+        level=level,
+        query=_names(query),
+        weight=weight,
+        segments=Segments(
+            by=_names(segments), cross=cross, find=find, bins=_bins(bins), where=_pairs(where, ";", "night=hour >= 22")
+        ),
+        metrics=_names(metrics) if metrics is not None else None,
         baseline=load_model(store, beside) if beside else None,
         threshold=threshold,
         store=store,
         name=f"{model}-evaluation",
-        datasets={name: tables.as_table(file) for name, file in _files(datasets).items()},
+        datasets={name: tables.as_table(file) for name, file in _pairs(datasets, ",", "july=july.parquet").items()},
         costs=costs,
     )
     return _measurement(found)
@@ -109,16 +119,25 @@ def _baseline(store: Store, model: str, name: str, candidate: ModelVersion) -> M
     return find_version(store, model, int(name))
 
 
-def _files(text: str | None) -> dict[str, str]:
-    """Names and files of `july=july.parquet,golden=golden.parquet`."""
+def _pairs(text: str | None, separator: str, example: str) -> dict[str, str]:
+    """Names and what they stand for, of text such as the example; InvalidInput where a part is none."""
     found = {}
-    for part in _names(text):
-        name, equals, file = part.partition("=")
-        if not (name and equals and file):
-            raise InvalidInput(
-                f"{part!r} is no further dataset", expected="a name and a file, such as july=july.parquet"
-            )
-        found[name] = file
+    for part in (text or "").split(separator):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if part.strip() and not (name and equals and value):
+            raise InvalidInput(f"{part.strip()!r} has no name or nothing after it", expected=f"such as {example}")
+        if part.strip():
+            found[name] = value
+    return found
+
+
+def _bins(text: str | None) -> dict[str, list[float]]:
+    found = {}
+    for name, edges in _pairs(text, ",", "distance=500:1000").items():
+        try:
+            found[name] = [float(edge) for edge in edges.split(":")]
+        except ValueError as error:
+            raise InvalidInput(f"the bins of {name!r} are {edges!r}", expected="such as distance=500:1000") from error
     return found
 
 

@@ -37,13 +37,15 @@ class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `margin` > 0: against the baseline, the loss that is agreed to be unimportant; `harm_at` is the loss from which harm
     is tested, by default what the policy's `harm` says. `at_least` and `at_most` bound the candidate's own value,
-    whatever the baseline does. At least one of `margin`, `at_least` and `at_most` is given.
+    whatever the baseline does. At least one of `margin`, `at_least` and `at_most` is given. `own`: the metric is a
+    contribution of the team's own (`assay.contribution`), whose name only the evaluation knows.
     """
 
     margin: float | None = None
     harm_at: float | None = None
     at_least: float | None = None
     at_most: float | None = None
+    own: bool = False
 
 
 class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -259,20 +261,22 @@ def _check_budget(budget: Budget | None, where: str) -> None:
 
 def _check_guard(name: str, guard: Guard, where: str) -> None:
     metric = metric_of_any_task(name)
-    if metric is None:
+    if guard.own and metric is not None:
+        raise InvalidInput(f"{name} is a metric of Assay", where=f"{where}: metrics.{name}", expected="own = false")
+    if metric is None and not guard.own:
         known = known_metrics()
         close = nearest(name, known)
-        hint = f"did you mean {close!r}?" if close else f"there are {', '.join(known)}"
+        hint = f"did you mean {close!r}?" if close else f"{', '.join(known)}; own = true for one of the team's own"
         raise InvalidInput(f"there is no metric {name!r}", where=f"{where}: metrics", hint=hint)
-    if not metric.gated:
+    if metric is not None and not metric.gated:
         raise InvalidInput(
             f"{name} is shown but decides nothing: it is biased on few rows",
             where=f"{where}: metrics.{name}",
             hint="guard another; for calibration there is [calibration] within",
         )
-    if metric.larger_is_better is None and (guard.margin is not None or guard.harm_at):
+    if metric is not None and metric.larger_is_better is None and (guard.margin is not None or guard.harm_at):
         raise InvalidInput(f"{name} has no better direction", where=f"{where}: metrics.{name}", hint="guard another")
-    most = 1.0 if metric.kind in ("rate", "ratio") else math.inf  # a rate cannot lose more than 1
+    most = 1.0 if metric is not None and metric.kind in ("rate", "ratio") else math.inf  # a rate loses at most 1
     if guard.margin is not None and not (0 < guard.margin <= most and math.isfinite(guard.margin)):
         expected = f"more than 0{' and at most 1' if most == 1 else ', a loss and not a change'}"
         unsigned = f"the loss you accept, without a sign: {-guard.margin:g}" if -most <= guard.margin < 0 else None
@@ -282,7 +286,7 @@ def _check_guard(name: str, guard: Guard, where: str) -> None:
     if guard.harm_at is not None and not (0 <= guard.harm_at <= most and math.isfinite(guard.harm_at)):
         expected = f"0 or more{', at most 1' if most == 1 else ''}"
         raise InvalidInput(f"harm_at is {guard.harm_at}", where=f"{where}: metrics.{name}", expected=expected)
-    low, high = metric.bounds
+    low, high = metric.bounds if metric is not None else (-math.inf, math.inf)
     for key, bound in (("at_least", guard.at_least), ("at_most", guard.at_most)):
         if bound is not None and not low <= bound <= high:
             expected = f"a value of the metric, from {low:g} to {high:g}"
