@@ -25,8 +25,8 @@ def operating(seed: int, scale: float) -> Table:
     text = (
         "How often each rule promotes a candidate: 30 disjoint segments of 100 to 5,000 rows, accuracy, the "
         "models disagree on 8 % of the rows, margin .02. Below each line stand the figures of the specification, "
-        "from 4,000 runs of its own. Rules that look at points find harm only because they stop nearly "
-        "everything."
+        "from 4,000 runs of its own. The gate tests overall too, beside the segments; the other rules count the "
+        "30 segments alone. Rules that look at points find harm only because they stop nearly everything."
     )
     return Table("Operating characteristics of the gate", text, f"{runs:,} runs for each column", rows)
 
@@ -92,8 +92,8 @@ def wilson(seed: int, scale: float) -> Table:
     del seed, scale
     text = (
         "How often Wilson's 95 % interval holds the true rate, over 400 rates from 0.1 % to 50 %, spaced evenly "
-        "and by their logarithm. It falls lowest where about one success in ten samples is expected, and nowhere "
-        "else as far."
+        "and by their logarithm. It falls lowest where less than one success is expected: there a single one "
+        "already moves the interval beyond the rate."
     )
     return Table("One rate", text, _EXACT, rates.wilson_coverage())
 
