@@ -73,7 +73,7 @@ def test_further_datasets_and_costs_come_from_the_command_line(store: SqlStore, 
     assert kept.others["july"].n_rows == 500
     assert kept.costs is not None
     assert kept.costs.size_bytes is not None
-    with pytest.raises(InvalidInput, match=r"'july.parquet' is no further dataset"):
+    with pytest.raises(InvalidInput, match=r"'july.parquet' has no name"):
         evaluate_version(store, "late", 1, data=rows, label="late", datasets="july.parquet")
 
 

@@ -162,7 +162,7 @@ def test_the_version_is_that_of_the_content() -> None:
     content = (
         '{"alpha":0.05,"calibration":null,"cross":2,"data":null,"datasets":{},"description":null,"fairness":{},'
         '"golden":null,"harm":"any",'
-        '"metrics":{"accuracy":{"at_least":null,"at_most":null,"harm_at":null,"margin":0.02}},"minimum_n":10,'
+        '"metrics":{"accuracy":{"at_least":null,"at_most":null,"harm_at":null,"margin":0.02,"own":null}},"minimum_n":10,'
         '"model":null,"name":"flights","on_inconclusive":"warn","owner":null,"power":0.8,"required":[],'
         '"segments":["origin"],"spend_alpha":false,"version":null}'
     )

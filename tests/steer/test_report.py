@@ -3,6 +3,7 @@
 import importlib
 import itertools
 import json
+import os
 import re
 import stat
 from html.parser import HTMLParser
@@ -288,7 +289,7 @@ def test_a_full_disk_leaves_the_earlier_file(store: SqlStore, tmp_path: Path, mo
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(report_module.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreUnavailable, match="No space left on device"):
         write_report(store, "late-orders", target)
     assert target.read_text() == "old"

@@ -45,7 +45,7 @@ class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     harm_at: float | None = None
     at_least: float | None = None
     at_most: float | None = None
-    own: bool = False
+    own: bool | None = None
 
 
 class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -262,11 +262,15 @@ def _check_budget(budget: Budget | None, where: str) -> None:
 def _check_guard(name: str, guard: Guard, where: str) -> None:
     metric = metric_of_any_task(name)
     if guard.own and metric is not None:
-        raise InvalidInput(f"{name} is a metric of Assay", where=f"{where}: metrics.{name}", expected="own = false")
+        raise InvalidInput(f"{name} is a metric of Assay", where=f"{where}: metrics.{name}", expected="no own")
     if metric is None and not guard.own:
         known = known_metrics()
         close = nearest(name, known)
-        hint = f"did you mean {close!r}?" if close else f"{', '.join(known)}; own = true for one of the team's own"
+        hint = (
+            f"did you mean {close!r}?"
+            if close
+            else f"there are {', '.join(known)}, and own = true for one of the team's own"
+        )
         raise InvalidInput(f"there is no metric {name!r}", where=f"{where}: metrics", hint=hint)
     if metric is not None and not metric.gated:
         raise InvalidInput(

@@ -13,7 +13,8 @@ from assay.prove.asked import Asked
 from assay.prove.contribution import Contribution
 from assay.prove.predictions import Said, class_names
 from assay.prove.sources import Source, first_rows
-from assay.stats import RANKING, SCORES, TASKS, Task, TaskName
+from assay.stats import RANKING, SCORES, TASKS, Task
+from assay.stats.task import TaskName
 
 __all__ = ["completed", "default_metrics", "task_for"]
 

@@ -56,7 +56,7 @@ from assay.stats.sequential import (
 )
 from assay.stats.slices import FoundSlice, find_slices
 from assay.stats.sums import Sums
-from assay.stats.task import BINARY, RANKING, SCORES, TASKS, Quantity, Task, TaskName
+from assay.stats.task import BINARY, RANKING, SCORES, TASKS, Quantity, Task
 from assay.stats.unpaired import (
     miettinen_nurminen_interval,
     miettinen_nurminen_p_not_worse,
@@ -100,7 +100,6 @@ __all__ = [
     "Segment",
     "Sums",
     "Task",
-    "TaskName",
     "auc_interval",
     "average_precision_interval",
     "benjamini_hochberg",

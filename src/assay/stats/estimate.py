@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from assay.stats import normal
 from assay.stats.areas import delong_variances
 from assay.stats.bootstrap import average_precision_interval
-from assay.stats.jackknife import Jackknife, jackknife, sum_of_segments
+from assay.stats.jackknife import MINIMUM_BUCKETS, Jackknife, jackknife, sum_of_segments
 from assay.stats.metric import Metric
 from assay.stats.metrics import metric_named
 from assay.stats.profile import Profile
@@ -132,18 +132,11 @@ def estimate_all(
         low, high = _unless_still(measure, value, n, z, error, (value - half, value + half))
         method[:] = "t"
     else:
-        spread = _jackknife(profile, model, measure, value)
-        error = spread.standard_error
-        t = normal.t_quantiles((1.0 + confidence) / 2.0, spread.df)
-        low, high = value - t * error, value + t * error
-        if measure.kind in ("rate", "ratio") and measure.numerator is not None:
-            worth = _worth(measure, value, n, error) * (z / t) ** 2
-            low, high = _score_ends(measure, measure.numerator(totals, model) * alike * worth, n * worth, z)
-        else:
-            count = np.minimum(n, spread.buckets) if clustered else n
-            low, high = _unless_still(measure, value, count, z, error, (low, high))
+        low, high, error, buckets = _resampled(profile, model, measure, confidence, clustered=clustered)
         method[:] = "jackknife"
         enough &= ~np.isnan(error)
+        if clustered:
+            enough &= buckets >= MINIMUM_BUCKETS
     low, high = np.maximum(low, measure.bounds[0]), np.minimum(high, measure.bounds[1])
     method = np.where(enough, method, "too small")
     known = enough & ~np.isnan(low)
@@ -156,6 +149,25 @@ def estimate_all(
         np.where(known, error, np.nan),
         np.where(enough & np.isnan(low) & ~np.isin(method, ("not kept", "value only")), "too small", method),
     )
+
+
+def _resampled(
+    profile: Profile, model: str, measure: Metric, confidence: float, *, clustered: bool
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Ends and standard errors by the jackknife, and the buckets they rest on."""
+    totals = profile.totals()
+    value, alike, z = measure.value(totals, model), totals.rows_per_weight, normal.critical_value(confidence)
+    n = measure.denominator(totals, model) * alike
+    spread = _jackknife(profile, model, measure, value)
+    error = spread.standard_error
+    t = normal.t_quantiles((1.0 + confidence) / 2.0, spread.df)
+    if measure.kind in ("rate", "ratio") and measure.numerator is not None:
+        worth = _worth(measure, value, n, error) * (z / t) ** 2
+        ends = _score_ends(measure, measure.numerator(totals, model) * alike * worth, n * worth, z)
+    else:
+        count = np.minimum(n, spread.buckets) if clustered else n
+        ends = _unless_still(measure, value, count, z, error, (value - t * error, value + t * error))
+    return *ends, error, spread.buckets
 
 
 def _error_of_mean(squares: Floats, mean: Floats, n: Floats) -> Floats:
@@ -209,6 +221,7 @@ def _area(
         buckets = sum_of_segments((profile.by_bucket().labelled > 0).astype(np.float64), starts)
         with np.errstate(invalid="ignore", divide="ignore"):
             variance = sum_of_segments(np.nan_to_num(moved[:, column]) ** 2, starts) * buckets / (buckets - 1.0)
+            variance = np.where(buckets >= MINIMUM_BUCKETS, variance, np.nan)
         error = np.sqrt(variance)
         half = normal.t_quantiles((1.0 + confidence) / 2.0, buckets - 1.0) * error
         name = "obuchowski"

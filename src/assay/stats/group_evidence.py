@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from assay.stats import normal
 from assay.stats.intervals import Interval, newcombe_independent
+from assay.stats.jackknife import MINIMUM_BUCKETS
 from assay.stats.metric import Metric
 from assay.stats.power import rows_needed
 from assay.stats.profile import Profile
@@ -25,7 +26,6 @@ Floats = NDArray[np.float64]
 
 CALIBRATION = "calibration_in_the_large"
 _MINIMUM_N = 10
-_MINIMUM_BUCKETS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ def _jackknife(
 
     whole = float(moved(*(np.array([part.sum()]) for part in parts))[0])
     rest = moved(*((part.sum() - part)[occupied] for part in parts))
-    if count < _MINIMUM_BUCKETS or not (math.isfinite(whole) and np.isfinite(rest).all()):
+    if count < MINIMUM_BUCKETS or not (math.isfinite(whole) and np.isfinite(rest).all()):
         return TOO_SMALL
     pseudo = count * whole - (count - 1) * rest
     error = float(pseudo.std(ddof=1)) / math.sqrt(count)

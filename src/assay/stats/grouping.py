@@ -10,7 +10,7 @@ __all__ = ["Integers", "compress", "fold", "sum_by"]
 Integers = NDArray[np.int64]
 
 _EXACT = 2**53  # bincount adds in float64, where whole numbers below this cannot round
-_HALF = 2.0**26  # what is larger is added in two halves
+_HALF = 26  # bits of the lower half, where numbers are added in two
 _LARGEST_SUM = 2**62
 
 
@@ -35,19 +35,18 @@ def sum_by(groups: Integers, size: int, values: Integers | NDArray[np.float64] |
     if not len(values):
         return total
     largest = max(1.0, float(np.abs(values).max()))
-    if largest > _EXACT or largest * len(values) > _LARGEST_SUM:
+    if largest * len(values) > _LARGEST_SUM:
         raise InvalidInput(
             f"{len(values):,} values of up to {largest:.2g} in fixed point do not fit into 64 bits",
             hint="measure in a larger unit",
         )
     if largest * len(values) < _EXACT:
         return np.bincount(groups, weights=values, minlength=size).astype(np.int64)
-    for start in range(0, len(groups), int(_EXACT / _HALF)):
-        part = slice(start, start + int(_EXACT / _HALF))
-        high = np.floor(values[part] / _HALF)
-        low = values[part] - high * _HALF
-        for half, factor in ((high, int(_HALF)), (low, 1)):
-            total += np.bincount(groups[part], weights=half, minlength=size).astype(np.int64) * factor
+    whole = values.astype(np.int64, copy=False)
+    for start in range(0, len(groups), _EXACT >> _HALF):
+        part = slice(start, start + (_EXACT >> _HALF))
+        for half, shift in ((whole[part] >> _HALF, _HALF), (whole[part] & (1 << _HALF) - 1, 0)):
+            total += np.bincount(groups[part], weights=half, minlength=size).astype(np.int64) << shift
     return total
 
 

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from assay.stats.grouping import Integers
 
-__all__ = ["Jackknife", "jackknife", "sum_of_segments"]
+__all__ = ["MINIMUM_BUCKETS", "Jackknife", "jackknife", "sum_of_segments"]
+
+MINIMUM_BUCKETS = 10  # occupied, below which rows that hang together carry no interval
 
 Floats = NDArray[np.float64]
 

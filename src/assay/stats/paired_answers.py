@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from assay.stats import normal
 from assay.stats.estimate import bucket_influence
-from assay.stats.jackknife import jackknife, sum_of_segments
+from assay.stats.jackknife import MINIMUM_BUCKETS, jackknife, sum_of_segments
 from assay.stats.metric import Metric, divide
 from assay.stats.profile import Profile
 from assay.stats.score_arrays import tango_ends, tango_zs
@@ -17,7 +17,6 @@ __all__ = ["Answers", "Question", "area_answers", "jackknife_answers", "mean_ans
 
 Floats = NDArray[np.float64]
 
-_MINIMUM_BUCKETS = 10
 _UNIT = 2.0**-FRACTION_BITS
 _TOO_DIFFERENT = 0.999  # of the candidate's selected rows, in the size of their moves
 
@@ -103,7 +102,7 @@ def jackknife_answers(profile: Profile, measure: Metric, question: Question) -> 
     error = spread.standard_error
     n = _rows(measure, totals, question)
     answers = _t_answers(delta, error, spread.df, error**2 * n, question, "jackknife")
-    return answers.without(np.isnan(error) | (spread.buckets < _MINIMUM_BUCKETS))
+    return answers.without(np.isnan(error) | (spread.buckets < MINIMUM_BUCKETS))
 
 
 def area_answers(profile: Profile, measure: Metric, question: Question) -> Answers:
@@ -129,7 +128,7 @@ def area_answers(profile: Profile, measure: Metric, question: Question) -> Answe
             buckets = sum_of_segments((profile.by_bucket().labelled > 0).astype(np.float64), starts)
             squares = sum_of_segments(np.nan_to_num(moved[:, first] - moved[:, second]) ** 2, starts)
             error = np.sqrt(squares * buckets / (buckets - 1.0))
-            few |= buckets < _MINIMUM_BUCKETS
+            few |= buckets < MINIMUM_BUCKETS
             df, name = buckets - 1.0, "obuchowski"
         else:
             pair = _pair(len(profile.models), first, second)

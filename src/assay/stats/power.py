@@ -8,6 +8,8 @@ from assay.stats import normal
 
 __all__ = ["minimum_difference", "rows_needed"]
 
+_MOST_RATIO = 1e9  # of z to the margin: beyond it nobody has the rows
+
 
 def rows_needed(
     variance_per_row: float, margin: float, expected: float = 0.0, alpha: float = 0.05, power: float = 0.8
@@ -21,7 +23,8 @@ def rows_needed(
     """
     if math.isnan(variance_per_row) or expected + margin <= 0:
         return None
-    n = (_z_sum(variance_per_row, alpha, power) / (expected + margin)) ** 2 * variance_per_row
+    ratio = _z_sum(variance_per_row, alpha, power) / (expected + margin)
+    n = ratio**2 * variance_per_row if ratio < _MOST_RATIO else math.inf
     return math.ceil(n) if math.isfinite(n) else None
 
 

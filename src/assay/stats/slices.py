@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from assay.errors import InvalidInput
 from assay.stats import normal
 from assay.stats.grouping import Integers, compress, sum_by
+from assay.stats.jackknife import MINIMUM_BUCKETS
 from assay.stats.multiplicity import holm
 from assay.stats.segment import Segment
 from assay.stats.segmentation import CodedColumns
@@ -29,7 +30,6 @@ Floats = NDArray[np.float64]
 
 _MOST_VALUES = 1000
 _MOST_PARENTS = 50  # of a level, that are crossed further
-_MINIMUM_BUCKETS = 10
 _LEAST_T = 2.0  # on the discovery half; with less there is nothing to confirm
 _NOT_SKEWED = 1e-6  # below it the correction is smaller than its rounding
 _SAME = 0.9  # of the rows of both: then the worse slice says nothing new
@@ -139,7 +139,7 @@ def _half(coded: CodedColumns, loss: Integers, bucket: Integers, parity: int) ->
 
 
 def _search(half: _Half, find: int, level: int, kind: str, least: int) -> list[_Candidate]:
-    if not len(half.loss) or half.buckets < _MINIMUM_BUCKETS:
+    if not len(half.loss) or half.buckets < MINIMUM_BUCKETS:
         return []
     columns = range(len(half.codes))
     singles = [one for column in columns for one in _scored(half, (column,), kind, least)]
@@ -235,7 +235,7 @@ def _effects(half: _Half, counts: Integers, sums: Integers, kind: str) -> tuple[
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.sqrt((moves**2).sum(axis=1) * occupied / (occupied - 1.0))
         skewness = (moves**3).sum(axis=1) / (moves**2).sum(axis=1) ** 1.5
-    error[occupied < _MINIMUM_BUCKETS] = np.nan
+    error[occupied < MINIMUM_BUCKETS] = np.nan
     return effect, error, occupied - 1.0, skewness
 
 
