@@ -24,7 +24,7 @@ def bound_checks(
     interval, at alpha shared out over the segments asked (Bonferroni), breaks it.
     """
     checks = []
-    names = [segment.name for segment in profile.segments]
+    names = profile.segment_names()
     required = policy.required if dataset is None else []
     asked = [name for name in (OVERALL_NAME, *required) if name in names]
     for metric, guard in policy.metrics.items():
@@ -64,7 +64,7 @@ def calibration_checks(profile: Profile, model: str, policy: Policy, *, clustere
     if policy.calibration is None:
         return []
     within = policy.calibration.within
-    names = [segment.name for segment in profile.segments]
+    names = profile.segment_names()
     metric = "calibration_in_the_large"
     found = estimate_all(profile, model, metric, 1 - 2 * policy.alpha, clustered=clustered)
     checks = []

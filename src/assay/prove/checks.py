@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.prove.policy import Policy
-from assay.stats import Comparisons, minimum_difference, rows_needed
+from assay.stats import Comparisons, minimum_differences, rows_needed
 
 __all__ = ["COMPARISONS", "Check", "Kind", "Verdict", "comparison_checks", "finite"]
 
@@ -21,7 +21,7 @@ COMPARISONS = ("champion_compare", "slice")
 OVERALL_NAME = "overall"
 
 
-class Check(msgspec.Struct, frozen=True):
+class Check(msgspec.Struct, frozen=True, gc=False):
     """One statement the gate tested. Numbers are None where there is none, or where the rows are too few for one;
     P-values are 1 and the margin 0 for what is no comparison.
 
@@ -30,7 +30,8 @@ class Check(msgspec.Struct, frozen=True):
     baseline value); `golden` counts rows whose answer changed or is wrong; the others are what their names say.
     `dataset` is None for the rows the evaluation is about. `remark` is worth saying whatever the verdict. `blocks`:
     while it is inconclusive, the candidate may not pass. `could_see` is the smallest difference the rows could have
-    shown with the policy's power. `reason` is the check in words.
+    shown with the policy's power. `reason` is the check in words, where it decides or is about
+    all rows or a required segment.
     """
 
     kind: Kind
@@ -89,9 +90,10 @@ def comparison_checks(
     exact = [
         getattr(found, name)[at].tolist() for name in ("p_worse", "p_not_worse", "n", "variance_per_row", "method")
     ]
+    seen = minimum_differences(found.variance_per_row[at], found.n[at].astype(np.float64), policy.alpha, policy.power)
     checks = []
-    for place, p, *numbers in zip(places, p_holm, *given, *exact, strict=True):
-        value, baseline_value, delta, low, high, p_worse, p_not_worse, n, variance, method = numbers
+    for place, p, *numbers in zip(places, p_holm, *given, *exact, _finite_all(seen), strict=True):
+        value, baseline_value, delta, low, high, p_worse, p_not_worse, n, variance, method, could_see = numbers
         verdict: Verdict = "inconclusive"
         if p <= policy.alpha:
             verdict = "fail"
@@ -120,12 +122,15 @@ def comparison_checks(
             p_not_worse=p_not_worse,
             margin=found.margin,
             rows_needed=needed,
-            could_see=finite(minimum_difference(variance, n, alpha=policy.alpha, power=policy.power)),
+            could_see=could_see,
             method=method,
             dataset=dataset,
         )
-        words, remark = _words(check, title, policy), _remark(check, title)
-        checks.append(msgspec.structs.replace(check, reason=words, remark=remark))
+        if verdict == "fail" or overall or check.required or (verdict == "inconclusive" and check.blocks):
+            check = msgspec.structs.replace(check, reason=_words(check, title, policy))
+        if verdict == "pass" and high is not None and high < 0:
+            check = msgspec.structs.replace(check, remark=_remark(check, title))
+        checks.append(check)
     return checks
 
 
@@ -133,10 +138,8 @@ def _finite_all(values: NDArray[np.float64]) -> list[float | None]:
     return [number if math.isfinite(number) else None for number in values.tolist()]
 
 
-def _remark(check: Check, title: str) -> str | None:
+def _remark(check: Check, title: str) -> str:
     """A proven loss that the policy tolerates passes, and is said: the next one may not be the last."""
-    if check.verdict != "pass" or check.high is None or check.high >= 0:
-        return None
     return (
         f"{check.where}: {title} does lose, by {-(check.delta or 0):.4f} ({_range(check)}), "
         f"inside what the policy tolerates."

@@ -229,7 +229,7 @@ def _why_pass(evaluation: Evaluation, policy: Policy, checks: list[Check], undec
 def _comparisons(profile: Profile, others: dict[str, Profile], policy: Policy, *, clustered: bool) -> list[Check]:
     """Every segment of at most `cross` columns, and all rows of the further datasets, on every metric with a margin;
     Holm over all of them: one proven loss among them is what the error rate is about."""
-    names = [segment.name for segment in profile.segments]
+    names = profile.segment_names()
     places = [place for place, segment in enumerate(profile.segments) if _counts(segment, names[place], policy)]
     asked: list[tuple[str | None, list[int], Comparisons]]
     asked = [(None, places, one) for one in _compared(profile, policy, clustered=clustered)]
@@ -306,7 +306,7 @@ def _check_fit(profile: Profile, policy: Policy) -> None:
 def _missing(evaluation: Evaluation, policy: Policy) -> list[str]:
     """What the policy wants and the evaluation does not have: a verdict, never a silence."""
     profile = evaluation.profile
-    names = [segment.name for segment in profile.segments]
+    names = profile.segment_names()
     said = [
         f"{name}: required, and no row of it occurs in the evaluation.{_meant(name, sorted(names))}"
         for name in policy.required

@@ -35,7 +35,7 @@ from assay.stats.operating_points import POINT_RATES, OperatingPoints, operating
 from assay.stats.paired import mcnemar_p, tango_interval, tango_p_not_worse, tango_p_worse, tango_z
 from assay.stats.poisson import poisson_weights, unit_weights
 from assay.stats.pooling import Pooled, pool
-from assay.stats.power import minimum_difference, rows_needed
+from assay.stats.power import minimum_difference, minimum_differences, rows_needed
 from assay.stats.profile import Profile
 from assay.stats.quantile_tests import quantile_interval, quantile_p_above, quantile_p_within
 from assay.stats.ranking import query_values
@@ -138,6 +138,7 @@ __all__ = [
     "miettinen_nurminen_p_worse",
     "miettinen_nurminen_z",
     "minimum_difference",
+    "minimum_differences",
     "mover_ratio",
     "newcombe_independent",
     "newcombe_paired",

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from assay.errors import InvalidInput
 
-__all__ = ["Integers", "compress", "fold", "sum_by"]
+__all__ = ["Integers", "compress", "fold", "joined", "sum_by"]
 
 Integers = NDArray[np.int64]
 
@@ -58,3 +58,18 @@ def fold(keys: Integers, table: Integers) -> tuple[Integers, Integers]:
     ordered = keys[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     return ordered[starts], np.add.reduceat(table[order], starts, axis=0)
+
+
+def joined(first: tuple[Integers, Integers], second: tuple[Integers, Integers]) -> tuple[Integers, Integers]:
+    """The sum of two tables ([rows, columns]) by their keys, which are distinct and increasing, as are those returned.
+
+    Days of one kind mostly have the same keys: then nothing is sorted.
+    """
+    (keys, table), (others, more) = first, second
+    if len(keys) == len(others) and np.array_equal(keys, others):
+        return keys, table + more
+    every = np.union1d(keys, others)
+    total = np.zeros((len(every), table.shape[1]), dtype=np.int64)
+    total[np.searchsorted(every, keys)] = table
+    total[np.searchsorted(every, others)] += more
+    return every, total

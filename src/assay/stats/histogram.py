@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.stats.grouping import Integers, compress, fold, sum_by
+from assay.stats.grouping import Integers, compress, fold, joined, sum_by
 from assay.stats.sums import FRACTION_BITS, AreaCounts
 
 __all__ = ["BINS", "BIN_BITS", "WEIGHT_UNIT", "Histogram", "bin_edges", "bin_of"]
@@ -104,6 +104,14 @@ class Histogram:
             np.concatenate([part.negatives for part in parts]),
             parts[0].unit if parts else 1.0,
         )
+
+    def added(self, own: Integers, other: "Histogram", others: Integers) -> "Histogram":
+        """The sum of both, group g of this one being own[g] and of the other others[g]; both increasing."""
+        parts = []
+        for part, groups in ((self, own), (other, others)):
+            counts = np.stack([part.positives, part.negatives], axis=1)
+            parts.append((groups[part.group] << BIN_BITS | part.bin, counts))
+        return self.of_keys(*joined(*parts), self.unit)
 
     def only(self, group: int) -> "Histogram":
         """One group, as group 0."""

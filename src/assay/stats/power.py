@@ -3,10 +3,13 @@
 import functools
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assay.errors import InvalidInput
 from assay.stats import normal
 
-__all__ = ["minimum_difference", "rows_needed"]
+__all__ = ["minimum_difference", "minimum_differences", "rows_needed"]
 
 _MOST_RATIO = 1e9  # of z to the margin: beyond it nobody has the rows
 
@@ -38,6 +41,16 @@ def minimum_difference(variance_per_row: float, n: int, alpha: float = 0.05, pow
     if n < 0:
         raise InvalidInput(f"{n!r} rows", expected="0 or more")
     return _z_sum(variance_per_row, alpha, power) * math.sqrt(variance_per_row / n) if n else math.inf
+
+
+def minimum_differences(
+    variance_per_row: NDArray[np.float64], n: NDArray[np.float64], alpha: float = 0.05, power: float = 0.8
+) -> NDArray[np.float64]:
+    """[k] `minimum_difference` of many at once."""
+    z = _z_sum(0.0, alpha, power)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: NDArray[np.float64] = np.where(n > 0, z * np.sqrt(variance_per_row / n), np.inf)
+    return np.where(np.isnan(variance_per_row), np.nan, found)
 
 
 def _z_sum(variance_per_row: float, alpha: float, power: float) -> float:

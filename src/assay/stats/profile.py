@@ -16,7 +16,7 @@ from assay.stats import profile_bytes
 from assay.stats.areas import Influence, influence_of
 from assay.stats.categories import Strings
 from assay.stats.families import columns_of
-from assay.stats.grouping import Integers, fold
+from assay.stats.grouping import Integers, joined
 from assay.stats.histogram import WEIGHT_UNIT, Histogram
 from assay.stats.rows import Columns, Rows, rows_of
 from assay.stats.segment import Segment
@@ -217,7 +217,7 @@ class Profile:
         InvalidInput, naming the difference, unless both have the same task, models, thresholds, segment columns,
         crosses, buckets and seed.
         """
-        return _merged([self, other])
+        return _merged(self, other)
 
     def without_influence(self) -> "Profile":
         """The same profile as an addition would leave it."""
@@ -277,6 +277,14 @@ class Profile:
             self._cache["places"] = found
         return found
 
+    def segment_names(self) -> list[str]:
+        """The name of each segment, in their order."""
+        found = self._cache.get("names")
+        if not isinstance(found, list):
+            found = [segment.name for segment in self.segments]
+            self._cache["names"] = found
+        return found
+
     def column_names(self) -> dict[str, int]:
         """Which column of the table holds which sum."""
         before = ("rows", "unlabelled", *(("weight", "weight_squares") if self.task.weighted else ()))
@@ -316,19 +324,38 @@ class Profile:
         return table
 
 
-def _merged(profiles: list[Profile]) -> Profile:
-    """The profile of all rows of several profiles."""
-    first = profiles[0]
-    for other in profiles[1:]:
-        for name in ("task", "models", "thresholds", "columns", "cross", "buckets", "seed"):
-            mine, theirs = getattr(first, name), getattr(other, name)
-            if mine != theirs:
-                raise InvalidInput(
-                    f"profiles with different {name} cannot be added: {mine!r} and {theirs!r}",
-                    expected="the same task, models, thresholds, segment columns, crosses, buckets and seed",
-                )
-    if len(profiles) == 1:
-        return first
+def _merged(first: Profile, other: Profile) -> Profile:
+    """The profile of all rows of both."""
+    for name in ("task", "models", "thresholds", "columns", "cross", "buckets", "seed"):
+        mine, theirs = getattr(first, name), getattr(other, name)
+        if mine != theirs:
+            raise InvalidInput(
+                f"profiles with different {name} cannot be added: {mine!r} and {theirs!r}",
+                expected="the same task, models, thresholds, segment columns, crosses, buckets and seed",
+            )
+    segments = first.segments if first.segments == other.segments else _all_segments(first, other)
+    position = {segment: place for place, segment in enumerate(segments)}
+    places = [np.asarray([position[segment] for segment in one.segments], dtype=np.int64) for one in (first, other)]
+    parts = []
+    for place, one in zip(places, (first, other), strict=True):
+        parts.append((place[one.segment] * first.buckets + one.bucket, one.table))
+    if sum(max(int(table.max(initial=0)), -int(table.min(initial=0))) for _, table in parts) > _LARGEST_SUM:
+        raise InvalidInput("the sums of these profiles do not fit into 64 bits", hint="keep them apart")
+    keys, table = joined(*parts)
+    return replace(
+        first,
+        segments=segments,
+        segment=keys // first.buckets,
+        bucket=keys % first.buckets,
+        table=table,
+        histograms={
+            model: own.added(places[0], other.histograms[model], places[1]) for model, own in first.histograms.items()
+        },
+        influence=None,
+    )
+
+
+def _all_segments(first: Profile, other: Profile) -> tuple[Segment, ...]:
     order = {chosen: place for place, chosen in enumerate(segmentations_of(len(first.columns), first.cross))}
     number = {name: place for place, name in enumerate(first.columns)}
 
@@ -336,25 +363,4 @@ def _merged(profiles: list[Profile]) -> Profile:
         chosen = tuple(number[column] for column, _ in segment.conditions)
         return order[chosen], tuple(value for _, value in segment.conditions)
 
-    segments = tuple(sorted({segment for one in profiles for segment in one.segments}, key=place_of))
-    position = {segment: place for place, segment in enumerate(segments)}
-    places = [np.asarray([position[segment] for segment in one.segments], dtype=np.int64) for one in profiles]
-    keys = [place[one.segment] * first.buckets + one.bucket for place, one in zip(places, profiles, strict=True)]
-    tables = [one.table for one in profiles]
-    if sum(int(np.abs(table).max(initial=0)) for table in tables) > _LARGEST_SUM:
-        raise InvalidInput("the sums of these profiles do not fit into 64 bits", hint="keep them apart")
-    merged, table = fold(np.concatenate(keys), np.concatenate(tables))
-    histograms = {}
-    for model in first.histograms:
-        starts = np.cumsum([0, *(len(one.segments) for one in profiles)])[:-1].tolist()
-        joined = Histogram.joined([one.histograms[model] for one in profiles], starts)
-        histograms[model] = joined.regroup(np.concatenate(places))
-    return replace(
-        first,
-        segments=segments,
-        segment=merged // first.buckets,
-        bucket=merged % first.buckets,
-        table=table,
-        histograms=histograms,
-        influence=None,
-    )
+    return tuple(sorted({*first.segments, *other.segments}, key=place_of))
