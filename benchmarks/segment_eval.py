@@ -203,7 +203,7 @@ def main() -> None:
     parts = [
         profiled(table.slice(start, size), ("candidate",), influence=False) for start in range(0, 100 * size, size)
     ]
-    merging = median(lambda: sum(parts[1:], parts[0]), 1)
+    merging = median(lambda: Profile.total(parts), 1)
     report("merging 100 profiles", 1.0, merging, "s", rows_each=size)
     _report_gate(table, given.repeat)
     if given.streamed:

@@ -38,3 +38,16 @@ def test_sums_that_could_leave_64_bits_are_refused() -> None:
     assert grouping.sum_by(groups, 1, np.full(4, 2**60)).tolist() == [2**62]
     with pytest.raises(InvalidInput, match="64 bits"):
         grouping.sum_by(groups, 1, np.full(4, 2**61))
+
+
+@given(st.lists(st.lists(st.integers(0, 30), max_size=12, unique=True), min_size=1, max_size=4), st.booleans())
+def test_tables_are_added_by_key_whatever_their_size(keys: list[list[int]], large: bool) -> None:
+    parts = []
+    for part, own in enumerate(keys):
+        ordered = np.array(sorted(own), dtype=np.int64)
+        parts.append((ordered, np.stack([ordered + part, -ordered], axis=1)))
+    size = 2**23 if large else 31
+    found, table = grouping.total(parts, size)
+    every, expected = grouping.fold(np.concatenate([k for k, _ in parts]), np.concatenate([t for _, t in parts]))
+    np.testing.assert_array_equal(found, every)
+    np.testing.assert_array_equal(table.reshape(-1, 2), expected.reshape(-1, 2))

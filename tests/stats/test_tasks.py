@@ -119,6 +119,8 @@ def test_neither_order_nor_shards_nor_storing_change_a_bit(name: str, seed: int,
     assert Profile.from_bytes(whole).to_bytes() == whole
     added = built(task, parts[0]) + built(task, parts[1])
     assert added == built(task, columns).without_influence()
+    assert Profile.total(built(task, part) for part in parts) == added
+    assert Profile.total([built(task, columns)]) == added
 
 
 def _by_hand(task: Task, columns: Columns, chosen: NDArray[np.bool_], model: str) -> dict[str, float]:
@@ -296,6 +298,8 @@ def test_profiles_of_different_tasks_are_not_added() -> None:
     )
     with pytest.raises(InvalidInput, match="different task"):
         _ = first + second
+    with pytest.raises(InvalidInput, match="no profiles"):
+        Profile.total([])
 
 
 def test_a_quantity_that_is_missing_where_a_label_is_given_is_refused() -> None:

@@ -94,7 +94,7 @@ def calibration_checks(profile: Profile, model: str, policy: Policy, *, clustere
                 high=finite(one.high),
                 bound=within,
                 method=one.method,
-                reason=f"{name}: {said} ({_interval(one.value, one.low, one.high)}; {one.n:,} rows).",
+                reason=f"{name}: {said}; off by {_interval(one.value, one.low, one.high)} on {one.n:,} rows.",
             )
         )
     return checks

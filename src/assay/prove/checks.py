@@ -153,12 +153,11 @@ def _words(check: Check, title: str, policy: Policy) -> str:
             f"p {check.p_holm:.2g} after Holm). More rows will not help; a candidate that does not lose here will."
         )
     if check.verdict == "pass":
-        return (
-            f"{check.where}: {title} changes by {check.delta or 0:+.4f} ({_evidence(check)}):"
-            f" not worse by more than {check.margin:g}."
-        )
+        return f"{check.where}: {title} {_change(check)} ({_evidence(check)}): not worse by more than {check.margin:g}."
     if check.method == "not kept":
         return f"{check.where}: {title} cannot be compared in profiles that were added up; evaluate the rows at once."
+    if check.low is None and check.n < policy.minimum_n:
+        return f"{check.where}: {title} rests on {check.n:,} of the {policy.minimum_n:,} rows it takes; collect more."
     if check.delta is None or check.rows_needed is None:
         return f"{check.where}: {title} cannot be compared on {check.n:,} rows; collect more."
     decided = f"(power {policy.power:.0%}, if the true difference is 0)"
@@ -171,9 +170,17 @@ def _words(check: Check, title: str, policy: Policy) -> str:
     else:
         more = f"{check.rows_needed:,} rows should have decided {decided}, so the candidate may be somewhat worse."
     return (
-        f"{check.where}: {title} changes by {check.delta:+.4f} ({_evidence(check)}), which neither "
+        f"{check.where}: {title} {_change(check)} ({_evidence(check)}), which neither "
         f"shows it within the margin of {check.margin:g} nor proves harm; {more}"
     )
+
+
+def _change(check: Check) -> str:
+    """What the difference means, whatever the metric's direction."""
+    delta = check.delta or 0.0
+    if round(delta, 4) == 0:
+        return "hardly changes"
+    return f"improves by {delta:.4f}" if delta > 0 else f"is worse by {-delta:.4f}"
 
 
 def _evidence(check: Check) -> str:

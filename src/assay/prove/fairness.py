@@ -10,6 +10,8 @@ __all__ = ["column_parts", "fairness_checks", "said_of"]
 
 _CALIBRATION = "calibration_in_the_large"
 
+_MOST_ROWS = 10_000_000  # beyond it a number of rows is no advice
+
 
 def fairness_checks(profile: Profile, model: str, policy: Policy, *, clustered: bool) -> list[Check]:
     """A check for every group and bound, with Holm over all of them.
@@ -49,7 +51,13 @@ def said_of(found: GroupGap, title: str) -> str:
         return f"{head}: shown to be within {limit}."
     if found.verdict == "fail":
         return f"{head}: proven to be beyond {limit}; {_affected(found)}."
-    more = f"; about {found.rows_needed:,} rows of the group would decide" if found.rows_needed else ""
+    more = ""
+    if found.rows_needed is not None and found.rows_needed > _MOST_ROWS:
+        more = "; it lies so near the bound that hardly any number of rows would decide"
+    elif found.rows_needed is not None and found.rows_needed > found.n:
+        more = f"; about {found.rows_needed:,} rows of the group would decide"
+    elif found.rows_needed is not None:
+        more = "; more rows of the group would decide, because many groups are looked at"
     return f"{head}: open whether within {limit}{more}."
 
 

@@ -77,7 +77,7 @@ class SparkRows:
         parts = [Profile.from_bytes(part) for part in _column(self._frame.mapInArrow(counted, "part binary"), "part")]
         if not parts:
             raise InvalidInput("there are no rows to profile", expected="at least one row")
-        whole = sum(parts[1:], parts[0])
+        whole = Profile.total(parts)
         if not task.has_scores:
             return whole
         content = whole.to_bytes()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.stats.grouping import Integers, compress, fold, joined, sum_by
+from assay.stats.grouping import Integers, compress, fold, sum_by, total
 from assay.stats.sums import FRACTION_BITS, AreaCounts
 
 __all__ = ["BINS", "BIN_BITS", "WEIGHT_UNIT", "Histogram", "bin_edges", "bin_of"]
@@ -105,13 +105,20 @@ class Histogram:
             parts[0].unit if parts else 1.0,
         )
 
-    def added(self, own: Integers, other: "Histogram", others: Integers) -> "Histogram":
-        """The sum of both, group g of this one being own[g] and of the other others[g]; both increasing."""
-        parts = []
-        for part, groups in ((self, own), (other, others)):
-            counts = np.stack([part.positives, part.negatives], axis=1)
-            parts.append((groups[part.group] << BIN_BITS | part.bin, counts))
-        return self.of_keys(*joined(*parts), self.unit)
+    @classmethod
+    def total(cls, parts: "Sequence[Histogram]", groups: Sequence[Integers], size: int) -> "Histogram":
+        """The sum of several, group g of part i being groups[i][g], below `size`; each increasing."""
+        occupied = np.zeros(BINS, dtype=bool)
+        for part in parts:
+            occupied[part.bin] = True
+        bins, rank = np.flatnonzero(occupied), np.cumsum(occupied) - 1
+        width = max(1, len(bins))
+        tables = [
+            (own[part.group] * width + rank[part.bin], np.stack([part.positives, part.negatives], axis=1))
+            for part, own in zip(parts, groups, strict=True)
+        ]
+        keys, table = total(tables, size * width)
+        return cls.of_keys(keys // width << BIN_BITS | bins[keys % width], table, parts[0].unit)
 
     def only(self, group: int) -> "Histogram":
         """One group, as group 0."""

@@ -5,7 +5,7 @@ scores in fixed point), so any split of the rows, in any order, merges to the sa
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from assay.stats import profile_bytes
 from assay.stats.areas import Influence, influence_of
 from assay.stats.categories import Strings
 from assay.stats.families import columns_of
-from assay.stats.grouping import Integers, joined
+from assay.stats.grouping import Integers, total
 from assay.stats.histogram import WEIGHT_UNIT, Histogram
 from assay.stats.rows import Columns, Rows, rows_of
 from assay.stats.segment import Segment
@@ -217,7 +217,18 @@ class Profile:
         InvalidInput, naming the difference, unless both have the same task, models, thresholds, segment columns,
         crosses, buckets and seed.
         """
-        return _merged(self, other)
+        return _merged([self, other])
+
+    @classmethod
+    def total(cls, profiles: "Iterable[Profile]") -> "Profile":
+        """The sum of many at once, as `+`: faster than one after the other, with all of them in memory.
+
+        InvalidInput for none, and as for two.
+        """
+        given = list(profiles)
+        if not given:
+            raise InvalidInput("there are no profiles to add", expected="at least one")
+        return _merged(given) if len(given) > 1 else given[0].without_influence()
 
     def without_influence(self) -> "Profile":
         """The same profile as an addition would leave it."""
@@ -324,24 +335,29 @@ class Profile:
         return table
 
 
-def _merged(first: Profile, other: Profile) -> Profile:
-    """The profile of all rows of both."""
-    for name in ("task", "models", "thresholds", "columns", "cross", "buckets", "seed"):
-        mine, theirs = getattr(first, name), getattr(other, name)
-        if mine != theirs:
-            raise InvalidInput(
-                f"profiles with different {name} cannot be added: {mine!r} and {theirs!r}",
-                expected="the same task, models, thresholds, segment columns, crosses, buckets and seed",
-            )
-    segments = first.segments if first.segments == other.segments else _all_segments(first, other)
+def _merged(profiles: Sequence[Profile]) -> Profile:
+    """The profile of all rows of several."""
+    first = profiles[0]
+    for other in profiles[1:]:
+        for name in ("task", "models", "thresholds", "columns", "cross", "buckets", "seed"):
+            mine, theirs = getattr(first, name), getattr(other, name)
+            if mine != theirs:
+                raise InvalidInput(
+                    f"profiles with different {name} cannot be added: {mine!r} and {theirs!r}",
+                    expected="the same task, models, thresholds, segment columns, crosses, buckets and seed",
+                )
+    segments = first.segments
+    if any(other.segments != segments for other in profiles[1:]):
+        segments = _all_segments(profiles)
     position = {segment: place for place, segment in enumerate(segments)}
-    places = [np.asarray([position[segment] for segment in one.segments], dtype=np.int64) for one in (first, other)]
-    parts = []
-    for place, one in zip(places, (first, other), strict=True):
-        parts.append((place[one.segment] * first.buckets + one.bucket, one.table))
-    if sum(max(int(table.max(initial=0)), -int(table.min(initial=0))) for _, table in parts) > _LARGEST_SUM:
+    places = [np.asarray([position[segment] for segment in one.segments], dtype=np.int64) for one in profiles]
+    if sum(max(int(one.table.max(initial=0)), -int(one.table.min(initial=0))) for one in profiles) > _LARGEST_SUM:
         raise InvalidInput("the sums of these profiles do not fit into 64 bits", hint="keep them apart")
-    keys, table = joined(*parts)
+    tables = [
+        (place[one.segment] * first.buckets + one.bucket, one.table)
+        for place, one in zip(places, profiles, strict=True)
+    ]
+    keys, table = total(tables, len(segments) * first.buckets)
     return replace(
         first,
         segments=segments,
@@ -349,13 +365,15 @@ def _merged(first: Profile, other: Profile) -> Profile:
         bucket=keys % first.buckets,
         table=table,
         histograms={
-            model: own.added(places[0], other.histograms[model], places[1]) for model, own in first.histograms.items()
+            model: Histogram.total([one.histograms[model] for one in profiles], places, len(segments))
+            for model in first.histograms
         },
         influence=None,
     )
 
 
-def _all_segments(first: Profile, other: Profile) -> tuple[Segment, ...]:
+def _all_segments(profiles: Sequence[Profile]) -> tuple[Segment, ...]:
+    first = profiles[0]
     order = {chosen: place for place, chosen in enumerate(segmentations_of(len(first.columns), first.cross))}
     number = {name: place for place, name in enumerate(first.columns)}
 
@@ -363,4 +381,4 @@ def _all_segments(first: Profile, other: Profile) -> tuple[Segment, ...]:
         chosen = tuple(number[column] for column, _ in segment.conditions)
         return order[chosen], tuple(value for _, value in segment.conditions)
 
-    return tuple(sorted({*first.segments, *other.segments}, key=place_of))
+    return tuple(sorted({segment for one in profiles for segment in one.segments}, key=place_of))
