@@ -20,6 +20,7 @@ WEIGHT_UNIT = 2.0**FRACTION_BITS
 _SHIFT = 14
 _DENSE = 2**25  # cells up to which counting into an array is faster than sorting
 _TENTHS = 10
+_PACKED = 26  # bits of a count, where two stand in one number that float64 holds exactly
 BINS = (int(np.float32(1.0).view(np.uint32)) >> _SHIFT) + 1
 
 
@@ -113,12 +114,21 @@ class Histogram:
             occupied[part.bin] = True
         bins, rank = np.flatnonzero(occupied), np.cumsum(occupied) - 1
         width = max(1, len(bins))
-        tables = [
-            (own[part.group] * width + rank[part.bin], np.stack([part.positives, part.negatives], axis=1))
-            for part, own in zip(parts, groups, strict=True)
-        ]
-        keys, table = total(tables, size * width)
-        return cls.of_keys(keys // width << BIN_BITS | bins[keys % width], table, parts[0].unit)
+        keys = [own[part.group] * width + rank[part.bin] for part, own in zip(parts, groups, strict=True)]
+        most = max(
+            sum(int(part.positives.max(initial=0)) for part in parts),
+            sum(int(part.negatives.max(initial=0)) for part in parts),
+        )
+        if most >> _PACKED or size * width > _DENSE or parts[0].unit != 1.0:  # a weight may be 0
+            tables = [np.stack([part.positives, part.negatives], axis=1) for part in parts]
+            found, table = total(list(zip(keys, tables, strict=True)), size * width)
+        else:  # both counts in one number: the cells are read and written once, and no sum leaves 2^53
+            packed = np.concatenate([part.positives << _PACKED | part.negatives for part in parts])
+            cells = np.bincount(np.concatenate(keys), weights=packed, minlength=size * width)
+            found = np.flatnonzero(cells)
+            counts = cells[found].astype(np.int64)
+            table = np.stack([counts >> _PACKED, counts & (1 << _PACKED) - 1], axis=1)
+        return cls.of_keys(found // width << BIN_BITS | bins[found % width], table, parts[0].unit)
 
     def only(self, group: int) -> "Histogram":
         """One group, as group 0."""
