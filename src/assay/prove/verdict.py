@@ -18,6 +18,8 @@ _METHODS = {
     "jackknife": "jackknife over buckets of units",
     "wilson": "Wilson's interval",
     "t": "t-interval",
+    "score": "score tests between groups",
+    "delta": "delta method",
     "order statistics": "order statistics of the calls",
     "counted": "counting",
     "calibration": "calibration in the large",
