@@ -116,7 +116,7 @@ def streamed(path: Path) -> None:
     """Evaluate a Parquet file in batches and print the peak memory of this process and the seconds it took."""
 
     def batches() -> Iterator[Columns]:
-        for batch in pq.ParquetFile(path).iter_batches(BATCH):
+        for batch in pq.ParquetFile(path, pre_buffer=False).iter_batches(BATCH):
             columns = {name: batch.column(name) for name in CARDINALITIES}
             scores = {"candidate": batch.column("candidate").to_numpy()}
             yield Columns(batch.column("label").to_numpy(), scores, columns, None)
