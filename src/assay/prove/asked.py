@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,13 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from assay.errors import InvalidInput
 from assay.prove.contribution import Contribution
+from assay.prove.identities import identities
 from assay.prove.predictions import Model, Said, check_column, fitted_to, said_of
 from assay.prove.segments import Segments
 from assay.prove.sources import Source
 from assay.record import tables
-from assay.stats import Columns, Profile, Task, query_values, row_identities, text_hashes
+from assay.stats import Columns, Profile, Task, query_values, row_identities
 
-__all__ = ["BUCKETS", "Asked", "identities"]
+__all__ = ["BUCKETS", "Asked"]
 
 BUCKETS = 50  # of units
 
@@ -101,7 +103,7 @@ class Asked:
 
     def unweighted(self) -> "Asked":
         """The same with every row counting alike."""
-        return replace(self, weight=None, task=_without_weights(self.task))
+        return replace(self, weight=None, task=msgspec.structs.replace(self.task, weighted=False))
 
     def _queries(
         self,
@@ -139,12 +141,6 @@ class Asked:
         )
 
 
-def _without_weights(task: Task) -> Task:
-    from msgspec.structs import replace as changed
-
-    return changed(task, weighted=False)
-
-
 def _labels(table: pa.Table, label: str, task: Task) -> ArrayLike:
     column = table.column(label)
     if task.name == "multiclass":
@@ -178,27 +174,9 @@ def _units(data: pa.Table, columns: Sequence[str]) -> "pa.ChunkedArray | NDArray
     return _joined(data, columns)
 
 
-def identities(data: pa.Table) -> list[NDArray[np.float64] | NDArray[np.uint64]]:
-    """The columns as numbers that tell rows apart."""
-    return [part for name in data.column_names for part in _identity(data.column(name))]
-
-
 def _joined(data: pa.Table, columns: Sequence[str]) -> pa.ChunkedArray:
     texts = [tables.category_column(data, name).cast(pa.string()) for name in columns]
     return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, "|")
-
-
-def _identity(column: pa.ChunkedArray) -> list[NDArray[np.float64] | NDArray[np.uint64]]:
-    """A column as numbers that tell its values apart, for identifying rows; nothing for lists and structs."""
-    kind = column.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-        return [column.cast(pa.float64(), safe=False).to_numpy()]
-    if pa.types.is_temporal(kind):
-        whole = pa.int64() if kind.bit_width == 64 else pa.int32()
-        return [column.cast(whole).cast(pa.float64(), safe=False).to_numpy()]
-    if pa.types.is_nested(kind):
-        return []
-    return [text_hashes(pc.fill_null(column.cast(pa.string()), "missing"))]
 
 
 def _check_constant(values: pa.ChunkedArray, query: NDArray[np.int64], first: NDArray[np.int64], column: str) -> None:

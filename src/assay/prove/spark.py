@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.errors import InvalidInput
+from assay.prove.identities import identities
 from assay.prove.sources import BATCH_ROWS, Prepare
 from assay.record.canonical import digest
 from assay.stats import Influence, Profile, Task, row_identities
@@ -49,7 +50,6 @@ class SparkRows:
 
     def content_hash(self) -> str:
         """SHA-256 over the columns, the number of rows and the sum of their 64-bit hashes, whatever their order."""
-        from assay.prove.asked import identities
 
         def summed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for table in _tables(batches):
