@@ -5,7 +5,7 @@ Times are UTC text (`clock.iso`): the same order and comparison on every backend
 inherit who wrote them from the run.
 """
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, Table
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, text
 from sqlalchemy import Text as AnyText
 
 __all__ = ["METADATA", "TABLES"]
@@ -46,36 +46,195 @@ def _required(*names: str) -> list[Column[str]]:
     return [Column(name, Text, nullable=False) for name in names]
 
 
+def _by_value(kind: str) -> Index:
+    """Finds rows by key and the beginning of the value: PostgreSQL refuses long texts in an index."""
+    return Index(f"ix_{kind}_key_value", "key", text("substr(value, 1, 200)"))
+
+
+# --- what work belongs to -----------------------------------------------------------------------------------------
+
+Table(
+    "project",
+    METADATA,
+    _key("project"),
+    *_text("owner", "due", "description", "closed"),
+    *_evidence(),
+)
+Table(
+    "time_entry",
+    METADATA,
+    _key("entry_id"),
+    *_required("project", "activity", "person", "started"),
+    *_text("ended", "note"),
+    *_evidence(),
+    Index(None, "person", "started"),
+)
+Table(
+    "experiment",
+    METADATA,
+    _key("experiment_id"),
+    *_required("name", "artifact_location", "created", "updated"),
+    *_text("deleted", "project"),
+    *_evidence(),
+    Index("uq_experiment_name", "name", unique=True),
+)
+Table("experiment_tag", METADATA, _key("experiment_id"), _key("key"), *_required("value"))
+Table(
+    "counter",  # numbers that are never given out twice: experiments, versions of a model's name
+    METADATA,
+    _key("name"),
+    Column("value", BigInteger, nullable=False),
+)
+Table(
+    "history",  # append-only: what was changed on things that may be changed
+    METADATA,
+    _key("id"),
+    *_required("subject_kind", "subject_id", "what"),
+    *_text("before", "after", "reason"),
+    *_evidence(),
+    Index(None, "subject_id"),
+)
+
 # --- what was built -----------------------------------------------------------------------------------------------
 
 Table(
     "run",
     METADATA,
     _key("run_id"),
-    *_required("experiment", "name", "stage", "kind", "trigger_type", "status", "started"),
+    *_required("experiment_id", "name", "stage", "kind", "trigger_type", "status", "started"),
     *_text("model", "pipeline", "pipeline_hash", "code_sha", "commit_ts", "env_hash", "image_digest", "reason"),
     *_text("ended", "parent_run_id", "host"),
+    *_text("user_id", "deleted", "seen"),  # seen: when something last came from a run that goes on
+    Column("detail", Text),  # JSON: what was captured: command line, hardware, seeds, where the code's diff is
     Column("dirty", Integer),
     Column("seed", BigInteger),
     Column("pid", Integer),
+    Column("cpu_s", Float),
     *_evidence(),
-    Index(None, "experiment", "started"),
+    Index(None, "experiment_id", "started"),
+    Index(None, "parent_run_id"),
 )
-for _child in ("run_param", "run_tag"):
-    Table(
-        _child,
-        METADATA,
-        Column("run_id", ForeignKey("run.run_id"), primary_key=True),
-        _key("key"),
-        *_required("value"),
-    )
 Table(
+    "run_param",
+    METADATA,
+    Column("run_id", ForeignKey("run.run_id"), primary_key=True),
+    _key("key"),
+    *_required("value"),
+    Column("layer", Integer, nullable=False, server_default="0"),  # 1: came after the run had ended
+    _by_value("run_param"),
+    sqlite_with_rowid=False,
+)
+Table(
+    "run_tag",
+    METADATA,
+    Column("run_id", ForeignKey("run.run_id"), primary_key=True),
+    _key("key"),
+    *_required("value"),
+    _by_value("run_tag"),
+    sqlite_with_rowid=False,
+)
+Table(
+    # What a search needs of a metric: the latest point is the greatest (step, ts_ms, value). Layer 0 is what came while
+    # the run went on; a row of layer 1 stands where points came later, and sums up all of them.
     "run_metric",
     METADATA,
     Column("run_id", ForeignKey("run.run_id"), primary_key=True),
     _key("key"),
-    Column("step", BigInteger, primary_key=True, autoincrement=False),
-    Column("value", Float, nullable=False),
+    Column("layer", Integer, primary_key=True, autoincrement=False),
+    Column("step", BigInteger, nullable=False),
+    Column("ts_ms", BigInteger, nullable=False),
+    Column("value", Float),  # null: not a number
+    *[Column(name, Float) for name in ("first", "low", "high", "total")],  # null: no point is a number
+    Column("count", BigInteger, nullable=False),
+    Column("numbers", BigInteger, nullable=False),  # points that are numbers: the mean is total / numbers
+    Column("last_ms", BigInteger, nullable=False),  # greatest ts_ms of all points
+    Index("ix_run_metric_key_value", "key", "value", "run_id"),
+    sqlite_with_rowid=False,
+)
+Table(
+    "metric_chunk",  # the points themselves, packed: `points.py`
+    METADATA,
+    Column("run_id", ForeignKey("run.run_id"), primary_key=True),
+    _key("key"),
+    Column("layer", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+Table(
+    "dataset_ref",  # a dataset as a client describes it; the first description in an experiment stays
+    METADATA,
+    _key("experiment_id"),
+    _key("name"),
+    _key("digest"),
+    *_required("source_type", "dataset_source"),
+    *_text("schema", "profile"),
+    *_evidence(),
+)
+Table(
+    "run_dataset",
+    METADATA,
+    Column("run_id", ForeignKey("run.run_id"), primary_key=True),
+    _key("name"),
+    _key("digest"),
+    *_text("context", "tags"),  # tags: JSON, all of them
+    Column("layer", Integer, nullable=False, server_default="0"),
+    Index(None, "name", "digest"),
+)
+Table(
+    "logged_model",
+    METADATA,
+    _key("model_id"),
+    *_required("experiment_id", "name", "status", "created", "updated"),
+    *_text("model_type", "source_run_id", "status_message", "deleted"),
+    *_evidence(),
+    Index(None, "experiment_id", "created"),
+    Index(None, "source_run_id"),
+)
+for _child in ("logged_model_param", "logged_model_tag"):
+    Table(
+        _child,
+        METADATA,
+        Column("model_id", ForeignKey("logged_model.model_id"), primary_key=True),
+        _key("key"),
+        *_required("value"),
+    )
+Table(
+    "logged_model_metric",  # the latest point for each run and dataset
+    METADATA,
+    Column("model_id", ForeignKey("logged_model.model_id"), primary_key=True),
+    _key("key"),
+    _key("run_id"),
+    _key("dataset_name"),
+    _key("dataset_digest"),
+    Column("step", BigInteger, nullable=False),
+    Column("ts_ms", BigInteger, nullable=False),
+    Column("value", Float),
+)
+Table(
+    "run_model",
+    METADATA,
+    Column("run_id", ForeignKey("run.run_id"), primary_key=True),
+    _key("role"),  # input | output
+    _key("model_id"),
+    Column("step", BigInteger),
+    Column("layer", Integer, nullable=False, server_default="0"),
+    Index(None, "model_id"),
+)
+Table(
+    "artifact_file",  # a path below the artifact root points to a blob
+    METADATA,
+    _key("path"),
+    *_required("blob"),
+    Column("size", BigInteger, nullable=False),
+    *_evidence(),
+    Index(None, "blob"),
+)
+Table(
+    "writer",  # how much of a writer's log is in the store: applying it again changes nothing
+    METADATA,
+    _key("writer"),
+    Column("seq", BigInteger, nullable=False),
     *_required("ts"),
 )
 Table(
@@ -117,16 +276,31 @@ Table(
     *_required("name"),
 )
 Table(
+    "registered_model",
+    METADATA,
+    _key("model_key"),
+    *_required("name", "created", "updated"),
+    *_text("description", "deleted", "deleted_name"),  # a deleted model gives its name back
+    *_evidence(),
+    Index("uq_registered_model_name", "name", unique=True),
+)
+Table("registered_model_tag", METADATA, _key("model_key"), _key("key"), *_required("value"))
+Table(
     "model_version",
     METADATA,
     _key("mv_id"),
-    *_required("model", "hash", "created"),
+    *_required("model", "hash", "created"),  # hash: of the sealed folder, empty where nothing could be sealed
     Column("version", Integer, nullable=False),
     Column("run_id", ForeignKey("run.run_id")),
     *_text("signature", "base_model", "description"),
+    *_text("updated", "deleted", "origin", "run_link", "logged_model_id", "stage", "status_message"),
+    Column("status", Text, nullable=False, server_default="READY"),
+    Column("sealed", Text, nullable=False, server_default="sealed"),  # sealed | empty | outside | pending
+    Column("seal", Text),  # JSON: digests of run, code, data, evaluations as they stood
     *_evidence(),
     Index("uq_model_version_model_version", "model", "version", unique=True),
 )
+Table("model_version_tag", METADATA, _key("mv_id"), _key("key"), *_required("value"))
 Table(
     "alias_move",  # append-only: the row with the highest seq says where an alias points
     METADATA,
@@ -135,6 +309,8 @@ Table(
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("mv_id", ForeignKey("model_version.mv_id"), nullable=False),
     Column("previous_mv_id", Text),
+    Column("cleared", Integer, nullable=False, server_default="0"),  # 1: the alias was taken away from mv_id
+    Column("reason", Text),
     Column("decision", Integer, nullable=False),  # ledger.seq
     *_evidence(),
 )
@@ -271,6 +447,34 @@ Table(
     Column("seconds", Float, nullable=False),
     Column("detail", Text),
     *_evidence(),
+)
+
+# --- who is told --------------------------------------------------------------------------------------------------
+
+Table(
+    "webhook",
+    METADATA,
+    _key("webhook_id"),
+    *_required("name", "url", "events", "status", "form", "created", "updated"),
+    *_text("description", "secret", "deleted"),
+    *_evidence(),
+)
+Table(
+    "outbox",  # written in the transaction of the change it tells of
+    METADATA,
+    _key("event_id"),
+    *_required("event", "payload"),
+    *_evidence(),
+)
+Table(
+    "delivery",
+    METADATA,
+    Column("event_id", ForeignKey("outbox.event_id"), primary_key=True),
+    Column("webhook_id", ForeignKey("webhook.webhook_id"), primary_key=True),
+    *_required("state"),  # waiting | delivered | dead
+    Column("attempts", Integer, nullable=False),
+    *_text("due", "delivered", "answer"),
+    Index(None, "state", "due"),
 )
 
 # --- the ledger ---------------------------------------------------------------------------------------------------
