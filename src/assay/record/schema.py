@@ -101,7 +101,8 @@ Table(
     "run",
     METADATA,
     _key("run_id"),
-    *_required("experiment_id", "name", "stage", "kind", "trigger_type", "status", "started"),
+    Column("experiment_id", Text, nullable=False, server_default="0"),
+    *_required("name", "stage", "kind", "trigger_type", "status", "started"),
     *_text("model", "pipeline", "pipeline_hash", "code_sha", "commit_ts", "env_hash", "image_digest", "reason"),
     *_text("ended", "parent_run_id", "host"),
     *_text("user_id", "deleted", "seen"),  # seen: when something last came from a run that goes on

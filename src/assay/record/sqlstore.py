@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -20,6 +20,9 @@ from assay.record.faults import is_storage_fault, storage_faults
 from assay.record.identity import Actor, current_actor
 from assay.record.schema import TABLES
 from assay.record.store import Observer, Row
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 __all__ = ["SqlStore", "make_engine"]
 
@@ -115,7 +118,7 @@ class SqlStore:
         keys = [column.name for column in table.primary_key]
         with self._call(table, filled) as (connection, appended):
             if skip_existing:
-                statement = self._insert_ignoring(table).returning(*table.primary_key)
+                statement = self._insert(table).on_conflict_do_nothing().returning(*table.primary_key)
                 new = [":".join(map(str, key)) for key in connection.execute(statement, filled)]
             else:
                 connection.execute(sa.insert(table), filled)
@@ -149,6 +152,30 @@ class SqlStore:
                 hint=f"it is now {_shown(differing)}; read it again and repeat",
             )
 
+    def put_many(self, kind: str, rows: Iterable[Mapping[str, object]]) -> None:
+        """Add rows, in place of those that have the same key."""
+        table = self._changeable(kind)
+        filled = [self._filled(table, row) for row in rows]
+        if not filled:
+            return
+        self._check_columns(table, filled[0])
+        keys = [column.name for column in table.primary_key]
+        statement = self._insert(table)
+        kept = {name: statement.excluded[name] for name in filled[0] if name not in keys}
+        with self._call(table, filled) as (connection, _):
+            if kept:
+                connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=kept), filled)
+            else:
+                connection.execute(statement.on_conflict_do_nothing(), filled)
+
+    def remove(self, kind: str, where: Mapping[str, object]) -> int:
+        """Take rows away; returns how many."""
+        table = self._changeable(kind)
+        if not where:
+            raise InvalidInput(f"all rows of {kind} would be removed", expected="a condition")
+        with self._call(table, [where]) as (connection, _):
+            return int(connection.execute(sa.delete(table).where(*self._conditions(table, where))).rowcount)
+
     # --- reading --------------------------------------------------------------------------------------------------
 
     def get(self, kind: str, key: Mapping[str, object]) -> Row:
@@ -176,6 +203,11 @@ class SqlStore:
             # SQLite's order of nulls, which PostgreSQL has the other way round
             order = column.desc().nulls_last() if name.startswith("-") else column.asc().nulls_first()
             statement = statement.order_by(order if column.nullable else order.element)
+        with storage_faults(self.location), self._reader() as connection:
+            return [dict(row) for row in connection.execute(statement).mappings()]
+
+    def select(self, statement: sa.Select[Any]) -> list[Row]:
+        """The rows of a statement."""
         with storage_faults(self.location), self._reader() as connection:
             return [dict(row) for row in connection.execute(statement).mappings()]
 
@@ -313,14 +345,19 @@ class SqlStore:
             filled.setdefault("ts", iso(self.clock.now()))
         return filled
 
-    def _insert_ignoring(self, table: sa.Table) -> sa.Insert:
+    def _insert(self, table: sa.Table) -> "postgresql.Insert | sqlite.Insert":
         if self.engine.dialect.name == "postgresql":
             from sqlalchemy.dialects import postgresql
 
-            return postgresql.insert(table).on_conflict_do_nothing()
+            return postgresql.insert(table)
         from sqlalchemy.dialects import sqlite
 
-        return sqlite.insert(table).on_conflict_do_nothing()
+        return sqlite.insert(table)
+
+    def _changeable(self, kind: str) -> sa.Table:
+        if kind.startswith("ledger"):
+            raise InvalidInput("the ledger is append-only")
+        return self._table(kind)
 
 
 def _split(condition: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The contract of a store of records: five verbs for every kind of row, not a method a feature.
+"""The contract of a store of records: a few verbs for every kind of row, not a method a feature.
 
 A *kind* is the name of a table in `schema.py`, a row is a flat mapping of its columns.
 
@@ -9,6 +9,8 @@ A *kind* is the name of a table in `schema.py`, a row is a flat mapping of its c
   a transaction has read, nobody else changes by a transaction before it ends.
 * `append` refuses an existing key with AlreadyExists. `amend` changes named columns of one existing row; with
   `expect` it does so only while the row still holds those values, else it raises Conflict.
+* `put_many` adds rows or replaces those that have the same key: for what is a fold of other records, or of the
+  present state only. `remove` takes rows away. Neither touches the ledger.
 * `append` fills in actor, actor_kind, source, ts and event_ts where the row leaves them out.
 * `get` and `query` return fresh dictionaries with every column; they see one's own open transaction.
 * A missing key is NotFound, an unknown kind or column InvalidInput, and so is a value that a column cannot hold. A
@@ -21,6 +23,8 @@ A *kind* is the name of a table in `schema.py`, a row is a flat mapping of its c
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
+
+import sqlalchemy as sa
 
 from assay.record.blobs import Blobs
 from assay.record.clock import Clock
@@ -67,6 +71,14 @@ class Store(Protocol):
         """Change columns of the row with that key."""
         ...
 
+    def put_many(self, kind: str, rows: Iterable[Mapping[str, object]]) -> None:
+        """Add rows with the same columns, in place of those that have the same key."""
+        ...
+
+    def remove(self, kind: str, where: Mapping[str, object]) -> int:
+        """Take away every row that satisfies the conditions, at least one of them; returns how many there were."""
+        ...
+
     def get(self, kind: str, key: Mapping[str, object]) -> Row:
         """The row with that key."""
         ...
@@ -84,6 +96,10 @@ class Store(Protocol):
         A condition is `{"column": value}` or, with an operator after the name, `{"started >=": value}`; operators
         are `=  !=  <  <=  >  >=  in  prefix`. None matches null. `order_by` names columns, `-column` descending.
         """
+        ...
+
+    def select(self, statement: sa.Select[Any]) -> list[Row]:
+        """The rows of a statement over the tables of `schema.py`, for questions that join several of them."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:

@@ -49,7 +49,7 @@ def _parent(name: str, target: str) -> sa.Column[str]:
     return sa.Column(name, _TEXT, nullable=False, primary_key=True, info={"parent": target})
 
 
-def _create(table: str, *columns: sa.Column, evidence: bool = False, **options: object) -> None:  # type: ignore[type-arg]
+def _create(table: str, *columns: sa.Column, evidence: bool = False, **options: bool) -> None:  # type: ignore[type-arg]
     listed = [*columns, *[sa.Column(n, _TEXT, nullable=nullable) for n, nullable in _EVIDENCE if evidence]]
     keys = [column.name for column in listed if column.primary_key]
     parents = [
