@@ -312,7 +312,7 @@ def test_ctrl_c_is_one_message_and_130(assay: CommandLine, becomes: Callable[[Ca
     assert (said.code, said.out) == (130, "")
     assert said.err.strip() == "interrupted: what was recorded stays, a run that was going on is marked as killed"
     store = open_store(assay.place)
-    assert [row["status"] for row in store.query("run", {"experiment": "long"})] == ["killed"]
+    assert [row["status"] for row in store.query("run", {"experiment_id": "1"})] == ["killed"]
     store.close()
 
 

@@ -230,7 +230,7 @@ def test_a_second_turn_in_the_same_store_remembers_the_steps(done: Done, again: 
     for part in ("champion", "refused"):
         assert second[part]["delta"] == first[part]["delta"], "the same data and seed, the same verdict"
     store = open_store(again.place, create=False)
-    runs = {row["run_id"] for row in store.query("run", {"experiment": second["model"]})}
+    runs = {row["run_id"] for row in store.query("run", {"model": second["model"]})}
     steps = [row for row in store.query("step") if row["run_id"] in runs]
     assert {row["state"] for row in steps} == {"cached"}
     assert {"clean_weather", "derive_features", "sample_rows", "train", "mix_up_units"} <= {

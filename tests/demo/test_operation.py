@@ -113,7 +113,7 @@ def test_one_candidate_was_promoted_under_traffic_and_the_way_back_rehearsed(tur
 
 def test_steps_of_the_second_turn_are_remembered(turned: Turned) -> None:
     def states(model: str) -> list[tuple[str, str]]:
-        runs = [row["run_id"] for row in turned.store.query("run", {"experiment": model}, order_by=["started"])]
+        runs = [row["run_id"] for row in turned.store.query("run", {"model": model}, order_by=["started"])]
         return [(s["name"], s["state"]) for run in runs for s in turned.store.query("step", {"run_id": run})]
 
     assert ("derive_features", "done") in states("flights-late")

@@ -70,9 +70,10 @@ def _at_once(script: str, arguments: list[list[str]], timeout_s: float = 120) ->
 
 def _check_runs(store: SqlStore, who: list[str]) -> None:
     runs = store.query("run")
+    experiments = {row["name"]: row["experiment_id"] for row in store.query("experiment")}
     assert {row["status"] for row in runs} == {"finished"}
     for name in who:
-        mine = {row["run_id"]: row["name"] for row in runs if row["experiment"] == name}
+        mine = {row["run_id"]: row["name"] for row in runs if row["experiment_id"] == experiments[name]}
         assert sorted(mine.values(), key=int) == [str(number) for number in range(RUNS)]
         params = store.query("run_param", {"key": "number", "run_id in": list(mine)})
         assert {row["run_id"]: row["value"] for row in params} == mine

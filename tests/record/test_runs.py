@@ -1,4 +1,3 @@
-import math
 import os
 import platform
 from datetime import UTC, datetime
@@ -6,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from assay.errors import AlreadyExists, Conflict, InvalidInput, NotFound, StoreUnavailable
+from assay.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from assay.record.runs import Run, current_run, list_runs, show_run, start_run
 from assay.record.sqlstore import SqlStore
 
@@ -25,7 +24,7 @@ def test_a_run_is_recorded_before_its_block_begins(store: SqlStore) -> None:
         assert current_run() is run
     assert current_run() is None
     given = {
-        "run_id": run.run_id, "experiment": "churn", "name": "first", "kind": "eval", "stage": "prod",
+        "run_id": run.run_id, "experiment_id": "1", "name": "first", "kind": "eval", "stage": "prod",
         "trigger_type": "drift", "status": "running", "model": "m", "pipeline": "p", "pipeline_hash": "h",
         "seed": 2**32 - 1, "parent_run_id": None, "host": platform.node(), "pid": os.getpid(), "ended": None,
         "source": "native",
@@ -139,15 +138,15 @@ def test_show_gives_all_that_was_recorded(store: SqlStore) -> None:
 def test_a_param_is_set_once(store: SqlStore) -> None:
     with start_run(store, "churn") as run:
         run.params({"a": 1})
-        with pytest.raises(AlreadyExists):
+        with pytest.raises(InvalidInput, match="Changing param values is not allowed"):
             run.params({"b": 2, "a": 2})
     assert show_run(store, run.run_id).params == {"a": "1"}
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "high", None, 10**400])
-def test_a_metric_that_is_no_finite_number_is_refused_and_nothing_is_written(store: SqlStore, value: Any) -> None:
+@pytest.mark.parametrize("value", ["high", None, 10**400])
+def test_a_metric_that_is_no_number_is_refused_and_nothing_is_written(store: SqlStore, value: Any) -> None:
     with start_run(store, "churn") as run:
-        with pytest.raises(InvalidInput, match="metric auc is"):
+        with pytest.raises(InvalidInput, match="metric"):
             run.metrics({"loss": 0.5, "auc": value})
         run.metrics({})
     assert store.query("run_metric") == []

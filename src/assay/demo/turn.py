@@ -65,7 +65,7 @@ class Turn:
 
 def unused_model_name(store: Store) -> str:
     """`flights-late`, or with a number where an earlier demo left that name in the store."""
-    taken = {row["experiment"] for row in store.query("run", {"experiment prefix": MODEL})}
+    taken = {row["name"] for row in store.query("experiment", {"name prefix": MODEL})}
     number = 1
     while (name := MODEL if number == 1 else f"{MODEL}-{number}") in taken:
         number += 1

@@ -1,11 +1,13 @@
 """Time is injected: a wall clock for what happens now, and an event clock for a replay of the past."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from assay.errors import InvalidInput
 
-__all__ = ["Clock", "iso", "moment"]
+__all__ = ["Clock", "from_ms", "iso", "moment", "to_ms"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -33,9 +35,24 @@ class Clock:
 
 def iso(time: datetime) -> str:
     """UTC text with microseconds, such as 2013-04-01T09:30:00.000000Z: it sorts in order of time."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def moment(text: str) -> datetime:
     """The aware datetime of a text that `iso` wrote."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
+
+
+def from_ms(milliseconds: int) -> str:
+    """The text of so many milliseconds after 1970, InvalidInput where no calendar reaches."""
+    try:
+        return iso(_EPOCH + timedelta(milliseconds=milliseconds))
+    except OverflowError:
+        raise InvalidInput(
+            f"{milliseconds} is no time in milliseconds", expected="a time before the year 10000"
+        ) from None
+
+
+def to_ms(text: str) -> int:
+    """Whole milliseconds after 1970 of a text that `iso` wrote."""
+    return (moment(text) - _EPOCH) // timedelta(milliseconds=1)

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from assay.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from assay.record import ledger, registry
 from assay.record.identity import Actor
-from assay.record.schema import METADATA
+from assay.record.schema import METADATA, TABLES
 from assay.record.store import Row, Store
 
 __all__ = ["StoreContract"]
@@ -140,6 +140,43 @@ class StoreContract:
         with pytest.raises(InvalidInput, match="different columns"):
             store.append_many("run", [run_row("a"), run_row("b", reason="because")])
         assert ids(store) == []
+
+    def test_put_many_adds_or_replaces(self, store: Store, second: Store) -> None:
+        """The row with the same key is replaced in the columns given; the others are added."""
+        store.append("run", run_row("a"))
+        store.put_many("run_tag", [{"run_id": "a", "key": key, "value": "1"} for key in "xy"])
+        store.put_many("run_tag", [{"run_id": "a", "key": key, "value": "2"} for key in "yz"])
+        found = second.query("run_tag", order_by=["key"])
+        assert [(row["key"], row["value"]) for row in found] == [("x", "1"), ("y", "2"), ("z", "2")]
+
+    def test_remove_takes_away_what_fits(self, store: Store) -> None:
+        """And says how many; without a condition it refuses."""
+        store.append("run", run_row("a"))
+        store.put_many("run_tag", [{"run_id": "a", "key": key, "value": "1"} for key in "xyz"])
+        assert store.remove("run_tag", {"run_id": "a", "key in": ["x", "y", "no"]}) == 2
+        assert store.remove("run_tag", {"run_id": "a", "key": "x"}) == 0
+        with pytest.raises(InvalidInput, match="all rows"):
+            store.remove("run_tag", {})
+        assert len(store.query("run_tag")) == 1
+
+    def test_neither_touches_the_ledger(self, store: Store) -> None:
+        """What was decided stays."""
+        ledger.decide(store, "promote", "m", {})
+        for kind in ("ledger", "ledger_head"):
+            with pytest.raises(InvalidInput, match="append-only"):
+                store.remove(kind, {"seq": 1})
+            with pytest.raises(InvalidInput, match="append-only"):
+                store.put_many(kind, [{"seq": 1}])
+        assert ledger.verify(store).sound
+
+    def test_select_answers_a_question_over_tables(self, store: Store) -> None:
+        """Within one's own transaction too."""
+        tag, run = TABLES["run_tag"], TABLES["run"]
+        statement = sa.select(run.c.name, tag.c.value).join(tag, tag.c.run_id == run.c.run_id)
+        with store.transaction():
+            store.append("run", run_row("a"))
+            store.put_many("run_tag", [{"run_id": "a", "key": "x", "value": "1"}])
+            assert store.select(statement) == [{"name": "name", "value": "1"}]
 
     def test_amend_changes_only_the_columns_named(self, store: Store) -> None:
         """Of one row."""
@@ -282,7 +319,7 @@ class StoreContract:
     def test_a_word_in_a_value_does_not_change_the_error(self, store: Store) -> None:
         """A null is not taken for a taken key because the row holds the word `unique`."""
         with pytest.raises(InvalidInput, match="refused"):
-            store.append("run", run_row("a", experiment="unique") | {"name": None})
+            store.append("run", run_row("a", experiment_id="unique") | {"name": None})
 
     def test_a_row_about_nothing(self, store: Store) -> None:
         """A metric of a run that does not exist is refused."""
@@ -460,7 +497,7 @@ class StoreContract:
             store.append_many("run_metric", [metric_row("b", 0), metric_row("b", 1)])
             store.amend("run", {"run_id": "b"}, {"status": "failed"})
             assert told == []
-        assert told == [("run", "b", 2), ("run_metric", "b:loss:0", 2), ("run_metric", "b:loss:1", 2)]
+        assert told == [("run", "b", 2), ("run_metric", "b:loss 0:0", 2), ("run_metric", "b:loss 1:0", 2)]
 
     def test_the_observer_is_not_told_what_did_not_happen(self, store: Store) -> None:
         """Neither of a failed transaction, nor of a refused row, nor of one passed over."""
@@ -565,13 +602,14 @@ class StoreContract:
 
 def run_row(run_id: str, **changes: object) -> Row:
     """The least that a run needs."""
-    names = ("experiment", "name", "stage", "kind", "trigger_type", "started")
+    names = ("experiment_id", "name", "stage", "kind", "trigger_type", "started")
     return {name: name for name in names} | {"run_id": run_id, "status": "running"} | changes
 
 
 def metric_row(run_id: str, step: int, value: float = 0.5) -> Row:
-    """A metric `loss` of a run."""
-    return {"run_id": run_id, "key": "loss", "step": step, "value": value}
+    """What a metric of a run sums up to; each step has a key of its own."""
+    numbers = dict.fromkeys(("layer", "ts_ms", "count", "numbers", "last_ms", "chunks"), 0)
+    return {"run_id": run_id, "key": f"loss {step}", "step": step, "value": value} | numbers
 
 
 def version_row(mv_id: str, version: int) -> Row:
@@ -597,5 +635,5 @@ def in_threads(work: Callable[[int], _T], count: int) -> list[_T]:
 
 
 def _full_row(table: sa.Table) -> Row:
-    values = {sa.Text: "käy", sa.Integer: 7, sa.BigInteger: 2**40, sa.Float: 0.1 + 0.2}
+    values = {sa.Text: "käy", sa.Integer: 7, sa.BigInteger: 2**40, sa.Float: 0.1 + 0.2, sa.LargeBinary: b"\x00\xff"}
     return {column.name: values[type(column.type)] for column in table.c}

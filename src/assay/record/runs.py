@@ -1,7 +1,6 @@
 """Runs: one piece of work with its params, metrics, tags, inputs, outputs and how it ended."""
 
 import contextvars
-import math
 import os
 import platform
 from collections.abc import Iterator, Mapping
@@ -12,14 +11,16 @@ import msgspec
 
 from assay.errors import AssayError, InvalidInput, NotFound
 from assay.operation import operation
-from assay.record.clock import iso, moment
+from assay.record.clock import iso, moment, to_ms
 from assay.record.environment import code_version, environment
+from assay.record.experiments import ensure_experiment, experiment_named
 from assay.record.identity import new_id
+from assay.record.metrics import latest, points_of
 from assay.record.store import Row, Store
+from assay.record.tracking import ENDS, NAME_TAG, create_run, log
 
 __all__ = ["Run", "RunDetail", "RunStep", "RunSummary", "current_run", "list_runs", "show_run", "start_run"]
 
-_ENDS = ("finished", "failed", "killed", "stopped")
 _current: contextvars.ContextVar["Run | None"] = contextvars.ContextVar("assay_run", default=None)
 
 
@@ -32,24 +33,20 @@ class Run:
         self.ended = False
 
     def params(self, values: Mapping[str, object]) -> None:
-        """Keep settings as text. A param is set once; AlreadyExists otherwise."""
-        self._texts("run_param", values)
+        """Keep settings as text. A param is set once; InvalidInput for another value."""
+        log(self.store, self.run_id, params={key: str(value) for key, value in values.items()})
 
     def tags(self, values: Mapping[str, object]) -> None:
-        """Keep labels as text."""
-        self._texts("run_tag", values)
+        """Keep labels as text; the last value of a label stands."""
+        log(self.store, self.run_id, tags={key: str(value) for key, value in values.items()})
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Keep finite numbers measured at `step`."""
+        """Keep numbers measured at `step`."""
+        now = to_ms(iso(self.store.clock.now()))
         for key, value in values.items():
-            try:
-                finite = math.isfinite(value)
-            except (TypeError, OverflowError):  # no number at all, or an integer beyond the floats
-                finite = False
-            if not finite:
-                raise InvalidInput(f"metric {key} is {value!r}", expected="a finite number")
-        rows = [{"run_id": self.run_id, "key": k, "step": step, "value": float(v)} for k, v in values.items()]
-        self.store.append_many("run_metric", rows)
+            if not hasattr(value, "__float__"):  # NumPy would read a number out of text
+                raise InvalidInput(f"metric {key} is {value!r}", expected="a number")
+        log(self.store, self.run_id, metrics={key: points_of([(step, now, value)]) for key, value in values.items()})
 
     def uses(self, artifact_id: str, name: str) -> None:
         """Record an artifact as input. Saying it twice is harmless."""
@@ -61,15 +58,11 @@ class Run:
 
     def finish(self, status: str, reason: str | None = None) -> None:
         """End the run: `finished`, `failed` with the reason, `killed` or `stopped`. Conflict where it has ended."""
-        if status not in _ENDS:
-            raise InvalidInput(f"a run cannot end as {status!r}", expected=" | ".join(_ENDS))
+        if status not in ENDS:
+            raise InvalidInput(f"a run cannot end as {status!r}", expected=" | ".join(ENDS))
         changes = {"status": status, "ended": iso(self.store.clock.now()), "reason": reason}
         self.store.amend("run", {"run_id": self.run_id}, changes, expect={"status": "running"})
         self.ended = True
-
-    def _texts(self, kind: str, values: Mapping[str, object]) -> None:
-        rows = [{"run_id": self.run_id, "key": key, "value": str(value)} for key, value in values.items()]
-        self.store.append_many(kind, rows)
 
     def _io(self, role: str, artifact_id: str, name: str) -> None:
         row = {"run_id": self.run_id, "role": role, "artifact_id": artifact_id, "name": name}
@@ -103,30 +96,25 @@ def start_run(
     """
     parent = _current.get()
     code = code_version()
-    run_id = new_id()
-    store.append(
-        "run",
-        {
-            "run_id": run_id,
-            "experiment": experiment,
-            "name": name,
-            "kind": kind,
-            "stage": stage,
-            "trigger_type": trigger_type,
-            "status": "running",
-            "started": iso(store.clock.now()),
-            "model": model,
-            "pipeline": pipeline,
-            "pipeline_hash": pipeline_hash,
-            "code_sha": code.code_sha,
-            "dirty": int(code.dirty),
-            "commit_ts": code.commit_ts,
-            "env_hash": environment(store),
-            "parent_run_id": parent.run_id if parent else None,
-            "seed": seed,
-            "host": platform.node(),
-            "pid": os.getpid(),
-        },
+    run_id = create_run(
+        store,
+        ensure_experiment(store, experiment).experiment_id,
+        name=name,
+        run_id=new_id(),
+        kind=kind,
+        stage=stage,
+        trigger_type=trigger_type,
+        model=model,
+        pipeline=pipeline,
+        pipeline_hash=pipeline_hash,
+        code_sha=code.code_sha,
+        dirty=int(code.dirty),
+        commit_ts=code.commit_ts,
+        env_hash=environment(store),
+        parent_run_id=parent.run_id if parent else None,
+        seed=seed,
+        host=platform.node(),
+        pid=os.getpid(),
     )
     run = Run(store, run_id)
     token = _current.set(run)
@@ -210,7 +198,12 @@ def list_runs(
     """List runs, newest first."""
     if limit < 1:
         raise InvalidInput(f"limit is {limit}", expected="1 or more")
-    where = {"experiment": experiment} if experiment else {}
+    where: dict[str, object] = {"deleted": None}
+    if experiment:
+        found = experiment_named(store, experiment)
+        if found is None:
+            return []
+        where["experiment_id"] = found.experiment_id
     rows = store.query("run", where, order_by=["-started", "run_id"], limit=limit)
     return _summaries(store, rows)
 
@@ -233,7 +226,7 @@ def show_run(store: Store, run: str) -> RunDetail:
     return RunDetail(
         run=_summaries(store, [row])[0],
         params={p["key"]: p["value"] for p in store.query("run_param", key, order_by=["key"])},
-        tags={t["key"]: t["value"] for t in store.query("run_tag", key, order_by=["key"])},
+        tags={t["key"]: t["value"] for t in store.query("run_tag", {**key, "key !=": NAME_TAG}, order_by=["key"])},
         steps=[RunStep(s["name"], s["state"], s["seconds"], s["key"]) for s in steps],
         children=_summaries(store, store.query("run", {"parent_run_id": row["run_id"]}, order_by=["started"])),
         packages=_package_count(store, row["env_hash"]),
@@ -254,15 +247,16 @@ def _package_count(store: Store, env_hash: str | None) -> int:
 
 
 def _summaries(store: Store, rows: list[Row]) -> list[RunSummary]:
-    metrics: dict[str, dict[str, float]] = {row["run_id"]: {} for row in rows}
-    for metric in store.query("run_metric", {"run_id in": list(metrics)}, order_by=["key", "step"]):
-        metrics[metric["run_id"]][metric["key"]] = metric["value"]  # the last step stands
-    names = ("run_id", "experiment", "name", "kind", "status", "trigger_type", "started", "event_ts")
+    metrics = latest(store, [row["run_id"] for row in rows])
+    experiments = store.query("experiment", {"experiment_id in": sorted({row["experiment_id"] for row in rows})})
+    names = {row["experiment_id"]: row["name"] for row in experiments}
+    kept = ("run_id", "name", "kind", "status", "trigger_type", "started", "event_ts")
     return [
         RunSummary(
-            **{name: row[name] for name in names},
+            **{name: row[name] for name in kept},
+            experiment=names[row["experiment_id"]],
             seconds=(moment(row["ended"]) - moment(row["started"])).total_seconds() if row["ended"] else None,
-            metrics=metrics[row["run_id"]],
+            metrics={key: point.value for key, point in metrics[row["run_id"]].items()},
         )
         for row in rows
     ]

@@ -149,6 +149,7 @@ Table(
     Column("count", BigInteger, nullable=False),
     Column("numbers", BigInteger, nullable=False),  # points that are numbers: the mean is total / numbers
     Column("last_ms", BigInteger, nullable=False),  # greatest ts_ms of all points
+    Column("chunks", BigInteger, nullable=False),  # seq of the last chunk of this layer
     Index("ix_run_metric_key_value", "key", "value", "run_id"),
     sqlite_with_rowid=False,
 )
@@ -160,6 +161,7 @@ Table(
     Column("layer", Integer, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("count", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
 Table(

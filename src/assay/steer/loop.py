@@ -10,6 +10,7 @@ from assay.operate.monitor import load_monitor, monitor_state
 from assay.operate.predictionlog import inspect, log_folder
 from assay.prove.checks import COMPARISONS, Check
 from assay.prove.policy import Policy
+from assay.record.experiments import experiment_named
 from assay.record.ledger import entries
 from assay.record.registry import ModelVersion, version_by_id
 from assay.record.runs import RunSummary, list_runs
@@ -72,12 +73,14 @@ def summarise(store: Store, model: str) -> LoopSummary:
     refused = next((gate for gate in later if gate["outcome"] != "pass"), None)
     deployed = next((gate for gate in later if gate["mv_id"] in {move["mv_id"] for move in moves[1:]}), None)
     drills = store.query("drill", {"model": model, "kind": "rollback", "result": "pass"}, order_by=["-ts"], limit=1)
-    seeded = store.query("run", {"experiment": model, "seed !=": None}, order_by=["started"], limit=1)
+    named = experiment_named(store, model)
+    experiment = named.experiment_id if named else ""
+    seeded = store.query("run", {"experiment_id": experiment, "seed !=": None}, order_by=["started"], limit=1)
     windows = store.query("serving_window", {"model": model})
     return LoopSummary(
         model=model,
         seed=seeded[0]["seed"] if seeded else None,
-        dataset=_dataset(store, model),
+        dataset=_dataset(store, model, experiment),
         policy=_rules(gates[-1]),
         runs=list_runs(store, experiment=model, limit=_MANY),
         champion=_champion(store, gates[0]),
@@ -95,9 +98,9 @@ def summarise(store: Store, model: str) -> LoopSummary:
     )
 
 
-def _dataset(store: Store, model: str) -> Dataset:
+def _dataset(store: Store, model: str, experiment_id: str) -> Dataset:
     """The largest input of the first run of the model that read anything."""
-    for run in store.query("run", {"experiment": model}, order_by=["started"]):
+    for run in store.query("run", {"experiment_id": experiment_id}, order_by=["started"]):
         links = store.query("run_io", {"run_id": run["run_id"], "role": "input"})
         inputs = [store.get("artifact", {"artifact_id": link["artifact_id"]}) for link in links]
         tables = [artifact for artifact in inputs if artifact["type"] == "dataset"]
@@ -243,7 +246,7 @@ def _change(store: Store, version: ModelVersion) -> str:
 def _metric(store: Store, model: str, key: str) -> float:
     """The last value of a metric over the runs of a model; 0 where it was never logged."""
     runs = [row["run_id"] for row in store.query("run", {"model": model})]
-    found = store.query("run_metric", {"run_id in": runs, "key": key}, order_by=["-ts"], limit=1)
+    found = store.query("run_metric", {"run_id in": runs, "key": key, "layer": 0}, order_by=["-ts_ms"], limit=1)
     return float(found[0]["value"]) if found else 0.0
 
 

@@ -236,7 +236,7 @@ def _metrics() -> None:
         sa.Column("layer", sa.Integer(), nullable=False, primary_key=True, autoincrement=False),
         *_whole("step", "ts_ms"),
         *[sa.Column(name, sa.Float(), nullable=True) for name in ("value", "first", "low", "high", "total")],
-        *_whole("count", "numbers", "last_ms"),
+        *_whole("count", "numbers", "last_ms", "chunks"),
         sqlite_with_rowid=False,
     )
     _create(
@@ -245,14 +245,14 @@ def _metrics() -> None:
         _key("key"),
         sa.Column("layer", sa.Integer(), nullable=False, primary_key=True, autoincrement=False),
         *_whole("seq", key=True),
-        *_whole("count"),
+        *_whole("count", "last_ms"),
         sa.Column("data", sa.LargeBinary(), nullable=False),
     )
     old = connection.execute(
         sa.text("SELECT run_id, key, step, value, ts FROM old_run_metric ORDER BY run_id, key, step")
     ).all()
     summary = sa.table("run_metric", *[sa.column(name) for name in _SUMMARY])
-    chunk = sa.table("metric_chunk", *[sa.column(name) for name in ("run_id", "key", "layer", "seq", "count", "data")])
+    chunk = sa.table("metric_chunk", *[sa.column(name) for name in _CHUNK])
     for (run_id, key), group in groupby(old, lambda row: (row[0], row[1])):
         points = list(group)
         steps = np.array([point[2] for point in points], "<i8")
@@ -260,7 +260,8 @@ def _metrics() -> None:
         values = np.array([point[3] for point in points], "<f8")
         data = steps.tobytes() + times.tobytes() + values.tobytes()
         head = {"run_id": run_id, "key": key, "layer": 0, "count": len(points)}
-        connection.execute(sa.insert(chunk).values(**head, seq=1, data=data))
+        last_ms = int(times.max())
+        connection.execute(sa.insert(chunk).values(**head, seq=1, last_ms=last_ms, data=data))
         connection.execute(
             sa.insert(summary).values(
                 **head,
@@ -272,7 +273,8 @@ def _metrics() -> None:
                 high=float(values.max()),
                 total=float(values.sum()),
                 numbers=len(points),
-                last_ms=int(times.max()),
+                last_ms=last_ms,
+                chunks=1,
             )
         )
     op.drop_table("old_run_metric")
@@ -281,8 +283,9 @@ def _metrics() -> None:
 
 _SUMMARY = (
     *("run_id", "key", "layer", "step", "ts_ms", "value", "first", "low", "high", "total"),
-    *("count", "numbers", "last_ms"),
+    *("count", "numbers", "last_ms", "chunks"),
 )
+_CHUNK = ("run_id", "key", "layer", "seq", "count", "last_ms", "data")
 
 
 def _milliseconds(text: str) -> int:
