@@ -46,6 +46,9 @@ class Series:
 def points_of(values: Iterable[tuple[int, int, float]]) -> Points:
     """Points of (step, ts_ms, value); InvalidInput where a step or a time is no whole number of 64 bits."""
     listed = list(values)
+    for point in listed:
+        if not hasattr(point[2], "__float__"):  # NumPy would read a number out of text, and NaN out of None
+            raise InvalidInput(f"a metric is {point[2]!r}", expected="a number")
     try:
         return Points(
             np.array([point[0] for point in listed], np.int64),
@@ -107,7 +110,7 @@ def latest_of(row: Row) -> Latest:
     """A row of `run_metric` in words of numbers."""
     return Latest(
         value=float("nan") if row["value"] is None else row["value"],
-        mean=row["total"] / row["numbers"] if row["numbers"] else None,
+        mean=None if row["total"] is None else row["total"] / row["numbers"],
         **{name: row[name] for name in ("step", "ts_ms", "first", "low", "high", "count")},
     )
 
@@ -212,6 +215,8 @@ def _summarised(groups: list[Group], bounds: NDArray[np.int64], points: Points) 
     by_step = np.lexsort((comparable, points.ts_ms, points.step, group_of))
     last, first = by_step[bounds[1:] - 1], by_step[starts]
     is_number = ~np.isnan(points.value)
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum beyond the floats is infinite
+        total = np.add.reduceat(np.where(is_number, points.value, 0.0), starts)
     columns = {
         "step": points.step[last],
         "ts_ms": points.ts_ms[last],
@@ -219,7 +224,7 @@ def _summarised(groups: list[Group], bounds: NDArray[np.int64], points: Points) 
         "first": points.value[first],
         "low": np.minimum.reduceat(np.where(is_number, points.value, np.inf), starts),
         "high": np.maximum.reduceat(np.where(is_number, points.value, -np.inf), starts),
-        "total": np.add.reduceat(np.where(is_number, points.value, 0.0), starts),
+        "total": total,
         "count": np.diff(bounds),
         "numbers": np.add.reduceat(is_number.astype(np.int64), starts),
         "last_ms": np.maximum.reduceat(points.ts_ms, starts),
@@ -245,8 +250,8 @@ def _merged(before: Row, fresh: Row) -> Row:
         row |= {name: fresh[name] for name in ("step", "ts_ms", "value")}
     row["low"] = _either(before["low"], fresh["low"], min)
     row["high"] = _either(before["high"], fresh["high"], max)
-    total = _either(before["total"], fresh["total"], lambda a, b: a + b)
-    row["total"] = None if total is None else _exactly(total)
+    totals = [part["total"] for part in (before, fresh) if part["numbers"]]
+    row["total"] = None if not totals or None in totals else _exactly(sum(totals))  # infinite ones may cancel out
     for name in ("count", "numbers"):
         row[name] = before[name] + fresh[name]
     row["last_ms"] = max(before["last_ms"], fresh["last_ms"])
