@@ -1,5 +1,6 @@
 """A store that the first version wrote keeps everything when it is brought up to date."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -31,10 +32,10 @@ def _first_schema(store: SqlStore) -> None:
         command.upgrade(config, "0001")
 
 
-def _insert(connection: sa.Connection, table: str, rows: list[dict[str, object]]) -> None:
+def _insert(connection: sa.Connection, table: str, rows: Sequence[Mapping[str, object]]) -> None:
     names = ", ".join(rows[0])
     values = ", ".join(f":{name}" for name in rows[0])
-    connection.execute(sa.text(f"INSERT INTO {table} ({names}) VALUES ({values})"), rows)
+    connection.execute(sa.text(f"INSERT INTO {table} ({names}) VALUES ({values})"), [dict(row) for row in rows])
 
 
 def _fill(store: SqlStore) -> None:

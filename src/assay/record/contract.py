@@ -608,7 +608,7 @@ def run_row(run_id: str, **changes: object) -> Row:
 
 def metric_row(run_id: str, step: int, value: float = 0.5) -> Row:
     """What a metric of a run sums up to; each step has a key of its own."""
-    numbers = dict.fromkeys(("layer", "ts_ms", "count", "numbers", "last_ms", "chunks"), 0)
+    numbers = dict.fromkeys(("layer", "ts_ms", "count", "numbers", "last_ms", "last_step", "chunks"), 0)
     return {"run_id": run_id, "key": f"loss {step}", "step": step, "value": value} | numbers
 
 

@@ -142,15 +142,16 @@ def _fresh_groups(
 ) -> tuple[list[Group], NDArray[np.int64], Points] | None:
     """The same without points that are in the store, None where all are new.
 
-    A point can only be there if its time is not after all times that are: so a run that logs on reads nothing.
+    A point can only be there if it does not come after all that are, in time and step: so a run that logs on reads
+    nothing.
     """
     kept: NDArray[np.bool_] | None = None
     for position, group in enumerate(groups):
         start, end = int(bounds[position]), int(bounds[position + 1])
-        first_ms = int(points.ts_ms[start])
-        if not any(_reaches(known, group, layer, first_ms) for layer in (0, _LATE)):
+        first = int(points.ts_ms[start]), int(points.step[start])
+        if not any(_reaches(known, group, layer, first) for layer in (0, _LATE)):
             continue
-        where = {"run_id": group[0], "key": group[1], "last_ms >=": first_ms}
+        where = {"run_id": group[0], "key": group[1], "last_ms >=": first[0]}
         old = Points.joined(unpack(chunk["data"]) for chunk in store.query("metric_chunk", where))
         there = set(zip(old.ts_ms.tolist(), old.step.tolist(), map(_exactly, old.value.tolist()), strict=True))
         for index in range(start, end):
@@ -168,9 +169,9 @@ def _fresh_groups(
     return left, np.append(starts, len(group_of)).astype(np.int64), points.take(np.flatnonzero(kept))
 
 
-def _reaches(known: Mapping[Group, Row], group: Group, layer: int, first_ms: int) -> bool:
+def _reaches(known: Mapping[Group, Row], group: Group, layer: int, first: tuple[int, int]) -> bool:
     row = known.get((group[0], group[1], layer))
-    return row is not None and row["last_ms"] >= first_ms
+    return row is not None and (row["last_ms"], row["last_step"]) >= first
 
 
 def _exactly(value: float) -> float | None:
@@ -227,7 +228,8 @@ def _summarised(groups: list[Group], bounds: NDArray[np.int64], points: Points) 
         "total": total,
         "count": np.diff(bounds),
         "numbers": np.add.reduceat(is_number.astype(np.int64), starts),
-        "last_ms": np.maximum.reduceat(points.ts_ms, starts),
+        "last_ms": points.ts_ms[bounds[1:] - 1],
+        "last_step": points.step[bounds[1:] - 1],
     }
     names = tuple(columns)
     rows = []
@@ -254,7 +256,7 @@ def _merged(before: Row, fresh: Row) -> Row:
     row["total"] = None if not totals or None in totals else _exactly(sum(totals))  # infinite ones may cancel out
     for name in ("count", "numbers"):
         row[name] = before[name] + fresh[name]
-    row["last_ms"] = max(before["last_ms"], fresh["last_ms"])
+    row["last_ms"], row["last_step"] = max((part["last_ms"], part["last_step"]) for part in (before, fresh))
     return row
 
 

@@ -148,7 +148,8 @@ Table(
     *[Column(name, Float) for name in ("first", "low", "high", "total")],  # null: no point is a number
     Column("count", BigInteger, nullable=False),
     Column("numbers", BigInteger, nullable=False),  # points that are numbers: the mean is total / numbers
-    Column("last_ms", BigInteger, nullable=False),  # greatest ts_ms of all points
+    Column("last_ms", BigInteger, nullable=False),  # greatest ts_ms of all points, and the greatest step then
+    Column("last_step", BigInteger, nullable=False),
     Column("chunks", BigInteger, nullable=False),  # seq of the last chunk of this layer
     Index("ix_run_metric_key_value", "key", "value", "run_id"),
     sqlite_with_rowid=False,

@@ -1,38 +1,33 @@
 """The store on a SQL database: SQLite in a folder, or PostgreSQL."""
 
+import functools
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
-from assay.errors import AlreadyExists, Conflict, InvalidInput, NotFound, nearest
+from assay.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from assay.record.blobs import Blobs
-from assay.record.canonical import canonical_json
 from assay.record.clock import Clock, iso
 from assay.record.faults import is_storage_fault, storage_faults
 from assay.record.identity import Actor, current_actor
-from assay.record.schema import TABLES
+from assay.record.statements import Prepared, Statements, checked_table
 from assay.record.store import Observer, Row
-
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql, sqlite
 
 __all__ = ["SqlStore", "make_engine"]
 
 _WAIT_S = 120  # how long a writer waits for another before it gives up
 _WRITERS = 4155736180  # key of the lock that a PostgreSQL transaction holds; see `_begun`
-_MOST_VALUES = 1_000  # more are sent as one value: a statement takes 32,766 of them in SQLite, 65,535 in PostgreSQL
 _REFUSALS = (IntegrityError, DataError, ProgrammingError, OverflowError, UnicodeEncodeError)
 _TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_ROWID", "23505")
 _SWITCH_PAUSE_S = 0.01
-_OPERATORS = ("!=", ">=", "<=", "=", ">", "<", "in", "prefix")
 
 
 def make_engine(url: sa.URL) -> sa.Engine:
@@ -84,9 +79,11 @@ class SqlStore:
         self.actor = actor or current_actor()
         self.observer: Observer | None = None
         self._local = threading.local()
+        self._statements = Statements(engine.dialect)
+        self._is_server = engine.dialect.name == "postgresql"
         self._writers = engine.execution_options(assay_mode="IMMEDIATE")
 
-    @property
+    @functools.cached_property
     def location(self) -> str:
         """Folder of the SQLite file, or the address of the server without its password."""
         url = self.engine.url
@@ -108,20 +105,19 @@ class SqlStore:
 
     def append_many(self, kind: str, rows: Iterable[Mapping[str, object]], *, skip_existing: bool = False) -> int:
         """Add rows with the same columns; returns how many were new."""
-        table = self._table(kind)
-        filled = [self._filled(table, row) for row in rows]
+        table, filled = self._filled(kind, rows)
         if not filled:
             return 0
-        self._check_columns(table, filled[0])
-        if any(row.keys() != filled[0].keys() for row in filled):
-            raise InvalidInput(f"the rows of {kind} have different columns", expected="the same columns in each")
         keys = [column.name for column in table.primary_key]
-        with self._call(table, filled) as (connection, appended):
+        if skip_existing:
+            ignoring = self._statements.insert_new(kind, filled[0])
+        else:
+            prepared = self._statements.insert(kind, filled[0])
+        with self._call(table, filled, is_one_row=len(filled) == 1) as (connection, appended):
             if skip_existing:
-                statement = self._insert(table).on_conflict_do_nothing().returning(*table.primary_key)
-                new = [":".join(map(str, key)) for key in connection.execute(statement, filled)]
+                new = [":".join(map(str, key)) for key in connection.execute(ignoring, filled)]
             else:
-                connection.execute(sa.insert(table), filled)
+                prepared.run_many(connection, filled)
                 new = [":".join(str(row[key]) for key in keys) for row in filled] if self.observer else []
             appended += [(kind, key) for key in new]
         return len(new) if skip_existing else len(filled)
@@ -135,14 +131,14 @@ class SqlStore:
         expect: Mapping[str, object] | None = None,
     ) -> None:
         """Change columns of the row with that key."""
-        table = self._table(kind)
+        table = checked_table(kind)
         expected = expect or {}
-        self._check_columns(table, {**key, **expected, **changes})
         if not changes:
             raise InvalidInput(f"no changes of {kind} {_shown(key)} are named", expected="at least one column")
-        conditions = [*self._conditions(table, key), *self._conditions(table, expected)]
+        statement, values = self._statements.update(kind, key, expected, changes)
+        values |= {f"c_{name}": value for name, value in changes.items()}
         with self._call(table, [changes]) as (connection, _):
-            if connection.execute(sa.update(table).where(*conditions).values(dict(changes))).rowcount == 1:
+            if statement.run(connection, values).rowcount == 1:
                 return
             current = self.get(kind, key)  # NotFound where there is no such row
             differing = {name: current[name] for name, value in expected.items() if current[name] != value}
@@ -154,27 +150,21 @@ class SqlStore:
 
     def put_many(self, kind: str, rows: Iterable[Mapping[str, object]]) -> None:
         """Add rows, in place of those that have the same key."""
-        table = self._changeable(kind)
-        filled = [self._filled(table, row) for row in rows]
-        if not filled:
-            return
-        self._check_columns(table, filled[0])
-        keys = [column.name for column in table.primary_key]
-        statement = self._insert(table)
-        kept = {name: statement.excluded[name] for name in filled[0] if name not in keys}
-        with self._call(table, filled) as (connection, _):
-            if kept:
-                connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=kept), filled)
-            else:
-                connection.execute(statement.on_conflict_do_nothing(), filled)
+        _check_changeable(kind)
+        table, filled = self._filled(kind, rows)
+        if filled:
+            prepared = self._statements.put(kind, filled[0])
+            with self._call(table, filled, is_one_row=len(filled) == 1) as (connection, _):
+                prepared.run_many(connection, filled)
 
     def remove(self, kind: str, where: Mapping[str, object]) -> int:
         """Take rows away; returns how many."""
-        table = self._changeable(kind)
+        _check_changeable(kind)
+        table = checked_table(kind)
         if not where:
             raise InvalidInput(f"all rows of {kind} would be removed", expected="a condition")
         with self._call(table, [where]) as (connection, _):
-            return int(connection.execute(sa.delete(table).where(*self._conditions(table, where))).rowcount)
+            return connection.execute(sa.delete(table).where(*self._statements.conditions(table, where))).rowcount
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -196,20 +186,16 @@ class SqlStore:
         limit: int | None = None,
     ) -> list[Row]:
         """Rows that satisfy every condition."""
-        table = self._table(kind)
-        statement = sa.select(table).where(*self._conditions(table, where or {})).limit(limit)
-        for name in order_by:
-            column = self._column(table, name.removeprefix("-"))
-            # SQLite's order of nulls, which PostgreSQL has the other way round
-            order = column.desc().nulls_last() if name.startswith("-") else column.asc().nulls_first()
-            statement = statement.order_by(order if column.nullable else order.element)
+        statement, values = self._statements.select(kind, where or {}, order_by, limit)
         with storage_faults(self.location), self._reader() as connection:
-            return [dict(row) for row in connection.execute(statement).mappings()]
+            if isinstance(statement, Prepared):
+                return _rows(statement.run(connection, values))
+            return _rows(connection.execute(statement))
 
     def select(self, statement: sa.Select[Any]) -> list[Row]:
         """The rows of a statement."""
         with storage_faults(self.location), self._reader() as connection:
-            return [dict(row) for row in connection.execute(statement).mappings()]
+            return _rows(connection.execute(statement))
 
     def close(self) -> None:
         """Release the connections."""
@@ -241,7 +227,7 @@ class SqlStore:
         with connection:
             with storage_faults(self.location):
                 connection.begin()
-                if exclusive and self.engine.dialect.name == "postgresql":
+                if exclusive and self._is_server:
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
             self._local.open = (connection, appended)
             try:
@@ -256,14 +242,15 @@ class SqlStore:
 
     @contextmanager
     def _call(
-        self, table: sa.Table, rows: Sequence[Mapping[str, object]]
+        self, table: sa.Table, rows: Sequence[Mapping[str, object]], *, is_one_row: bool = False
     ) -> Iterator[tuple[sa.Connection, list[tuple[str, str]]]]:
         """One writing call: a transaction, or a savepoint in the open one, so that a refused call changes nothing."""
         joins = self._open is not None
         # A single row waits for at most one other writer: it needs no turn.
         with self._begun(exclusive=len(rows) > 1), storage_faults(self.location):
             connection, appended = self._required_open()
-            savepoint = connection.begin_nested() if joins else None
+            # SQLite adds one row wholly or not at all as it is; PostgreSQL gives up the transaction at an error.
+            savepoint = connection.begin_nested() if joins and (self._is_server or not is_one_row) else None
             try:
                 yield connection, appended
             except BaseException as error:
@@ -287,84 +274,29 @@ class SqlStore:
         with self.engine.connect() as connection:
             yield connection
 
-    def _table(self, kind: str) -> sa.Table:
-        table = TABLES.get(kind)
-        if table is None:
-            close = nearest(kind, list(TABLES))
-            raise InvalidInput(
-                f"there are no records of kind {kind!r}", hint=f"did you mean {close!r}?" if close else None
-            )
-        return table
-
-    def _column(self, table: sa.Table, name: str) -> sa.Column[Any]:
-        if name not in table.c:
-            close = nearest(name, table.c.keys())
-            raise InvalidInput(
-                f"{table.name} has no field {name!r}", hint=f"did you mean {close!r}?" if close else None
-            )
-        return table.c[name]
-
-    def _check_columns(self, table: sa.Table, row: Mapping[str, object]) -> None:
-        for name in row:
-            self._column(table, name)
-
-    def _conditions(self, table: sa.Table, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
-        return [self._condition(table, *_split(condition), value) for condition, value in where.items()]
-
-    def _condition(self, table: sa.Table, name: str, operator: str, value: object) -> sa.ColumnElement[bool]:
-        column = self._column(table, name)
-        if operator == "in":
-            if not isinstance(value, Iterable) or isinstance(value, str | bytes):
-                raise InvalidInput(f"{name} in {value!r}", expected="a list of values")
-            return self._among(column, list(value))
-        if operator == "prefix":
-            # Not LIKE, which does not tell a from A in SQLite; the first half lets an index help.
-            return sa.and_(column >= str(value), sa.func.substr(column, 1, len(str(value))) == str(value))
-        if value is None:
-            if operator not in ("=", "!="):
-                raise InvalidInput(f"{name} {operator} None", expected="a value; only = and != know None")
-            return column.is_(None) if operator == "=" else column.is_not(None)
-        return column.op(operator, is_comparison=True)(value)
-
-    def _among(self, column: sa.Column[Any], values: list[object]) -> sa.ColumnElement[bool]:
-        if len(values) <= _MOST_VALUES:
-            return column.in_(values)
-        if self.engine.dialect.name == "postgresql":
-            return column == sa.any_(sa.literal(values, sa.ARRAY(column.type)))
-        listed = sa.func.json_each(canonical_json(values)).table_valued("value")
-        return column.in_(sa.select(listed.c.value))
-
-    def _filled(self, table: sa.Table, row: Mapping[str, object]) -> dict[str, object]:
-        filled = dict(row)
+    def _filled(self, kind: str, rows: Iterable[Mapping[str, object]]) -> tuple[sa.Table, list[dict[str, object]]]:
+        """Rows with the same columns, with who wrote them and when."""
+        table = checked_table(kind)
+        more: dict[str, object] = {}
         if "actor" in table.c:
-            filled.setdefault("actor", self.actor.name)
-            filled.setdefault("actor_kind", self.actor.kind)
-            filled.setdefault("source", "native")
-            filled.setdefault("event_ts", iso(self.clock.event) if self.clock.event else None)
+            more = {"actor": self.actor.name, "actor_kind": self.actor.kind, "source": "native"}
+            more["event_ts"] = iso(self.clock.event) if self.clock.event else None
         if "ts" in table.c:
-            filled.setdefault("ts", iso(self.clock.now()))
-        return filled
-
-    def _insert(self, table: sa.Table) -> "postgresql.Insert | sqlite.Insert":
-        if self.engine.dialect.name == "postgresql":
-            from sqlalchemy.dialects import postgresql
-
-            return postgresql.insert(table)
-        from sqlalchemy.dialects import sqlite
-
-        return sqlite.insert(table)
-
-    def _changeable(self, kind: str) -> sa.Table:
-        if kind.startswith("ledger"):
-            raise InvalidInput("the ledger is append-only")
-        return self._table(kind)
+            more["ts"] = iso(self.clock.now())
+        filled = [{**more, **row} for row in rows]
+        if any(row.keys() != filled[0].keys() for row in filled):
+            raise InvalidInput(f"the rows of {kind} have different columns", expected="the same columns in each")
+        return table, filled
 
 
-def _split(condition: str) -> tuple[str, str]:
-    name, _, operator = condition.partition(" ")
-    if operator and operator not in _OPERATORS:
-        raise InvalidInput(f"unknown operator in {condition!r}", expected=" ".join(_OPERATORS))
-    return name, operator or "="
+def _check_changeable(kind: str) -> None:
+    if kind.startswith("ledger"):
+        raise InvalidInput("the ledger is append-only")
+
+
+def _rows(result: sa.CursorResult[Any]) -> list[Row]:
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]
 
 
 def _shown(values: Mapping[str, object]) -> str:

@@ -236,7 +236,7 @@ def _metrics() -> None:
         sa.Column("layer", sa.Integer(), nullable=False, primary_key=True, autoincrement=False),
         *_whole("step", "ts_ms"),
         *[sa.Column(name, sa.Float(), nullable=True) for name in ("value", "first", "low", "high", "total")],
-        *_whole("count", "numbers", "last_ms", "chunks"),
+        *_whole("count", "numbers", "last_ms", "last_step", "chunks"),
         sqlite_with_rowid=False,
     )
     _create(
@@ -274,6 +274,7 @@ def _metrics() -> None:
                 total=float(values.sum()),
                 numbers=len(points),
                 last_ms=last_ms,
+                last_step=int(steps[times == last_ms].max()),
                 chunks=1,
             )
         )
@@ -283,7 +284,7 @@ def _metrics() -> None:
 
 _SUMMARY = (
     *("run_id", "key", "layer", "step", "ts_ms", "value", "first", "low", "high", "total"),
-    *("count", "numbers", "last_ms", "chunks"),
+    *("count", "numbers", "last_ms", "last_step", "chunks"),
 )
 _CHUNK = ("run_id", "key", "layer", "seq", "count", "last_ms", "data")
 
