@@ -29,7 +29,9 @@ if TYPE_CHECKING:
         thresholds,
     )
     from assay.record import (
+        compare,
         dataset,
+        diff,
         entries,
         find_version,
         list_models,
@@ -66,7 +68,9 @@ _ROOMS = {
         "thresholds",
     ],
     "record": [
+        "compare",
         "dataset",
+        "diff",
         "entries",
         "find_version",
         "list_models",
@@ -87,8 +91,10 @@ __all__ = [
     "Profile",
     "Segments",
     "check_table",
+    "compare",
     "contribution",
     "dataset",
+    "diff",
     "entries",
     "evaluate",
     "examine",

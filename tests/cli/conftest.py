@@ -87,7 +87,7 @@ def filled(tmp_path: Path) -> Path:
     store = open_store(place)
     data = snapshot(store, "orders", pa.table({"n": [1, 2, 3]}), source_system="tests", licence="CC0-1.0")
     with start_run(store, "delays", "train [bold]small[/bold]", model="delays", pipeline="nightly", seed=7) as outer:
-        outer.params({"learning_rate": 0.125, "[red]depth": "[/] :warning: deep"})
+        outer.params({"learning_rate": 0.125, "depth": "[red][/] :warning: deep"})
         outer.tags({"team": "ground"})
         outer.metrics({"auc": 0.71828, "rows": 336776})
         outer.metrics({"auc": 0.75}, step=1)

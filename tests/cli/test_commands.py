@@ -48,7 +48,7 @@ def test_show_prints_all_that_a_run_recorded(assay: CommandLine) -> None:
     run_id = _run_id(assay, "train")
     said = assay("show", run_id[:10])
     detail = assay("show", run_id, "--json").document
-    assert detail["params"] == {"learning_rate": "0.125", "[red]depth": "[/] :warning: deep"}
+    assert detail["params"] == {"learning_rate": "0.125", "depth": "[red][/] :warning: deep"}
     assert [one["state"] for one in detail["steps"]] == ["done", "cached"]
     assert [child["name"] for child in detail["children"]] == ["run"]
     facts = [

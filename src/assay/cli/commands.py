@@ -15,7 +15,11 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
+    "compare": Command("assay.record.comparing", "Put runs side by side: params, metrics and tags that differ"),
     "demo": Command("assay.demo.operation", "Turn the whole loop once on a year of real flights"),
+    "diff": Command(
+        "assay.record.comparing", "Say how one run differs from another: params, metrics, code, environment and data"
+    ),
     "doctor": Command("assay.operate.doctor", "Check the store, its blobs, the ledger and the prediction logs"),
     "evaluate": Command(
         "assay.prove.measurement",

@@ -20,6 +20,9 @@ def derive(operation: Operation, invoke: Invoke) -> click.Command:
     signature = inspect.signature(operation.function)
     parameters: list[click.Parameter] = []
     for parameter in list(signature.parameters.values())[1:]:  # the first one is the store
+        if hints[parameter.name] == list[str]:
+            parameters.append(click.Argument([parameter.name], nargs=-1, required=True, callback=_listed))
+            continue
         kind, text = _type_and_help(hints[parameter.name])
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             parameters.append(_option(parameter, kind, text))
@@ -47,6 +50,10 @@ def common_options() -> list[click.Option]:
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document."),
         click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."),
     ]
+
+
+def _listed(context: click.Context, argument: click.Parameter, values: tuple[str, ...]) -> list[str]:  # noqa: ARG001
+    return list(values)
 
 
 def _help(operation: Operation) -> str:

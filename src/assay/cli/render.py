@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from assay.cli.comparison import comparison, difference
 from assay.cli.demo_table import demo_table
 from assay.cli.tables import lines, number, pairs, table, when
 
@@ -250,7 +251,9 @@ def _serving(begun: "Serving") -> RenderableType:
 
 
 RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
+    "Comparison": comparison,
     "DemoResult": demo_table,
+    "Difference": difference,
     "Examination": _examination,
     "Judgement": _judgement,
     "Measurement": _measurement,

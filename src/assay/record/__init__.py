@@ -4,6 +4,7 @@ Rows live in a store (SQLite or PostgreSQL), content in blobs, decisions in a ha
 """
 
 from assay.record.clock import Clock
+from assay.record.comparing import compare, diff
 from assay.record.datasets import DatasetVersion, dataset, snapshot
 from assay.record.identity import Actor, current_actor
 from assay.record.ledger import entries, verify
@@ -20,9 +21,11 @@ __all__ = [
     "ModelVersion",
     "Run",
     "Store",
+    "compare",
     "current_actor",
     "current_run",
     "dataset",
+    "diff",
     "entries",
     "find_version",
     "list_models",

@@ -19,7 +19,18 @@ from assay.record.metrics import latest, points_of
 from assay.record.store import Row, Store
 from assay.record.tracking import ENDS, NAME_TAG, create_run, log
 
-__all__ = ["Run", "RunDetail", "RunStep", "RunSummary", "current_run", "list_runs", "show_run", "start_run"]
+__all__ = [
+    "Run",
+    "RunDetail",
+    "RunStep",
+    "RunSummary",
+    "current_run",
+    "find_run",
+    "list_runs",
+    "show_run",
+    "start_run",
+    "summaries",
+]
 
 _current: contextvars.ContextVar["Run | None"] = contextvars.ContextVar("assay_run", default=None)
 
@@ -202,18 +213,13 @@ def list_runs(
             return []
         where["experiment_id"] = found.experiment_id
     rows = store.query("run", where, order_by=["-started", "run_id"], limit=limit)
-    return _summaries(store, rows)
+    return summaries(store, rows)
 
 
 @operation("show")
 def show_run(store: Store, run: str) -> RunDetail:
     """Show all that a run recorded; the first characters of its id are enough."""
-    rows = store.query("run", {"run_id prefix": run}, limit=2) if run else []
-    if not rows:
-        raise NotFound(f"no run whose id begins with {run!r}", where=store.location, hint="`assay runs` lists them")
-    if len(rows) > 1:
-        raise InvalidInput(f"more than one run begins with {run!r}", hint="give more characters of the id")
-    row = rows[0]
+    row = find_run(store, run)
     key = {"run_id": row["run_id"]}
     artifacts: dict[str, dict[str, str]] = {"input": {}, "output": {}}
     for link in store.query("run_io", key, order_by=["name"]):
@@ -221,11 +227,11 @@ def show_run(store: Store, run: str) -> RunDetail:
         artifacts[link["role"]][link["name"]] = artifact["hash"]
     steps = store.query("step", key, order_by=["started"])
     return RunDetail(
-        run=_summaries(store, [row])[0],
+        run=summaries(store, [row])[0],
         params={p["key"]: p["value"] for p in store.query("run_param", key, order_by=["key"])},
         tags={t["key"]: t["value"] for t in store.query("run_tag", {**key, "key !=": NAME_TAG}, order_by=["key"])},
         steps=[RunStep(s["name"], s["state"], s["seconds"], s["key"]) for s in steps],
-        children=_summaries(store, store.query("run", {"parent_run_id": row["run_id"]}, order_by=["started"])),
+        children=summaries(store, store.query("run", {"parent_run_id": row["run_id"]}, order_by=["started"])),
         packages=_package_count(store, row["env_hash"]),
         dirty=bool(row["dirty"]),
         inputs=artifacts["input"],
@@ -236,6 +242,16 @@ def show_run(store: Store, run: str) -> RunDetail:
     )
 
 
+def find_run(store: Store, run: str) -> Row:
+    """The row of the run whose id begins like that."""
+    rows = store.query("run", {"run_id prefix": run}, limit=2) if run else []
+    if not rows:
+        raise NotFound(f"no run whose id begins with {run!r}", where=store.location, hint="`assay runs` lists them")
+    if len(rows) > 1:
+        raise InvalidInput(f"more than one run begins with {run!r}", hint="give more characters of the id")
+    return rows[0]
+
+
 def _package_count(store: Store, env_hash: str | None) -> int:
     if env_hash is None:  # an imported run
         return 0
@@ -243,7 +259,8 @@ def _package_count(store: Store, env_hash: str | None) -> int:
     return len(detail["packages"])
 
 
-def _summaries(store: Store, rows: list[Row]) -> list[RunSummary]:
+def summaries(store: Store, rows: list[Row]) -> list[RunSummary]:
+    """Rows of runs as `assay runs` lists them."""
     metrics = latest(store, [row["run_id"] for row in rows])
     experiments = store.query("experiment", {"experiment_id in": sorted({row["experiment_id"] for row in rows})})
     names = {row["experiment_id"]: row["name"] for row in experiments}
