@@ -3,16 +3,25 @@
 A folder is kept as a manifest (path -> hash of each file); the hash of the manifest is the hash of the folder.
 """
 
+import contextlib
+import hashlib
 import json
+import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from assay.errors import InvalidInput, NotFound, StoreUnavailable, Tampered
 from assay.record.canonical import canonical_json, digest_bytes, digest_file
 from assay.record.faults import storage_faults
 from assay.record.files import write_whole
 
-__all__ = ["Blobs"]
+__all__ = ["BlobWriter", "Blobs"]
+
+_PIECE = 1 << 20
 
 
 class Blobs:
@@ -41,8 +50,33 @@ class Blobs:
         return digest
 
     def put_file(self, path: Path) -> str:
-        """Keep the content of a file and return its hash."""
-        return self.put(path.read_bytes())
+        """Keep the content of a file, whatever its size, and return its hash."""
+        with path.open("rb") as file, self.writer() as writer:
+            while piece := file.read(_PIECE):
+                writer.write(piece)
+            return writer.keep()
+
+    @contextmanager
+    def writer(self) -> Iterator["BlobWriter"]:
+        """Takes content piece by piece; nothing is kept unless its `keep` was called inside the block."""
+        with storage_faults(str(self.root)):
+            self.root.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self.root, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb", buffering=0) as file:
+                yield BlobWriter(self, file, Path(name))
+        finally:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+
+    def open(self, digest: str) -> BinaryIO:
+        """The content for reading in pieces, not checked. NotFound where it is missing."""
+        try:
+            return self.path(digest).open("rb")
+        except FileNotFoundError:
+            raise NotFound(f"no blob with hash {digest[:12]}", where=str(self.root)) from None
+        except OSError as error:
+            raise StoreUnavailable(f"a blob cannot be read: {error.strerror}", where=str(self.path(digest))) from error
 
     def get(self, digest: str) -> bytes:
         """The content, after its hash was checked. NotFound where it is missing, Tampered where it differs."""
@@ -112,3 +146,38 @@ class Blobs:
                     where=str(target / name),
                     hint=f"remove the folder {target}; it is made again from the store",
                 )
+
+
+class BlobWriter:
+    """Content that comes in pieces; the memory it takes does not grow with them."""
+
+    def __init__(self, blobs: Blobs, file: FileIO, path: Path) -> None:
+        self._blobs = blobs
+        self._file = file
+        self._path = path
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, piece: bytes) -> None:
+        """Take the next piece."""
+        with storage_faults(str(self._blobs.root)):
+            rest = memoryview(piece)
+            while rest:  # a nearly full disk may take a part
+                rest = rest[self._file.write(rest) :]
+        self._hash.update(piece)
+        self.size += len(piece)
+
+    def keep(self) -> str:
+        """Put what was written into its place on disk and return its hash.
+
+        The same content that stands there is not touched, unless it is damaged.
+        """
+        digest = self._hash.hexdigest()
+        target = self._blobs.path(digest)
+        with storage_faults(str(self._blobs.root)):
+            if target.is_file() and target.stat().st_size == self.size and digest_file(target) == digest:
+                return digest
+            os.fsync(self._file.fileno())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._path.replace(target)
+        return digest
