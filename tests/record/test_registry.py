@@ -39,7 +39,7 @@ def test_a_version_comes_from_a_run_and_is_its_output(store: SqlStore, folder: P
 def test_a_refused_version_uses_no_number_and_leaves_no_row(store: SqlStore, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="empty"):
         register(store, "churn", tmp_path / "nothing", run=None, signature={})
-    with pytest.raises(InvalidInput):
+    with pytest.raises(NotFound):
         register(store, "churn", folder, run=runs.Run(store, "nobody"), signature={})
     assert store.query("model_version") == []
     assert store.query("artifact") == []

@@ -9,11 +9,15 @@ import msgspec
 
 from assay.errors import Conflict, NotFound, nearest
 from assay.operation import operation
+from assay.record.alias_moves import append_move, pointed_to
 from assay.record.canonical import canonical_json
 from assay.record.clock import iso
+from assay.record.counters import next_number
 from assay.record.identity import new_id
 from assay.record.ledger import serialise
+from assay.record.registered_models import ensure_registered_model, version_counter
 from assay.record.runs import Run
+from assay.record.seals import records_of
 from assay.record.store import Row, Store
 
 __all__ = [
@@ -70,15 +74,18 @@ def register(
     """Keep a model's folder as the next version of `model`; numbers are never used twice."""
     content = store.blobs.put_folder(folder)
     with store.transaction():
-        serialise(store)
-        last = store.query("model_version", {"model": model}, order_by=["-version"], limit=1)
+        ensure_registered_model(store, model)
+        now = iso(store.clock.now())
         row: Row = {
             "mv_id": new_id(),
             "model": model,
-            "version": last[0]["version"] + 1 if last else 1,
+            "version": next_number(store, version_counter(model)),
             "hash": content,
             "run_id": run.run_id if run else None,
-            "created": iso(store.clock.now()),
+            "created": now,
+            "updated": now,
+            "stage": "None",
+            "seal": records_of(store, run.run_id if run else None),
             "signature": canonical_json(dict(signature)),
             "base_model": None,
             "description": description,
@@ -109,7 +116,7 @@ def find_version(store: Store, model: str, which: int | str) -> ModelVersion:
         if found is None:
             raise NotFound(f"model {model!r} has no alias {text!r}", where=store.location, hint=_known(store, model))
         return found
-    rows = store.query("model_version", {"model": model, "version": int(text)})
+    rows = store.query("model_version", {"model": model, "version": int(text), "deleted": None})
     if not rows:
         raise NotFound(f"model {model!r} has no version {text}", where=store.location, hint=_known(store, model))
     return _version(rows[0])
@@ -117,22 +124,19 @@ def find_version(store: Store, model: str, which: int | str) -> ModelVersion:
 
 def alias(store: Store, model: str, name: str) -> ModelVersion | None:
     """The version an alias points to now, None where it was never set."""
-    moves = store.query("alias_move", {"model": model, "alias": name}, order_by=["-seq"], limit=1)
-    return version_by_id(store, moves[0]["mv_id"]) if moves else None
+    mv_id = pointed_to(store, model, name)
+    return None if mv_id is None else version_by_id(store, mv_id)
 
 
 def move_alias(store: Store, version: ModelVersion, name: str, *, decision: int, expect: ModelVersion | None) -> None:
     """Point an alias to a version if it still points to `expect` (None: if it was never set); Conflict otherwise."""
     with store.transaction():
         serialise(store)
-        moves = store.query("alias_move", {"model": version.model, "alias": name}, order_by=["-seq"], limit=1)
-        current = moves[0]["mv_id"] if moves else None
-        if current != (expect.mv_id if expect else None):
+        if pointed_to(store, version.model, name) != (expect.mv_id if expect else None):
             raise Conflict(
                 f"{version.model}@{name} was moved by somebody else", hint="look at `assay models` and repeat"
             )
-        row = {"model": version.model, "alias": name, "seq": moves[0]["seq"] + 1 if moves else 1}
-        store.append("alias_move", {**row, "mv_id": version.mv_id, "previous_mv_id": current, "decision": decision})
+        append_move(store, store.get("model_version", {"mv_id": version.mv_id}), name, decision=decision)
 
 
 def model_folder(store: Store, version: ModelVersion) -> Path:
@@ -143,12 +147,15 @@ def model_folder(store: Store, version: ModelVersion) -> Path:
 @operation("models")
 def list_models(store: Store, *, model: Annotated[str | None, "Only this model"] = None) -> list[ModelSummary]:
     """List models with their versions, aliases and verdicts."""
-    rows = store.query("model_version", {"model": model} if model else {}, order_by=["model", "-version"])
+    where: dict[str, object] = {"deleted": None, **({"model": model} if model else {})}
+    rows = store.query("model_version", where, order_by=["model", "-version"])
+    hidden = {row["name"] for row in store.query("registered_model", {"deleted !=": None})}
+    rows = [row for row in rows if row["model"] not in hidden]
     if model and not rows:
         raise NotFound(f"no model {model!r}", where=store.location, hint=_known(store, model))
     pointing: dict[tuple[str, str], str] = {}
     for move in store.query("alias_move", order_by=["seq"]):
-        pointing[move["model"], move["alias"]] = move["mv_id"]
+        pointing[move["model"], move["alias"]] = "" if move["cleared"] else move["mv_id"]
     verdicts = {gate["mv_id"]: gate["outcome"] for gate in store.query("gate", order_by=["ts"])}
     return [
         ModelSummary(

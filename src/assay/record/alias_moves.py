@@ -1,0 +1,44 @@
+"""Rows of the history of an alias: the last one says where it points, none is ever changed."""
+
+from assay.record.ledger import decide
+from assay.record.store import Row, Store
+
+__all__ = ["append_move", "pointed_to"]
+
+
+def pointed_to(store: Store, model: str, alias: str) -> str | None:
+    """The id of the version an alias points to, None where to none."""
+    moves = store.query("alias_move", {"model": model, "alias": alias}, order_by=["-seq"], limit=1)
+    return str(moves[0]["mv_id"]) if moves and not moves[0]["cleared"] else None
+
+
+def append_move(
+    store: Store,
+    version: Row,
+    alias: str,
+    *,
+    cleared: bool = False,
+    reason: str | None = None,
+    decision: int | None = None,
+) -> Row:
+    """Point an alias to a version, or take it away from there; `decision` is its entry in the ledger, else one is made.
+
+    Belongs into a transaction.
+    """
+    model = version["model"]
+    if decision is None:
+        subject = f"{model}/{version['version']}"
+        decision = decide(store, "alias", subject, {"alias": alias, "cleared": cleared, "reason": reason})
+    last = store.query("alias_move", {"model": model, "alias": alias}, order_by=["-seq"], limit=1)
+    move: Row = {
+        "model": model,
+        "alias": alias,
+        "seq": last[0]["seq"] + 1 if last else 1,
+        "mv_id": version["mv_id"],
+        "previous_mv_id": pointed_to(store, model, alias),
+        "cleared": int(cleared),
+        "reason": reason,
+        "decision": decision,
+    }
+    store.append("alias_move", move)
+    return store.get("alias_move", {name: move[name] for name in ("model", "alias", "seq")})
