@@ -7,7 +7,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constra
 WORKERS ?= 2
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: demo test test-browser test-spark test-data data cases lint types layers bench-02 simulate docs clean
+.PHONY: demo test test-browser test-spark test-data data cases lint types layers bench-02 bench-03 simulate docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
@@ -47,6 +47,20 @@ layers: $(VENV)/.installed-dev
 bench-02: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/segment_eval.py --streamed 100000000
 
+# Tracking against its targets: logging and reading back beside bare SQLite, searches, pages, fifty clients at once, and
+# MLflow's own server in the same run. MLflow goes into an environment of its own (850 MB).
+bench-03: $(VENV)/.installed-dev .venv-peers/.installed
+	$(BIN)/python -m benchmarks.tracking_ingest
+	MLFLOW_PYTHON=.venv-peers/bin/python $(BIN)/python -m benchmarks.tracking_query
+	MLFLOW_PYTHON=.venv-peers/bin/python $(BIN)/python -m benchmarks.tracking_http
+	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python benchmarks/tracking_load.py
+
+.venv-peers/.installed:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check 'mlflow==3.17.2'
+	touch $@
+
 # Coverage and error rates where the truth is known; rewrites the tables of docs/statistics.md.
 simulate: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.simulations
@@ -55,7 +69,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not data" tests/docs
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info .coverage*
+	rm -rf $(VENV) .venv-peers build dist src/*.egg-info .coverage*
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Assay needs Python 3.11 or newer; try: make PYTHON=python3.12 demo")'

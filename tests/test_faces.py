@@ -81,7 +81,8 @@ def test_an_operation_takes_a_store_and_plain_values_and_returns_what_can_be_pri
         assert allowed, "an option has a default, an argument is required or may be left out"
         assert (types.NoneType in options) == (parameter.default is None)
     result = hints["return"]
-    (result,) = typing.get_args(result) or (result,)
+    result, *others = typing.get_args(result) or (result,)
+    assert others in ([], [types.NoneType])
     assert hasattr(result, "__struct_fields__")
 
 

@@ -18,7 +18,7 @@ MODULES = sorted(
     found.name for found in pkgutil.walk_packages(assay.__path__, "assay.") if "migrations" not in found.name
 )
 MODULES = [name for name in MODULES if name != "assay.__main__"]
-ROOMS = ["build", "cli", "demo", "operate", "prove", "record", "stats", "steer"]
+ROOMS = ["build", "cli", "demo", "operate", "prove", "record", "server", "stats", "steer"]
 
 
 def _order(name: str) -> tuple[int, str]:

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from assay.build import check_table, load_model, package_model, split_by_time, step
+    from assay.build import check_table, load_model, log_model, package_model, run, split_by_time, step
     from assay.operate import examine, record_labels, serve
     from assay.prove import (
         Policy,
@@ -34,12 +34,15 @@ if TYPE_CHECKING:
         diff,
         entries,
         find_version,
+        flush,
+        import_mlflow,
         list_models,
         list_runs,
         open_store,
         show_run,
         snapshot,
         start_run,
+        sync,
         verify,
     )
     from assay.stats import Profile, metric
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "build": ["check_table", "load_model", "package_model", "split_by_time", "step"],
+    "build": ["check_table", "load_model", "log_model", "package_model", "run", "split_by_time", "step"],
     "operate": ["examine", "record_labels", "serve"],
     "prove": [
         "Policy",
@@ -73,12 +76,15 @@ _ROOMS = {
         "diff",
         "entries",
         "find_version",
+        "flush",
+        "import_mlflow",
         "list_models",
         "list_runs",
         "open_store",
         "show_run",
         "snapshot",
         "start_run",
+        "sync",
         "verify",
     ],
     "stats": ["Profile", "metric"],
@@ -100,12 +106,15 @@ __all__ = [
     "examine",
     "fairness",
     "find_version",
+    "flush",
     "gate",
+    "import_mlflow",
     "list_models",
     "list_runs",
     "load_model",
     "load_policy",
     "load_profile",
+    "log_model",
     "metric",
     "open_store",
     "package_model",
@@ -116,6 +125,7 @@ __all__ = [
     "repair",
     "report",
     "rollback",
+    "run",
     "save_profile",
     "serve",
     "show_run",
@@ -123,6 +133,7 @@ __all__ = [
     "split_by_time",
     "start_run",
     "step",
+    "sync",
     "thresholds",
     "verify",
 ]

@@ -22,6 +22,7 @@ class Operation:
     function: Callable[..., Any]
     creates_store: bool = False
     check: Callable[..., None] | None = None
+    on_server: Callable[..., Any] | None = None
 
     @property
     def summary(self) -> str:
@@ -33,15 +34,20 @@ OPERATIONS: dict[str, Operation] = {}
 
 
 def operation(
-    name: str, *, creates_store: bool = False, check: Callable[..., None] | None = None
+    name: str,
+    *,
+    creates_store: bool = False,
+    check: Callable[..., None] | None = None,
+    on_server: Callable[..., Any] | None = None,
 ) -> Callable[[Function], Function]:
     """Register the decorated function as the operation `name`; most work on a store that is there already.
 
-    One that makes a store has its options looked at by `check` before: a refused input makes none.
+    One that makes a store has its options looked at by `check` before: a refused input makes none. Where the store is a
+    server, the operation is done there; `on_server(url, ...)` is what takes its place where that cannot be.
     """
 
     def register(function: Function) -> Function:
-        OPERATIONS[name] = Operation(name, function, creates_store, check)
+        OPERATIONS[name] = Operation(name, function, creates_store, check, on_server)
         return function
 
     return register

@@ -1,10 +1,13 @@
 """Every page is executed: ```python blocks in order in one namespace, ```console blocks as commands with their output.
 
 In a console block a line beginning with `$ ` is run; each line below it must occur in the output, words in that order.
+A command that ends with ` &` goes on until the page ends; what is below it is its first output. A python block whose
+first line is a comment with the name of a file is that file, run as a script of its own.
 The lines of the ```text blocks of a case must have been printed by its code: the same words, and numbers nearly the
 same, because a model trained on another machine differs in the last digits.
 """
 
+import atexit
 import os
 import re
 import shlex
@@ -43,12 +46,13 @@ def test_a_case_says_what_its_data_say_and_draws_what_it_shows(page: Path, tmp_p
 
 def execute(page: Path, folder: Path) -> str:
     """Run all blocks of a page in a folder and give what they print; it is shown where one fails."""
-    script = [f"import sys; sys.path.insert(0, {str(ROOT)!r})", "from tests.docs.test_pages import console"]
+    script = [f"import sys; sys.path.insert(0, {str(ROOT)!r})", "from tests.docs.test_pages import console, script"]
     for match in BLOCK.finditer(page.read_text()):
         kind, text = match.groups()
         line = page.read_text()[: match.start(2)].count("\n")
         # Blank lines keep the numbers of a traceback those of the page.
-        code = text if kind == "python" else f"console({text!r})"
+        named = re.match(r"# (\w+\.py)\n", text)
+        code = f"console({text!r})" if kind == "console" else f"script({named[1]!r}, {text!r})" if named else text
         script.append(f"exec(compile({chr(10) * line + code!r}, {str(page)!r}, 'exec'), globals())")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", "\n".join(script)],
@@ -100,6 +104,9 @@ def console(text: str) -> None:
         command, *expected = part.rstrip("\n").split("\n")
         program, *arguments = shlex.split(command)
         assert program == "assay", f"a page runs assay, not {program}"
+        if arguments[-1] == "&":
+            background(arguments[:-1], expected)
+            continue
         done = subprocess.run(
             [sys.executable, "-m", "assay", *arguments],
             env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
@@ -112,6 +119,31 @@ def console(text: str) -> None:
         lines = [line.split() for line in done.stdout.splitlines()]
         for line in expected:
             assert any(_in_order(line.split(), words) for words in lines), f"$ {command}\nno {line!r} in\n{done.stdout}"
+
+
+def background(arguments: list[str], expected: list[str]) -> None:
+    """Start a command that goes on, and wait for what it says first."""
+    command = [sys.executable, "-m", "assay", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    atexit.register(_end, process)
+    assert process.stdout is not None
+    for line in expected:
+        said = process.stdout.readline()
+        assert _in_order(line.split(), said.split()), f"$ {' '.join(arguments)}\nno {line!r} but {said!r}"
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    process.terminate()
+    process.wait(30)
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def script(name: str, text: str) -> None:
+    """Write a file as the page shows it and run it."""
+    Path(name).write_text(text)
+    done = subprocess.run([sys.executable, name], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, f"{name}\n{done.stdout}{done.stderr}"
 
 
 def _in_order(wanted: list[str], words: list[str]) -> bool:

@@ -11,7 +11,8 @@ from assay.record import migrations
 from assay.record.counters import next_number
 from assay.record.experiments import experiment_named
 from assay.record.metrics import history, latest
-from assay.record.runs import list_runs, show_run
+from assay.record.run_listing import list_runs
+from assay.record.runs import show_run
 from assay.record.sqlstore import SqlStore
 
 _WHO = {"actor": "ann", "actor_kind": "human", "source": "native", "ts": "2025-01-01T00:00:00.000000Z"}

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from assay.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
-from assay.record.runs import Run, current_run, list_runs, show_run, start_run
+from assay.record.run_listing import list_runs
+from assay.record.runs import Run, current_run, show_run, start_run
 from assay.record.sqlstore import SqlStore
 
 

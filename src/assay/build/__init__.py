@@ -2,15 +2,19 @@
 
 from assay.build.checks import Expectation, check_table
 from assay.build.packaging import LoadedModel, load_model, package_model
+from assay.build.run_model import log_model
 from assay.build.splits import split_by_time
 from assay.build.step import step
+from assay.record.live_run import run
 
 __all__ = [
     "Expectation",
     "LoadedModel",
     "check_table",
     "load_model",
+    "log_model",
     "package_model",
+    "run",
     "split_by_time",
     "step",
 ]

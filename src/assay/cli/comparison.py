@@ -11,8 +11,9 @@ from assay.cli.tables import number, table, when
 
 if TYPE_CHECKING:
     from assay.record.comparing import Comparison, Difference
+    from assay.record.rerun import Rerun
 
-__all__ = ["comparison", "difference", "sparkline"]
+__all__ = ["comparison", "difference", "repetition", "sparkline"]
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -65,6 +66,14 @@ def difference(found: "Difference") -> RenderableType:
     if found.same:
         parts.append(Text("nothing differs but times and ids"))
     return Group(*parts)
+
+
+def repetition(found: "Rerun") -> RenderableType:
+    """Whether a run gave the same again, and what differs."""
+    word = Text("reproduced", "bold green") if found.reproduced else Text("not reproduced", "bold red")
+    parts: list[RenderableType] = [Text.assemble(word, f": {found.run_id[:8]} again as {found.repeated_as[:8]}")]
+    parts += [Text(note, "yellow") for note in found.notes]
+    return Group(*parts, difference(found.difference))
 
 
 def _value(value: object) -> str:

@@ -46,7 +46,7 @@ def derive(operation: Operation, invoke: Invoke) -> click.Command:
 def common_options() -> list[click.Option]:
     """What every command accepts."""
     return [
-        click.Option(["--store"], metavar="PLACE", help="Folder or postgresql:// address of the store."),
+        click.Option(["--store"], metavar="PLACE", help="Folder, postgresql://... or http://server of the store."),
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document."),
         click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."),
     ]

@@ -110,7 +110,14 @@ def _root() -> click.Group:
     return click.version_option(__version__, message="assay %(version)s")(root)
 
 
-_GROUPS = {"ledger": "The chain of decisions: list or verify it"}
+_GROUPS = {
+    "alias": "Names that point to versions: move them, see where they pointed",
+    "import": "Bring over what was recorded elsewhere",
+    "ledger": "The chain of decisions: list or verify it",
+    "notify": "What webhooks are told",
+    "project": "What work belongs to: begin, list, close",
+    "time": "Where time goes: start and stop a clock, enter hours, report",
+}
 
 
 def _group(name: str) -> click.Group:
@@ -120,6 +127,7 @@ def _group(name: str) -> click.Group:
 
 def _invoke(operation: Operation, given: dict[str, object]) -> None:
     from assay.record.location import open_store
+    from assay.record.server_calls import is_server
 
     context = click.get_current_context()
     outer = context.find_root().params
@@ -132,9 +140,15 @@ def _invoke(operation: Operation, given: dict[str, object]) -> None:
         announced.append(begun)
         _print(begun, as_json)
 
+    location = location or os.environ.get("ASSAY_STORE")
+    if is_server(location):
+        result = _on_server(operation, str(location), given)
+        _print(result, as_json)
+        context.exit(_code_of(result))
     if operation.check is not None:
         operation.check(**given)
-    store = open_store(str(location) if location else None, create=operation.creates_store)
+    with _progress(as_json):
+        store = open_store(str(location) if location else None, create=operation.creates_store)
     try:
         with _progress(as_json), announcing(show_begun):
             result = operation.function(store, **given)
@@ -143,6 +157,20 @@ def _invoke(operation: Operation, given: dict[str, object]) -> None:
     if not (announced and as_json):  # one document: what was announced is the one
         _print(result, as_json)
     context.exit(_code_of(result))
+
+
+def _on_server(operation: Operation, url: str, given: dict[str, object]) -> object:
+    """Do the operation where the records are, and read its result back as what it returns here."""
+    import typing
+
+    import msgspec
+
+    from assay.record.server_calls import call_operation
+
+    if operation.on_server is not None:
+        return operation.on_server(url, **given)
+    answer = call_operation(url, operation.name, given)
+    return msgspec.json.decode(answer, type=typing.get_type_hints(operation.function)["return"])
 
 
 def _print(result: object, as_json: bool) -> None:

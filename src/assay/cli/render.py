@@ -8,9 +8,11 @@ import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from assay.cli.comparison import comparison, difference
+from assay.cli.comparison import comparison, difference, repetition
 from assay.cli.demo_table import demo_table
+from assay.cli.lineage import lineage
 from assay.cli.tables import lines, number, pairs, table, when
+from assay.cli.time_tables import projects, time_report
 
 if TYPE_CHECKING:
     from assay.operate.doctor import Examination
@@ -19,9 +21,13 @@ if TYPE_CHECKING:
     from assay.prove.measurement import Measurement
     from assay.prove.promotion import Promotion
     from assay.prove.remedy import Remedy
+    from assay.record.aliases import AliasMove, AliasThen
+    from assay.record.gc import GarbageReport
     from assay.record.ledger import Entry, Verification
+    from assay.record.notify.webhooks import Webhook
     from assay.record.registry import ModelSummary
     from assay.record.runs import RunDetail, RunSummary
+    from assay.server.serve import ServerReady
     from assay.stats import FoundSlice
 
 __all__ = ["RENDERERS", "show"]
@@ -57,6 +63,8 @@ def _fields(result: msgspec.Struct) -> RenderableType:
 
 
 def _runs(runs: "list[RunSummary]") -> RenderableType:
+    if runs[0].columns:
+        return _columns(runs)
     shown = table("run", "name", "experiment", "kind", "status", "started", "seconds", "metrics")
     for run in runs:
         metrics = "  ".join(f"{key} {number(value, 4)}" for key, value in run.metrics.items())
@@ -64,6 +72,14 @@ def _runs(runs: "list[RunSummary]") -> RenderableType:
         shown.add_row(
             run.run_id[:8], run.name, run.experiment, run.kind, run.status, when(run.started), seconds, metrics
         )
+    return shown
+
+
+def _columns(runs: "list[RunSummary]") -> RenderableType:
+    shown = table("run", "name", *runs[0].columns)
+    for run in runs:
+        values = [number(value, 4) if isinstance(value, float) else str(value or "") for value in run.columns.values()]
+        shown.add_row(run.run_id[:8], run.name, *values)
     return shown
 
 
@@ -80,6 +96,37 @@ def _models(models: "list[ModelSummary]") -> RenderableType:
             when(model.created),
             model.description or "",
         )
+    return shown
+
+
+def _move(move: "AliasMove") -> RenderableType:
+    why = f": {move.reason}" if move.reason else ""
+    return Text(f"{move.model}@{move.alias} {_steps(move)} (decision {move.decision}){why}")
+
+
+def _moves(moves: "list[AliasMove]") -> RenderableType:
+    shown = table("alias", "move", "when", "who", "decision", "reason")
+    for move in moves:
+        shown.add_row(move.alias, _steps(move), when(move.ts), move.actor, str(move.decision), move.reason or "")
+    return shown
+
+
+def _steps(move: "AliasMove") -> str:
+    if move.after is None:
+        return f"taken from version {move.before}"
+    return f"to version {move.after}" + (f" from {move.before}" if move.before is not None else "")
+
+
+def _alias_then(found: "AliasThen") -> RenderableType:
+    where = "no version" if found.version is None else f"version {found.version}"
+    return Text(f"{found.model}@{found.alias} pointed to {where} at {when(found.moment)}")
+
+
+def _webhooks(hooks: "list[Webhook]") -> RenderableType:
+    shown = table("webhook", "name", "address", "status", "form", "signed", "events")
+    for hook in hooks:
+        signed = "yes" if hook.signed else "no"
+        shown.add_row(hook.webhook_id[:8], hook.name, hook.url, hook.status, hook.form, signed, ", ".join(hook.events))
     return shown
 
 
@@ -250,7 +297,29 @@ def _serving(begun: "Serving") -> RenderableType:
     )
 
 
+def _server_ready(begun: "ServerReady") -> RenderableType:
+    return Text(
+        f"Pages and API: {begun.url} (Ctrl-C ends the server)\n"
+        f"Store: {begun.store}\n"
+        f"For MLflow's clients: {begun.tracking_uri}"
+    )
+
+
+def _garbage(found: "GarbageReport") -> RenderableType:
+    counts = ("runs", "experiments", "logged_models", "registered_models", "versions", "files", "blobs", "bytes")
+    said = "gone for good" if found.deleted else f"would go (deleted over {found.older_than_days} days ago)"
+    shown = pairs({name.replace("_", " "): f"{getattr(found, name):,}" for name in counts})
+    parts: list[RenderableType] = [Text(said, "bold"), shown]
+    parts += [Text(f"{said.partition(' (')[0]}: {one}") for one in found.going]
+    parts += [Text(f"stays: {one}", "yellow") for one in found.kept]
+    if not found.deleted:
+        parts.append(Text("nothing was removed; `assay gc --delete` does it", "dim"))
+    return Group(*parts)
+
+
 RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
+    "AliasMove": _move,
+    "AliasThen": _alias_then,
     "Comparison": comparison,
     "DemoResult": demo_table,
     "Difference": difference,
@@ -259,12 +328,20 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "Measurement": _measurement,
     "Promotion": _promotion,
     "Remedy": _remedy,
+    "Rerun": repetition,
+    "GarbageReport": _garbage,
     "RunDetail": _run_detail,
+    "ServerReady": _server_ready,
     "Serving": _serving,
     "Verification": _verification,
+    "VersionLineage": lineage,
+    "TimeReport": time_report,
 }
 LIST_RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
+    "AliasMove": _moves,
     "Entry": _entries,
     "ModelSummary": _models,
+    "Project": projects,
     "RunSummary": _runs,
+    "Webhook": _webhooks,
 }

@@ -1,5 +1,6 @@
 """Floor 3: prove. Evaluation by segment, the gate with three verdicts, promotion and rollback."""
 
+from assay.prove.alias_commands import delete_alias, point_alias, set_alias_command
 from assay.prove.contribution import contribution
 from assay.prove.costs import ModelCosts
 from assay.prove.drawing import Drawing, draw_gaps
@@ -34,6 +35,7 @@ __all__ = [
     "ThresholdRow",
     "ThresholdTable",
     "contribution",
+    "delete_alias",
     "draw_gaps",
     "evaluate",
     "evaluate_version",
@@ -44,11 +46,13 @@ __all__ = [
     "load_policy",
     "load_profile",
     "parse_policy",
+    "point_alias",
     "profile",
     "promote",
     "repair",
     "repair_evaluation",
     "rollback",
     "save_profile",
+    "set_alias_command",
     "thresholds",
 ]

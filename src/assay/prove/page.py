@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from assay.prove.evaluation import Evaluation
     from assay.prove.gate import GateResult
 
-__all__ = ["Pictures", "Plot", "evaluation_page", "evaluation_plot", "fragment"]
+__all__ = ["Pictures", "Plot", "evaluation_fragment", "evaluation_page", "evaluation_plot", "fragment"]
 
 T = TypeVar("T")
 
@@ -99,6 +99,11 @@ def evaluation_plot(evaluation: "Evaluation") -> Plot:
 def evaluation_page(evaluation: "Evaluation", result: "GateResult | None") -> str:
     """The page of an evaluation, with the verdict on it where one is given."""
     return _page(_render(evaluation, result, whole=True), _title(evaluation))
+
+
+def evaluation_fragment(evaluation: "Evaluation", result: "GateResult | None") -> Pictures:
+    """The same without the frame of a page, to stand inside another one."""
+    return Pictures(_render(evaluation, result, whole=True), _title(evaluation))
 
 
 def _datasets_of(evaluation: "Evaluation") -> list[str]:

@@ -1,6 +1,7 @@
 """Rows of the history of an alias: the last one says where it points, none is ever changed."""
 
 from assay.record.ledger import decide
+from assay.record.notify.events import tell_alias
 from assay.record.store import Row, Store
 
 __all__ = ["append_move", "pointed_to"]
@@ -20,6 +21,7 @@ def append_move(
     cleared: bool = False,
     reason: str | None = None,
     decision: int | None = None,
+    override: str | None = None,
 ) -> Row:
     """Point an alias to a version, or take it away from there; `decision` is its entry in the ledger, else one is made.
 
@@ -28,7 +30,8 @@ def append_move(
     model = version["model"]
     if decision is None:
         subject = f"{model}/{version['version']}"
-        decision = decide(store, "alias", subject, {"alias": alias, "cleared": cleared, "reason": reason})
+        detail = {"alias": alias, "cleared": cleared, "reason": override or reason}
+        decision = decide(store, "alias", subject, detail if override is None else {**detail, "override": True})
     last = store.query("alias_move", {"model": model, "alias": alias}, order_by=["-seq"], limit=1)
     move: Row = {
         "model": model,
@@ -37,8 +40,10 @@ def append_move(
         "mv_id": version["mv_id"],
         "previous_mv_id": pointed_to(store, model, alias),
         "cleared": int(cleared),
-        "reason": reason,
+        "reason": reason if override is None else f"override: {override}",
         "decision": decision,
     }
     store.append("alias_move", move)
+    if not alias.startswith("stage:"):
+        tell_alias(store, version, alias, cleared=cleared)
     return store.get("alias_move", {name: move[name] for name in ("model", "alias", "seq")})

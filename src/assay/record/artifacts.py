@@ -21,6 +21,7 @@ __all__ = [
     "checked_path",
     "delete_artifact",
     "files_below",
+    "fully_decoded",
     "list_artifacts",
     "model_root",
     "point_to",
@@ -62,14 +63,19 @@ def model_root(experiment_id: str, model_id: str) -> str:
     return f"{experiment_id}/models/{model_id}/artifacts"
 
 
+def fully_decoded(text: str) -> str:
+    """The text with percent signs decoded until nothing changes, as somebody would write what is to be hidden."""
+    for _ in range(_MOST_DECODINGS):
+        once = unquote(text)
+        if once == text:
+            break
+        text = once
+    return text
+
+
 def checked_path(path: str) -> str:
     """The path as it is kept, decoded; InvalidInput for one that leads outside, or could."""
-    decoded = path
-    for _ in range(_MOST_DECODINGS):
-        once = unquote(decoded)
-        if once == decoded:
-            break
-        decoded = once
+    decoded = fully_decoded(path)
     parts = decoded.split("/")
     bad = any(letter in decoded for letter in "\\#\x00") or decoded.startswith("/") or len(decoded) > _LONGEST
     if bad or "%" in decoded or any(part in ("..", ".") for part in parts) or "" in parts[:-1]:

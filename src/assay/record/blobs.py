@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
@@ -22,6 +23,7 @@ from assay.record.files import write_whole
 __all__ = ["BlobWriter", "Blobs"]
 
 _PIECE = 1 << 20
+_OLD_S = 3600
 
 
 class Blobs:
@@ -43,11 +45,18 @@ class Blobs:
         digest = digest_bytes(content)
         target = self.path(digest)
         if target.is_file() and target.read_bytes() == content:  # a damaged one is written anew
+            self.renew(target)
             return digest
         with storage_faults(str(self.root)):
             target.parent.mkdir(parents=True, exist_ok=True)
             write_whole(target, content)
         return digest
+
+    def renew(self, target: Path) -> None:
+        """Let an old blob count as new: whoever clears away takes none that somebody is about to point to."""
+        with contextlib.suppress(OSError):
+            if time.time() - target.stat().st_mtime > _OLD_S:
+                os.utime(target)
 
     def put_file(self, path: Path) -> str:
         """Keep the content of a file, whatever its size, and return its hash."""
@@ -176,6 +185,7 @@ class BlobWriter:
         target = self._blobs.path(digest)
         with storage_faults(str(self._blobs.root)):
             if target.is_file() and target.stat().st_size == self.size and digest_file(target) == digest:
+                self._blobs.renew(target)
                 return digest
             os.fsync(self._file.fileno())
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from typing import TypeVar
 import pytest
 import sqlalchemy as sa
 
-from assay.errors import AlreadyExists, Conflict, InvalidInput, NotFound
+from assay.errors import AlreadyExists, Conflict, InvalidInput, NotFound, StoreUnavailable
 from assay.record import ledger, registry
 from assay.record.identity import Actor
 from assay.record.schema import METADATA, TABLES
@@ -149,6 +149,15 @@ class StoreContract:
         found = second.query("run_tag", order_by=["key"])
         assert [(row["key"], row["value"]) for row in found] == [("x", "1"), ("y", "2"), ("z", "2")]
 
+    def test_amend_all_changes_every_row_that_fits(self, store: Store) -> None:
+        """And says how many; nothing without a condition, and no unknown column."""
+        store.append_many("run", [run_row(run_id) for run_id in "abc"])
+        assert store.amend_all("run", {"run_id in": ["a", "b", "z"]}, {"status": "failed", "reason": None}) == 2
+        assert [row["status"] for row in store.query("run", order_by=["run_id"])] == ["failed", "failed", "running"]
+        for where, changes in (({}, {"status": "x"}), ({"run_id": "a"}, {}), ({"run_id": "a"}, {"statuz": "x"})):
+            with pytest.raises(InvalidInput):
+                store.amend_all("run", where, changes)
+
     def test_remove_takes_away_what_fits(self, store: Store) -> None:
         """And says how many; without a condition it refuses."""
         store.append("run", run_row("a"))
@@ -167,6 +176,8 @@ class StoreContract:
                 store.remove(kind, {"seq": 1})
             with pytest.raises(InvalidInput, match="append-only"):
                 store.put_many(kind, [{"seq": 1}])
+            with pytest.raises(InvalidInput, match="append-only"):
+                store.amend_all(kind, {"seq": 1}, {"hash": "x"})
         assert ledger.verify(store).sound
 
     def test_select_answers_a_question_over_tables(self, store: Store) -> None:
@@ -484,6 +495,43 @@ class StoreContract:
 
         in_threads(change, 2)
         assert len({row["reason"] for row in store.query("run")}) == 1
+
+    def test_what_a_savepoint_undoes_is_gone_and_the_rest_stays(self, store: Store) -> None:
+        """Only what the block did is undone, the transaction goes on, the observer hears of what stayed."""
+        told: list[str] = []
+        store.observer = lambda _, key: told.append(key)
+
+        def undone() -> None:
+            with store.savepoint():
+                store.append_many("run", [run_row("b"), run_row("c")])
+                store.amend("run", {"run_id": "a"}, {"status": "failed"})
+                raise ZeroDivisionError
+
+        with store.transaction():
+            store.append("run", run_row("a"))
+            with pytest.raises(ZeroDivisionError):
+                undone()
+            with store.savepoint():
+                store.append("run", run_row("d"))
+        assert {row["run_id"]: row["status"] for row in store.query("run")} == {"a": "running", "d": "running"}
+        assert told == ["a", "d"]
+
+    def test_a_refusal_in_an_unguarded_part_ends_the_transaction(self, store: Store) -> None:
+        """Nothing of it is kept, even where the block goes on."""
+
+        def going_on() -> None:
+            with store.transaction():
+                store.append("run", run_row("a"))
+                with store.unguarded(), pytest.raises(AlreadyExists):
+                    store.append_many("run", [run_row("b"), run_row("a")])
+                store.append("run", run_row("c"))
+
+        with pytest.raises(StoreUnavailable):
+            going_on()
+        assert store.query("run") == []
+        with store.transaction(), store.unguarded():
+            store.append_many("run", [run_row("a"), run_row("b")])
+        assert len(store.query("run")) == 2
 
     def test_the_observer_is_told_after_the_commit(self, store: Store, second: Store) -> None:
         """(kind, key) of each row that was appended, in order, when others can read it."""

@@ -12,7 +12,7 @@ import msgspec
 from assay.record.canonical import canonical_json, digest
 from assay.record.store import Store
 
-__all__ = ["CodeVersion", "code_version", "environment"]
+__all__ = ["CodeVersion", "Installed", "code_version", "environment", "git", "installed"]
 
 _GIT_SECONDS = 5
 
@@ -30,38 +30,51 @@ def code_version(folder: Path | None = None) -> CodeVersion:
     return _code_version(str((folder or Path.cwd()).absolute()))
 
 
+class Installed(msgspec.Struct, frozen=True):
+    """Python, platform and packages as JSON, under their hash, and on which host."""
+
+    hash: str
+    detail: str
+    host: str
+
+
 def environment(store: Store) -> str:
     """Record Python, platform and installed packages; returns the hash they are kept under."""
+    found = installed()
+    store.append_many("environment", [{"env_hash": found.hash, "detail": found.detail}], skip_existing=True)
+    return found.hash
+
+
+@functools.lru_cache(maxsize=1)
+def installed() -> Installed:
+    """What is installed here, looked up once in a process."""
     detail = _installed()
-    key = digest(detail)
-    store.append_many("environment", [{"env_hash": key, "detail": canonical_json(detail)}], skip_existing=True)
-    return key
+    return Installed(digest(detail), canonical_json(detail), platform.node())
 
 
 @functools.lru_cache(maxsize=64)
 def _code_version(folder: str) -> CodeVersion:
-    commit = _git(folder, "log", "-1", "--format=%H %cI")
+    commit = git(folder, "log", "-1", "--format=%H %cI").decode().strip()
     if not commit:
         return CodeVersion(f"assay-mlops=={metadata.version('assay-mlops')}", dirty=False, commit_ts=None)
     sha, committed = commit.split(" ", 1)
-    return CodeVersion(sha, dirty=bool(_git(folder, "status", "--porcelain")), commit_ts=committed)
+    return CodeVersion(sha, dirty=bool(git(folder, "status", "--porcelain").strip()), commit_ts=committed)
 
 
-def _git(folder: str, *arguments: str) -> str:
+def git(folder: str, *arguments: str) -> bytes:
+    """What git says about a folder; nothing where it fails, is not installed, or hangs on a network folder."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments
             ["git", "-C", folder, *arguments],  # noqa: S607
             capture_output=True,
-            text=True,
             timeout=_GIT_SECONDS,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):  # git is not installed, or hangs on a network folder
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    except (OSError, subprocess.TimeoutExpired):
+        return b""
+    return done.stdout if done.returncode == 0 else b""
 
 
-@functools.lru_cache(maxsize=1)
 def _installed() -> dict[str, object]:
     packages = {found.name.lower(): found.version for found in metadata.distributions() if found.name}
     return {

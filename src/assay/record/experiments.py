@@ -112,8 +112,7 @@ def delete_experiment(store: Store, experiment_id: str) -> None:
             raise NotFound(f"No Experiment with id={experiment_id} exists", where=store.location)
         now = iso(store.clock.now())
         _touch(store, experiment_id, deleted=now)
-        for run in store.query("run", {"experiment_id": experiment_id, "deleted": None}):
-            store.amend("run", {"run_id": run["run_id"]}, {"deleted": now})
+        store.amend_all("run", {"experiment_id": experiment_id, "deleted": None}, {"deleted": now})
         note_change(store, "experiment", experiment_id, "deleted", after=now)
 
 
@@ -124,8 +123,7 @@ def restore_experiment(store: Store, experiment_id: str) -> None:
         if not found.deleted:
             raise NotFound(f"No deleted Experiment with id={experiment_id} exists", where=store.location)
         _touch(store, experiment_id, deleted=None)
-        for run in store.query("run", {"experiment_id": experiment_id, "deleted !=": None}):
-            store.amend("run", {"run_id": run["run_id"]}, {"deleted": None})
+        store.amend_all("run", {"experiment_id": experiment_id, "deleted !=": None}, {"deleted": None})
         note_change(store, "experiment", experiment_id, "restored", before=found.deleted)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from assay.errors import InvalidInput, MissingExtra, NotFound
+from assay.progress import tell
 from assay.record.blobs import Blobs
 from assay.record.clock import Clock
 from assay.record.faults import storage_faults
@@ -77,10 +78,12 @@ def _prepare(store: SqlStore, *, create: bool) -> None:
             return
         if found is None and not create:
             raise _no_store(store.location)
+        tell("store", 0.0, f"from schema {found} to {HEAD}" if found else "a new one")
         with store.engine.execution_options(assay_mode="IMMEDIATE").begin() as connection:
             if store.engine.dialect.name == "postgresql":  # two processes may create the store at once
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4155736179)")
             bring_up_to_date(connection, store.location)
+        tell("store", 1.0)
 
 
 def _no_store(where: str) -> NotFound:

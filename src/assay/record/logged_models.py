@@ -13,6 +13,8 @@ from assay.record.identity import new_id
 from assay.record.store import Row, Store
 
 __all__ = [
+    "FAILED",
+    "PENDING",
     "READY",
     "LoggedModel",
     "ModelMetric",
@@ -67,13 +69,14 @@ def create_logged_model(
     experiment_id: str,
     name: str | None = None,
     *,
+    model_id: str | None = None,
     model_type: str | None = None,
     source_run_id: str | None = None,
     params: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> LoggedModel:
     """A new model whose files are still to come. One without a name gets one."""
-    model_id = f"m-{new_id()}"
+    model_id = model_id or f"m-{new_id()}"
     name = name or f"model-{model_id[2:10]}"
     if set(name) & _FORBIDDEN or len(name) > _LONGEST or not name.strip():
         raise InvalidInput(

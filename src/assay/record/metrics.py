@@ -15,7 +15,7 @@ from assay.errors import InvalidInput
 from assay.record.points import Points, pack, unpack
 from assay.record.store import Row, Store
 
-__all__ = ["Latest", "Series", "add_points", "add_series", "history", "latest", "points_of"]
+__all__ = ["Group", "Latest", "Series", "add_points", "add_series", "history", "latest", "points_of"]
 
 Group = tuple[str, str, int]  # run_id, key, layer
 _LATE = 1

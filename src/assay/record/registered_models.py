@@ -11,6 +11,7 @@ from assay.record.clock import iso
 from assay.record.counters import raise_number
 from assay.record.holds import check_free
 from assay.record.identity import new_id
+from assay.record.notify.events import tell_model, tell_model_tag
 from assay.record.store import Row, Store
 
 __all__ = [
@@ -103,6 +104,7 @@ def create_registered_model(
         row = {"model_key": key, "name": name, "created": now, "updated": now, "description": description}
         store.append("registered_model", row)
         _put_tags(store, key, tags or {})
+        tell_model(store, name, dict(tags or {}), description)
     return registered_model(store, name)
 
 
@@ -137,7 +139,7 @@ def rename_registered_model(store: Store, name: str, new_name: str) -> Registere
             raise Conflict(f"model {name} is in use under its name: {', '.join(used)}", hint="register a copy instead")
         numbers = [version["version"] for version in store.query("model_version", {"model": name})]
         given = store.query("counter", {"name": version_counter(new_name)})
-        if given and numbers and min(numbers) <= given[0]["value"]:
+        if given and numbers and min(numbers) <= given[0]["value"] and not _had_alone(store, row, new_name):
             raise Conflict(
                 f"the name {new_name} has given out version numbers up to {given[0]['value']} before",
                 expected="a name whose numbers would not be used twice",
@@ -184,15 +186,19 @@ def set_registered_model_tags(store: Store, name: str, tags: Mapping[str, str]) 
     """Set tags; the last value of a tag stands."""
     _check_tags(tags)
     with store.transaction():
-        _put_tags(store, model_row(store, name)["model_key"], tags)
+        row = model_row(store, name)
+        _put_tags(store, row["model_key"], tags)
         touch_model(store, name)
+        for key, value in tags.items():
+            tell_model_tag(store, row, key, value)
 
 
 def delete_registered_model_tag(store: Store, name: str, key: str) -> None:
     """Take a tag away; harmless where it is not set."""
     with store.transaction():
         row = model_row(store, name)
-        store.remove("registered_model_tag", {"model_key": row["model_key"], "key": key})
+        if store.remove("registered_model_tag", {"model_key": row["model_key"], "key": key}):
+            tell_model_tag(store, row, key, None)
 
 
 def touch_model(store: Store, name: str, **changes: object) -> None:
@@ -207,11 +213,15 @@ def _put_tags(store: Store, model_key: str, tags: Mapping[str, str]) -> None:
 
 
 def _rename_rows(store: Store, before: str, after: str) -> None:
-    for version in store.query("model_version", {"model": before}):
-        store.amend("model_version", {"mv_id": version["mv_id"]}, {"model": after})
-    for move in store.query("alias_move", {"model": before}):
-        key = {"model": before, "alias": move["alias"], "seq": move["seq"]}
-        store.amend("alias_move", key, {"model": after})
+    for kind in ("model_version", "alias_move"):
+        store.amend_all(kind, {"model": before}, {"model": after})
+
+
+def _had_alone(store: Store, row: Row, name: str) -> bool:
+    """Whether the model had that name before, and no other ever did: its numbers there are its own."""
+    renamed = store.query("history", {"subject_kind": "model", "what": "name", "before": name})
+    others = {change["subject_id"] for change in renamed} - {row["model_key"]}
+    return bool(renamed) and not others and not store.query("registered_model", {"deleted_name": name}, limit=1)
 
 
 def _check_untaken(store: Store, name: str) -> None:

@@ -15,6 +15,7 @@ from assay.record.clock import iso
 from assay.record.counters import next_number
 from assay.record.identity import new_id
 from assay.record.ledger import serialise
+from assay.record.notify.events import tell_version
 from assay.record.registered_models import ensure_registered_model, version_counter
 from assay.record.runs import Run
 from assay.record.seals import records_of
@@ -91,6 +92,7 @@ def register(
             "description": description,
         }
         store.append("model_version", row)
+        tell_version(store, row, {})
         artifact = {
             "artifact_id": row["mv_id"],
             "type": "model",

@@ -5,7 +5,6 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated
 
 import msgspec
 
@@ -13,8 +12,9 @@ from assay.errors import AssayError, InvalidInput, NotFound
 from assay.operation import operation
 from assay.record.clock import iso, moment, to_ms
 from assay.record.environment import code_version, environment
-from assay.record.experiments import ensure_experiment, experiment_named
+from assay.record.experiments import ensure_experiment
 from assay.record.identity import new_id
+from assay.record.lost import state_of
 from assay.record.metrics import latest, points_of
 from assay.record.store import Row, Store
 from assay.record.tracking import ENDS, NAME_TAG, create_run, log
@@ -26,7 +26,6 @@ __all__ = [
     "RunSummary",
     "current_run",
     "find_run",
-    "list_runs",
     "show_run",
     "start_run",
     "summaries",
@@ -151,8 +150,8 @@ def _end(run: Run, status: str, error: BaseException, reason: str) -> None:
         error.add_note(f"run {run.run_id[:8]} could not be marked as {status}: {fault}")
 
 
-class RunSummary(msgspec.Struct, frozen=True):
-    """One line of `assay runs`. `seconds` is None while the run goes on."""
+class RunSummary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of `assay runs`. `seconds` is None while the run goes on; `columns` is what `--columns` asked for."""
 
     run_id: str
     experiment: str
@@ -164,6 +163,7 @@ class RunSummary(msgspec.Struct, frozen=True):
     event_ts: str | None
     seconds: float | None
     metrics: dict[str, float]
+    columns: dict[str, str | float | None] = {}
 
 
 class RunStep(msgspec.Struct, frozen=True):
@@ -194,26 +194,6 @@ class RunDetail(msgspec.Struct, frozen=True):
     seed: int | None
     actor: str
     reason: str | None
-
-
-@operation("runs")
-def list_runs(
-    store: Store,
-    *,
-    experiment: Annotated[str | None, "Only of this experiment"] = None,
-    limit: Annotated[int, "At most so many"] = 30,
-) -> list[RunSummary]:
-    """List runs, newest first."""
-    if limit < 1:
-        raise InvalidInput(f"limit is {limit}", expected="1 or more")
-    where: dict[str, object] = {"deleted": None}
-    if experiment:
-        found = experiment_named(store, experiment)
-        if found is None:
-            return []
-        where["experiment_id"] = found.experiment_id
-    rows = store.query("run", where, order_by=["-started", "run_id"], limit=limit)
-    return summaries(store, rows)
 
 
 @operation("show")
@@ -264,11 +244,13 @@ def summaries(store: Store, rows: list[Row]) -> list[RunSummary]:
     metrics = latest(store, [row["run_id"] for row in rows])
     experiments = store.query("experiment", {"experiment_id in": sorted({row["experiment_id"] for row in rows})})
     names = {row["experiment_id"]: row["name"] for row in experiments}
-    kept = ("run_id", "name", "kind", "status", "trigger_type", "started", "event_ts")
+    kept = ("run_id", "name", "kind", "trigger_type", "started", "event_ts")
+    now = store.clock.now()
     return [
         RunSummary(
             **{name: row[name] for name in kept},
             experiment=names[row["experiment_id"]],
+            status=state_of(row, now),
             seconds=(moment(row["ended"]) - moment(row["started"])).total_seconds() if row["ended"] else None,
             metrics={key: point.value for key, point in metrics[row["run_id"]].items()},
         )

@@ -113,6 +113,7 @@ Table(
     Column("cpu_s", Float),
     *_evidence(),
     Index(None, "experiment_id", "started"),
+    Index(None, "started"),
     Index(None, "parent_run_id"),
 )
 Table(
@@ -152,6 +153,8 @@ Table(
     Column("last_step", BigInteger, nullable=False),
     Column("chunks", BigInteger, nullable=False),  # seq of the last chunk of this layer
     Index("ix_run_metric_key_value", "key", "value", "run_id"),
+    # few have late points: a search learns at once that there are none
+    Index("ix_run_metric_late", "key", sqlite_where=text("layer = 1"), postgresql_where=text("layer = 1")),
     sqlite_with_rowid=False,
 )
 Table(

@@ -134,7 +134,9 @@ def _named(store: Store) -> Iterator[tuple[str, str]]:
     for row in store.query("step", {"output !=": None}):
         for digest in _encoded(json.loads(row["output"])):
             yield digest, f"step {row['name']}"
-    for row in store.query("model_version"):
+    for row in store.query("artifact_file", order_by=["path"]):
+        yield row["blob"], f"file {row['path']}"
+    for row in store.query("model_version", {"hash !=": ""}):  # those without files name none
         whose = f"model {row['model']}/{row['version']}"
         yield row["hash"], whose
         try:

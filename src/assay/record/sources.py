@@ -7,7 +7,7 @@ import msgspec
 
 from assay.errors import InvalidInput, NotFound
 from assay.record.alias_moves import pointed_to
-from assay.record.artifacts import checked_path, model_root, run_root
+from assay.record.artifacts import checked_path, fully_decoded, model_root, run_root
 from assay.record.logged_models import logged_model
 from assay.record.store import Row, Store
 from assay.record.tracking import run_row
@@ -16,7 +16,6 @@ __all__ = ["PROMPT_SOURCES", "Source", "checked_source"]
 
 PROMPT_SOURCES = ("dummy-source", "prompt-template")
 _PROXY = "/mlflow-artifacts/artifacts/"
-_MOST_DECODINGS = 10
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -141,12 +140,7 @@ def _of_folder(store: Store, source: str, run_id: str | None, logged_model_id: s
 
 
 def _check_references(source: str) -> None:
-    decoded = source
-    for _ in range(_MOST_DECODINGS):
-        once = unquote(decoded)
-        if once == decoded:
-            break
-        decoded = once
+    decoded = fully_decoded(source)
     if "\x00" in decoded or ".." in decoded.replace("\\", "/").split("/"):
         raise _invalid(
             source,

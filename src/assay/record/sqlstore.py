@@ -77,6 +77,7 @@ class SqlStore:
         self.blobs = blobs
         self.clock = clock or Clock()
         self.actor = actor or current_actor()
+        self.source = "native"
         self.observer: Observer | None = None
         self._local = threading.local()
         self._statements = Statements(engine.dialect)
@@ -91,6 +92,11 @@ class SqlStore:
             return str(Path(str(url.database)).parent)
         return url.render_as_string(hide_password=True)
 
+    @property
+    def backend(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
     # --- writing --------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -98,6 +104,34 @@ class SqlStore:
         """One transaction around the block; an inner one joins the outer."""
         with self._begun(exclusive=True):
             yield
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Part of an open transaction: where the block raises, only what it did is undone."""
+        with self.transaction():
+            connection, appended = self._required_open()
+            kept = len(appended)
+            savepoint = connection.begin_nested()
+            try:
+                yield
+            except BaseException:
+                if connection.invalidated:  # the database failed: nothing of the transaction can be saved
+                    raise
+                savepoint.rollback()
+                del appended[kept:]
+                raise
+            savepoint.commit()
+
+    @contextmanager
+    def unguarded(self) -> Iterator[None]:
+        """Part of an open transaction in which a call that is refused ends all of it: so none needs a savepoint."""
+        before = getattr(self._local, "unguarded", False)
+        with self.transaction():
+            self._local.unguarded = True
+            try:
+                yield
+            finally:
+                self._local.unguarded = before
 
     def append(self, kind: str, row: Mapping[str, object]) -> None:
         """Add one row."""
@@ -157,6 +191,18 @@ class SqlStore:
             with self._call(table, filled, is_one_row=len(filled) == 1) as (connection, _):
                 prepared.run_many(connection, filled)
 
+    def amend_all(self, kind: str, where: Mapping[str, object], changes: Mapping[str, object]) -> int:
+        """Change columns of many rows; returns how many."""
+        _check_changeable(kind)
+        table = checked_table(kind)
+        if not where or not changes:
+            raise InvalidInput(f"all rows of {kind} would be changed, or nothing", expected="a condition and a change")
+        conditions = self._statements.conditions(table, where)
+        for name in changes:
+            self._statements.column(table, name)
+        with self._call(table, [changes]) as (connection, _):
+            return connection.execute(sa.update(table).where(*conditions).values(dict(changes))).rowcount
+
     def remove(self, kind: str, where: Mapping[str, object]) -> int:
         """Take rows away; returns how many."""
         _check_changeable(kind)
@@ -192,10 +238,18 @@ class SqlStore:
                 return _rows(statement.run(connection, values))
             return _rows(connection.execute(statement))
 
-    def select(self, statement: sa.Select[Any]) -> list[Row]:
+    def select(self, statement: sa.Select[Any] | sa.TextClause) -> list[Row]:
         """The rows of a statement."""
         with storage_faults(self.location), self._reader() as connection:
             return _rows(connection.execute(statement))
+
+    def tuples(self, statement: sa.Select[Any] | sa.TextClause) -> Sequence[Sequence[Any]]:
+        """The same rows without names."""
+        with storage_faults(self.location), self._reader() as connection:
+            cursor = connection.execute(
+                statement
+            ).cursor  # without a wrapper around each row, which costs as much again
+            return cursor.fetchall()
 
     def close(self) -> None:
         """Release the connections."""
@@ -246,11 +300,13 @@ class SqlStore:
     ) -> Iterator[tuple[sa.Connection, list[tuple[str, str]]]]:
         """One writing call: a transaction, or a savepoint in the open one, so that a refused call changes nothing."""
         joins = self._open is not None
+        unguarded = joins and getattr(self._local, "unguarded", False)
         # A single row waits for at most one other writer: it needs no turn.
         with self._begun(exclusive=len(rows) > 1), storage_faults(self.location):
             connection, appended = self._required_open()
             # SQLite adds one row wholly or not at all as it is; PostgreSQL gives up the transaction at an error.
-            savepoint = connection.begin_nested() if joins and (self._is_server or not is_one_row) else None
+            guarded = joins and not unguarded and (self._is_server or not is_one_row)
+            savepoint = connection.begin_nested() if guarded else None
             try:
                 yield connection, appended
             except BaseException as error:
@@ -260,6 +316,8 @@ class SqlStore:
                     raise
                 if savepoint is not None:
                     savepoint.rollback()
+                if unguarded:  # a part of the call may have been done
+                    connection.invalidate()
                 if isinstance(error, _REFUSALS):
                     raise _refusal(error, table, rows) from error
                 raise
@@ -279,7 +337,7 @@ class SqlStore:
         table = checked_table(kind)
         more: dict[str, object] = {}
         if "actor" in table.c:
-            more = {"actor": self.actor.name, "actor_kind": self.actor.kind, "source": "native"}
+            more = {"actor": self.actor.name, "actor_kind": self.actor.kind, "source": self.source}
             more["event_ts"] = iso(self.clock.event) if self.clock.event else None
         if "ts" in table.c:
             more["ts"] = iso(self.clock.now())

@@ -132,6 +132,10 @@ class Statements:
             self._keep(known, sa.update(table).where(*conditions).values(new))
         return self._kept[known], {**values, **more}
 
+    def column(self, table: sa.Table, name: str) -> sa.Column[Any]:
+        """The column of that name; InvalidInput with the nearest one where there is none."""
+        return _column(table, name)
+
     def conditions(self, table: sa.Table, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
         """Each condition of a `where` as SQL."""
         return [self._condition(table, *_split(condition), value) for condition, value in where.items()]

@@ -10,8 +10,9 @@ A *kind* is the name of a table in `schema.py`, a row is a flat mapping of its c
 * `append` refuses an existing key with AlreadyExists. `amend` changes named columns of one existing row; with
   `expect` it does so only while the row still holds those values, else it raises Conflict.
 * `put_many` adds rows or replaces those that have the same key: for what is a fold of other records, or of the
-  present state only. `remove` takes rows away. Neither touches the ledger.
-* `append` fills in actor, actor_kind, source, ts and event_ts where the row leaves them out.
+  present state only. `remove` takes rows away, `amend_all` changes many. None of them touches the ledger.
+* `append` fills in actor, actor_kind, source (the store's: `native`, or `imported`), ts and event_ts where the row
+  leaves them out.
 * `get` and `query` return fresh dictionaries with every column; they see one's own open transaction.
 * A missing key is NotFound, an unknown kind or column InvalidInput, and so is a value that a column cannot hold. A
   refused call changes nothing; a transaction whose block handles the refusal goes on. After StoreUnavailable it does
@@ -42,11 +43,17 @@ class Store(Protocol):
     blobs: Blobs
     clock: Clock
     actor: Actor
+    source: str
     observer: Observer | None
 
     @property
     def location(self) -> str:
         """Where the store is, for messages: a folder, or an address without its password."""
+        ...
+
+    @property
+    def backend(self) -> str:
+        """`sqlite` or `postgresql`, for the few questions whose text differs."""
         ...
 
     def append(self, kind: str, row: Mapping[str, object]) -> None:
@@ -69,6 +76,10 @@ class Store(Protocol):
         expect: Mapping[str, object] | None = None,
     ) -> None:
         """Change columns of the row with that key."""
+        ...
+
+    def amend_all(self, kind: str, where: Mapping[str, object], changes: Mapping[str, object]) -> int:
+        """Change columns of every row that satisfies the conditions, at least one of them; returns how many."""
         ...
 
     def put_many(self, kind: str, rows: Iterable[Mapping[str, object]]) -> None:
@@ -98,12 +109,24 @@ class Store(Protocol):
         """
         ...
 
-    def select(self, statement: sa.Select[Any]) -> list[Row]:
+    def select(self, statement: sa.Select[Any] | sa.TextClause) -> list[Row]:
         """The rows of a statement over the tables of `schema.py`, for questions that join several of them."""
+        ...
+
+    def tuples(self, statement: sa.Select[Any] | sa.TextClause) -> Sequence[Sequence[Any]]:
+        """The same rows without names, for thousands of them."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:
         """Everything inside is one transaction that already holds the right to write."""
+        ...
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Part of a transaction: where the block raises, only what it did is undone, and the transaction may go on."""
+        ...
+
+    def unguarded(self) -> AbstractContextManager[None]:
+        """Part of a transaction in which a call that is refused ends all of it, even where the block goes on."""
         ...
 
     def close(self) -> None:

@@ -27,9 +27,12 @@ __all__ = [
     "create_run",
     "delete_run",
     "delete_tag",
+    "layer_of",
     "log",
     "log_datasets",
     "log_models",
+    "note_seen",
+    "require_active",
     "restore_run",
     "run_row",
     "update_run",
@@ -170,14 +173,14 @@ def log(
             check_key(kind, key)
     with store.transaction():
         row = _active(store, run_id)
-        layer = _layer(row, late) if metrics or listed else 0
+        layer = layer_of(row, late) if metrics or listed else 0
         if listed:
             _put_params(store, run_id, listed, layer)
         if metrics:
             add_points(store, run_id, metrics, layer)
         if tags:
             _set_tags(store, row, tags)
-        _seen(store, row)
+        note_seen(store, row)
 
 
 def delete_tag(store: Store, run_id: str, key: str) -> None:
@@ -197,7 +200,7 @@ def log_datasets(store: Store, run_id: str, datasets: Sequence[DatasetUse], *, l
             raise InvalidInput("a dataset has no name or no digest", expected="both")
     with store.transaction():
         row = _active(store, run_id)
-        layer = _layer(row, late)
+        layer = layer_of(row, late)
         refs, uses = [], []
         for used in {(used.name, used.digest): used for used in reversed(datasets)}.values():
             key = {"name": used.name, "digest": used.digest}
@@ -222,7 +225,7 @@ def log_datasets(store: Store, run_id: str, datasets: Sequence[DatasetUse], *, l
             )
         store.append_many("dataset_ref", refs, skip_existing=True)
         store.append_many("run_dataset", uses, skip_existing=True)
-        _seen(store, row)
+        note_seen(store, row)
 
 
 def log_models(
@@ -236,7 +239,7 @@ def log_models(
     """Keep which logged models a run used or made, by id, with the step for those it made."""
     with store.transaction():
         row = _active(store, run_id)
-        layer = _layer(row, late)
+        layer = layer_of(row, late)
         for model_id in models:
             if not store.query("logged_model", {"model_id": model_id, "deleted": None}):
                 raise NotFound(f"Logged model with ID '{model_id}' not found.", where=store.location)
@@ -245,17 +248,23 @@ def log_models(
             for model_id, step in models.items()
         ]
         store.append_many("run_model", rows, skip_existing=True)
-        _seen(store, row)
+        note_seen(store, row)
 
 
 def _active(store: Store, run_id: str) -> Row:
     row = run_row(store, run_id)
-    if row["deleted"] is not None:
-        raise InvalidInput(f"The run {run_id} must be in the 'active' state. Current state is deleted.")
+    require_active(row)
     return row
 
 
-def _layer(row: Row, late: Late) -> int:
+def require_active(row: Row) -> None:
+    """InvalidInput for a run that is deleted."""
+    if row["deleted"] is not None:
+        raise InvalidInput(f"The run {row['run_id']} must be in the 'active' state. Current state is deleted.")
+
+
+def layer_of(row: Row, late: Late) -> int:
+    """The layer that new results of a run go to; Conflict where it takes none."""
     if row["status"] not in ENDS or late == "accept":
         return 0
     if late == "refuse":
@@ -266,7 +275,7 @@ def _layer(row: Row, late: Late) -> int:
     return 1
 
 
-def _seen(store: Store, row: Row) -> None:
+def note_seen(store: Store, row: Row) -> None:
     """Note that something came, not more often than needed to tell a run that is lost."""
     now = store.clock.now()
     if row["seen"] is None or (now - moment(row["seen"])).total_seconds() > _SEEN_EVERY_S:

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from assay.errors import InvalidInput, NotFound
+from assay.errors import AlreadyExists, InvalidInput, NotFound
 from assay.record.alias_moves import append_move, pointed_to
 from assay.record.canonical import canonical_json
 from assay.record.changes import changes, note_change
 from assay.record.clock import iso
-from assay.record.counters import next_number
+from assay.record.counters import next_number, raise_number
 from assay.record.holds import check_free
 from assay.record.identity import new_id
+from assay.record.notify.events import PROMPT_TAG, tell_version, tell_version_tag
 from assay.record.registered_models import model_row, touch_model, version_counter
 from assay.record.seals import records_of, seal_files
 from assay.record.sources import checked_source
@@ -34,7 +35,6 @@ __all__ = [
     "versions_of",
 ]
 
-PROMPT_TAG = "mlflow.prompt.is_prompt"
 STAGES = ("None", "Staging", "Production", "Archived")
 _ACTIVE = ("Staging", "Production")
 _MODEL_VERSIONS_TAG = "mlflow.modelVersions"
@@ -83,8 +83,12 @@ def create_version(
     tags: Mapping[str, str] | None = None,
     run_link: str | None = None,
     description: str | None = None,
+    number: int | None = None,
 ) -> RegisteredVersion:
-    """The next version of a model, sealed: the files as they are now are its files, whatever happens to the source."""
+    """The next version of a model, sealed: the files as they are now are its files, whatever happens to the source.
+
+    `number` keeps the one a version had elsewhere; AlreadyExists where the model has used it.
+    """
     given = dict(tags or {})
     row = model_row(store, name)
     prompt = given.get(PROMPT_TAG) == "true"
@@ -95,7 +99,12 @@ def create_version(
     with store.transaction():
         model_row(store, name)
         now = iso(store.clock.now())
-        number = next_number(store, version_counter(name))
+        if number is None:
+            number = next_number(store, version_counter(name))
+        elif store.query("model_version", {"model": name, "version": number}):
+            raise AlreadyExists(f"version {number} of {name} exists already")
+        else:
+            raise_number(store, version_counter(name), number)
         seal = json.loads(records_of(store, checked.run_id)) | {"path": checked.path}
         made: Row = {
             "mv_id": new_id(),
@@ -116,6 +125,7 @@ def create_version(
         }
         store.append("model_version", made)
         _put_tags(store, made["mv_id"], given)
+        tell_version(store, made, given)
         store.amend("registered_model", {"model_key": row["model_key"]}, {"updated": now})
         if content:
             _record_artifact(store, made)
@@ -174,13 +184,18 @@ def describe_version(store: Store, name: str, version: int | str, description: s
 def set_version_tags(store: Store, name: str, version: int | str, tags: Mapping[str, str]) -> None:
     """Set tags; the last value of a tag stands."""
     with store.transaction():
-        _put_tags(store, version_row(store, name, version)["mv_id"], tags)
+        row = version_row(store, name, version)
+        _put_tags(store, row["mv_id"], tags)
+        for key, value in tags.items():
+            tell_version_tag(store, row, key, value)
 
 
 def delete_version_tag(store: Store, name: str, version: int | str, key: str) -> None:
     """Take a tag away; harmless where it is not set."""
     with store.transaction():
-        store.remove("model_version_tag", {"mv_id": version_row(store, name, version)["mv_id"], "key": key})
+        row = version_row(store, name, version)
+        if store.remove("model_version_tag", {"mv_id": row["mv_id"], "key": key}):
+            tell_version_tag(store, row, key, None)
 
 
 def set_stage(

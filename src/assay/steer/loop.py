@@ -13,7 +13,8 @@ from assay.prove.policy import Policy
 from assay.record.experiments import experiment_named
 from assay.record.ledger import entries
 from assay.record.registry import ModelVersion, version_by_id
-from assay.record.runs import RunSummary, list_runs
+from assay.record.run_listing import list_runs
+from assay.record.runs import RunSummary
 from assay.record.store import Row, Store
 from assay.steer.chapters import (
     Champion,

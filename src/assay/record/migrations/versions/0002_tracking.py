@@ -197,6 +197,7 @@ def _experiments() -> None:
         op.add_column("run", sa.Column(name, _TEXT, nullable=True))
     op.add_column("run", sa.Column("cpu_s", sa.Float(), nullable=True))
     _index("run", "experiment_id", "started")
+    _index("run", "started")
     _index("run", "parent_run_id")
 
 
@@ -280,6 +281,8 @@ def _metrics() -> None:
         )
     op.drop_table("old_run_metric")
     op.create_index("ix_run_metric_key_value", "run_metric", ["key", "value", "run_id"])
+    late = sa.text("layer = 1")
+    op.create_index("ix_run_metric_late", "run_metric", ["key"], sqlite_where=late, postgresql_where=late)
 
 
 _SUMMARY = (

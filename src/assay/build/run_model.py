@@ -1,0 +1,42 @@
+"""`run.model`: an estimator among the files of a run that goes on, in the layout that MLflow's clients load."""
+
+import pickle
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from assay.build.packaging import save_model, signature_of
+from assay.errors import InvalidInput
+from assay.record import tables
+from assay.record.clock import Clock, iso
+from assay.record.live_run import LiveRun, pack_models_with
+
+__all__ = ["log_model"]
+
+_EXAMPLE_ROWS = 3
+
+
+def log_model(
+    run: LiveRun, estimator: object, example: object, *, name: str = "model", columns: Sequence[str] | None = None
+) -> str:
+    """Keep an estimator with the columns it takes and three rows of the example; returns `runs:/<run id>/<name>`.
+
+    `example` is a table (Arrow, pandas, Polars, DuckDB, or the path of a file); without `columns` the estimator takes
+    all of it. InvalidInput for an estimator that cannot be pickled, a column that is not there, or no number or text.
+    """
+    table = tables.as_table(example)
+    inputs = signature_of(table, list(columns) if columns is not None else table.column_names)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "model"
+        created = iso(Clock().now())
+        try:
+            save_model(folder, estimator, inputs, table.slice(0, _EXAMPLE_ROWS), run_id=run.run_id, created=created)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise InvalidInput(
+                f"the estimator cannot be pickled: {error}", expected="an object of a class at the top of a module"
+            ) from error
+        run.artifact(folder, name)
+    return f"runs:/{run.run_id}/{name}"
+
+
+pack_models_with(log_model)

@@ -1,0 +1,82 @@
+"""Templates, and what every response carries: nothing from elsewhere is loaded, no script stands in a page."""
+
+import functools
+import hashlib
+from pathlib import Path
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from assay.record.store import Store
+from assay.server.pages import wording
+
+__all__ = ["HEADERS", "STATIC", "render"]
+
+STATIC = Path(__file__).with_name("static")
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+}
+_PLACES = (
+    ("/", "Experiments"),
+    ("/runs", "Runs"),
+    ("/models", "Models"),
+    ("/evaluations", "Evaluations"),
+    ("/datasets", "Datasets"),
+    ("/ledger", "Decisions"),
+)
+
+
+def render(
+    store: Store, request: Request, template: str, *, title: str, place: str = "", status: int = 200, **values: object
+) -> HTMLResponse:
+    """A page: `place` is the entry of the navigation it belongs to."""
+    now = store.clock.now()
+    root = request.scope.get("root_path", "")
+    html = (
+        _environment()
+        .get_template(template)
+        .render(
+            title=title,
+            place=place,
+            places=_PLACES,
+            location=store.location,
+            path=request.url.path,
+            root=root,
+            asset=lambda name: root + _asset(name),
+            ago=lambda text: wording.ago(text, now),
+            state=lambda run: wording.state_of(run, now),
+            **values,
+        )
+    )
+    return HTMLResponse(html, status_code=status, headers=HEADERS)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("assay.server.pages"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=wording.number, span=wording.span, size=wording.size, when=wording.when, quoted=wording.quoted
+    )
+    return environment
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    """The address of a static file below the root; it changes with the content, so that browsers may keep it."""
+    content = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/pages/static/{name}?v={content}"
