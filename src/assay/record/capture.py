@@ -13,7 +13,10 @@ import msgspec
 from assay.record.blobs import Blobs
 from assay.record.environment import git
 
-__all__ = ["Captured", "Git", "captured", "masked"]
+__all__ = ["RERUN_OF", "RERUN_TAG", "Captured", "Git", "captured", "masked"]
+
+RERUN_OF = "ASSAY_RERUN_OF"  # the variable that tells a process which run it repeats; kept as a tag of its run
+RERUN_TAG = "assay.rerun_of"
 
 _MOST_DIFF = 20 << 20  # bytes of uncommitted changes that are kept
 _MOST_UNTRACKED = 1_000

@@ -5,12 +5,13 @@ import pyarrow as pa
 
 from assay.errors import NotFound
 from assay.record import tables
+from assay.record.blobs import Blobs
 from assay.record.clock import iso
 from assay.record.identity import new_id
 from assay.record.ledger import serialise
 from assay.record.store import Row, Store
 
-__all__ = ["DatasetVersion", "dataset", "snapshot"]
+__all__ = ["DatasetVersion", "dataset", "kept_table", "snapshot"]
 
 
 class DatasetVersion(msgspec.Struct, frozen=True):
@@ -36,17 +37,11 @@ def snapshot(
     if known:
         return _version(known[0])
     row: Row = {
-        "artifact_id": new_id(),
+        **kept_table(store.blobs, table, content, iso(store.clock.now())),
         "type": "dataset",
         "name": name,
-        "hash": content,
-        "schema_hash": tables.schema_hash(table),
-        "format": "parquet",
-        "rows": table.num_rows,
-        "blob": store.blobs.put(tables.to_parquet(table)),
         "source_system": source_system,
         "licence": licence,
-        "created": iso(store.clock.now()),
     }
     with store.transaction():  # somebody else may keep the same content right now
         serialise(store)
@@ -54,6 +49,19 @@ def snapshot(
         if not known:
             store.append("artifact", row)
     return _version(known[0] if known else row)
+
+
+def kept_table(blobs: Blobs, table: pa.Table, content: str, created: str) -> dict[str, str | int | None]:
+    """Keep a table as a blob; what its row of `artifact` says about the content, whatever the dataset is called."""
+    return {
+        "artifact_id": new_id(),
+        "hash": content,
+        "schema_hash": tables.schema_hash(table),
+        "format": "parquet",
+        "rows": table.num_rows,
+        "blob": blobs.put(tables.to_parquet(table)),
+        "created": created,
+    }
 
 
 def dataset(store: Store, content: str) -> pa.Table:

@@ -6,7 +6,6 @@ whomever, changes nothing.
 
 from collections.abc import Iterable
 
-import msgspec
 import numpy as np
 
 from assay.errors import InvalidInput
@@ -31,7 +30,7 @@ from assay.record.logged import (
 from assay.record.metrics import Group, Series, add_series
 from assay.record.points import Points
 from assay.record.store import Row, Store
-from assay.record.tracking import ENDS, NAME_TAG
+from assay.record.tracking import ENDS, NAME_TAG, DatasetUse, put_datasets
 
 __all__ = ["apply_frames"]
 
@@ -234,20 +233,9 @@ class _Fold:
         for file in self.files:
             point_to(self.store, f"{run_root(runs[file.run_id])}/{file.path}", file.blob, file.size)
         for used in self.used:
-            run = runs[used.run_id]
-            identity = {"name": used.name, "digest": used.digest}
-            ref = {
-                "source_type": used.source_type,
-                "dataset_source": used.source,
-                "schema": used.schema,
-                "profile": None,
-            }
-            self.store.append_many(
-                "dataset_ref", [{"experiment_id": run["experiment_id"], **identity, **ref}], skip_existing=True
-            )
-            tags = msgspec.json.encode({"mlflow.data.context": used.context} if used.context else {}).decode()
-            row = {"run_id": used.run_id, **identity, "context": used.context, "tags": tags, "layer": 0}
-            self.store.append_many("run_dataset", [row], skip_existing=True)
+            tags = {"mlflow.data.context": used.context} if used.context else {}
+            use = DatasetUse(used.name, used.digest, used.source_type, used.source, used.schema, tags=tags)
+            put_datasets(self.store, runs[used.run_id], [use], 0)
             if used.artifact is not None:
                 self._link(used)
 

@@ -14,7 +14,7 @@ from assay.record.blobs import Blobs
 from assay.record.journal import Journal, whole_frames
 from assay.record.logged import File, Used, decode
 from assay.record.store import Store
-from assay.record.targets import OpenTarget, ServerTarget, Target, spool_folder, target_of
+from assay.record.targets import OpenTarget, ServerTarget, Target, spool_blobs, spool_folder, target_of
 
 __all__ = ["Synced", "adopt", "left_behind", "sync"]
 
@@ -108,8 +108,7 @@ def _sent(target: Target, folder: str | None, check: bool) -> Synced:
     if check:
         gone, alive = left_behind(place)
         return Synced(str(place), len(gone), 0, 0, alive)
-    blobs = Blobs(place.parent / "blobs" if place.name == "spool" else place / "blobs")
-    return adopt(target, place, blobs)
+    return adopt(target, place, spool_blobs(place))
 
 
 def _blobs_of(frames: bytes) -> list[str]:

@@ -20,14 +20,15 @@ import numpy as np
 from assay.errors import Conflict, InvalidInput, NotFound
 from assay.record import tables
 from assay.record.artifacts import checked_path
-from assay.record.capture import captured
+from assay.record.capture import RERUN_OF, RERUN_TAG, captured
 from assay.record.clock import Clock, iso
+from assay.record.datasets import kept_table
 from assay.record.environment import code_version, installed
 from assay.record.identity import current_actor, new_id
 from assay.record.logged import Begin, End, File, Params, Tags, Used
 from assay.record.logger import Logger
 from assay.record.names import check_key
-from assay.record.runs import current_run
+from assay.record.runs import current_run, printable
 from assay.record.system_metrics import SystemMetrics
 from assay.record.targets import target_of
 from assay.record.tracking import ENDS
@@ -123,18 +124,8 @@ class LiveRun:
         """
         table = tables.as_table(data)
         content = tables.content_hash(table)
-        blob = self._logger.blobs.put(tables.to_parquet(table))
-        now = iso(self._clock.now())
-        artifact: dict[str, str | int | None] = {
-            "artifact_id": new_id(),
-            "hash": content,
-            "schema_hash": tables.schema_hash(table),
-            "format": "parquet",
-            "rows": table.num_rows,
-            "blob": blob,
-            "created": now,
-        }
-        self._logger.need(blob)
+        artifact = kept_table(self._logger.blobs, table, content, iso(self._clock.now()))
+        self._logger.need(str(artifact["blob"]))
         schema = msgspec.json.encode({field.name: str(field.type) for field in table.schema}).decode()
         self._put(Used(self.run_id, name, content[:36], "assay", f"assay:{content}", schema, context, artifact))
         return content
@@ -162,7 +153,7 @@ class LiveRun:
             self._sampler.stop()
         self._put(End(self.run_id, status, iso(self._clock.now()), reason, round(time.process_time() - self._cpu, 3)))
         self.ended = True
-        self._logger.runs.pop(self.run_id, None)
+        self._logger.runs.discard(self.run_id)
         if wait:
             self._logger.wait(_WAIT_S)
 
@@ -181,8 +172,7 @@ class LiveRun:
         if error is None:
             self.finish()
         elif isinstance(error, Exception):
-            text = f"{type(error).__name__}: {error}"[:500]
-            self.finish("failed", "".join(one if one.isprintable() or one == "\n" else "?" for one in text))
+            self.finish("failed", printable(f"{type(error).__name__}: {error}"[:500]))
         else:
             self.finish("killed", "interrupted")
 
@@ -226,7 +216,7 @@ def run(
     """Begin a run and return it; use it as `with assay.run("flights") as run:`.
 
     `store` is a folder, postgresql://... or http://server, as everywhere. Code, what is not committed, environment,
-    machine and command line are noted. A seed that is given, or drawn, is set for `random` and NumPy and kept.
+    machine and command line are noted. A seed that is given is set for `random` and NumPy and kept.
     An experiment without a project is put into `project`.
     `durability="power"` flushes what is logged to the disk, which costs a few milliseconds each 50. With the variable
     ASSAY_OFFLINE nothing is sent until `assay sync`. `resume` is the whole id of a run to go on with.
@@ -266,19 +256,19 @@ def run(
             "seed": seed,
             "detail": msgspec.json.encode(captured(logger.blobs)).decode(),
         },
-        environment.detail,
+        logger.once(environment.hash, environment.detail),
         resume is not None,
         project,
     )
     if seed is not None:
         _set_seed(seed)
     logger.queue.append(begin)
-    logger.runs[run_id] = lambda: iso(Clock().now())
+    logger.runs.add(run_id)
     if params:
         begun.params(params)
-    repeated = os.environ.get("ASSAY_RERUN_OF")
+    repeated = os.environ.get(RERUN_OF)
     if tags or repeated:
-        begun.tags({**(tags or {}), **({"assay.rerun_of": repeated} if repeated else {})})
+        begun.tags({**(tags or {}), **({RERUN_TAG: repeated} if repeated else {})})
     if system_metrics:
         begun._sampler = SystemMetrics(begun.log)
     return begun

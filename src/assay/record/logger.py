@@ -13,19 +13,19 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from assay.errors import AssayError
-from assay.record.blobs import Blobs
+from assay.record.clock import Clock, iso
 from assay.record.identity import new_id
 from assay.record.journal import Journal, frame
 from assay.record.leftover import adopt
 from assay.record.logged import Batch, Entry, File, Seen, Values, encode
 from assay.record.points import Points
-from assay.record.targets import Target, spool_folder
+from assay.record.targets import Target, spool_blobs, spool_folder
 
 __all__ = ["Logger", "Point"]
 
@@ -45,10 +45,11 @@ class Logger:
     def __init__(self, target: Target, *, flush_to_disk: bool = False, offline: bool = False) -> None:
         self.target = target
         self.queue: deque[Point | Entry] = deque()
-        self.runs: dict[str, Callable[[], str]] = {}
+        self.runs: set[str] = set()
+        self._told: set[str] = set()
         self.offline = offline
         self.folder = spool_folder(target)
-        self.blobs = Blobs(self.folder.parent / "blobs" if self.folder.name == "spool" else self.folder / "blobs")
+        self.blobs = spool_blobs(self.folder)
         self.writer, self._journal = _open_journal(self.folder, flush_to_disk)
         self._seq = 0
         self._sent = 0
@@ -73,6 +74,13 @@ class Logger:
     def alive(self) -> bool:
         """Whether it may be used here: not closed, and not another process's from before a fork."""
         return not self._closed and self._process == os.getpid()
+
+    def once(self, key: str, content: str) -> str | None:
+        """The content for the first who asks, None afterwards: what many runs share is sent with one of them."""
+        if key in self._told:
+            return None
+        self._told.add(key)
+        return content
 
     def need(self, blob: str) -> None:
         """What is logged next points to that blob."""
@@ -132,7 +140,8 @@ class Logger:
         now = time.monotonic()
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + _HEARTBEAT_S
-            self.queue.extend(Seen(run_id, moment()) for run_id, moment in list(self.runs.items()))
+            moment = iso(Clock().now())
+            self.queue.extend(Seen(run_id, moment) for run_id in list(self.runs))
 
     def _write(self) -> None:
         """The queue into the journal. A disk that is full keeps what it cannot take in the queue."""

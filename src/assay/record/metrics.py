@@ -126,15 +126,19 @@ def _sorted(series: Series) -> tuple[list[Group], NDArray[np.int64], Points]:
     if not in_order.all():
         order = np.lexsort((points.value, points.step, points.ts_ms, group))
         points, group = points.take(order), group[order]
-        same = (np.diff(group) == 0) & (np.diff(points.ts_ms) == 0) & (np.diff(points.step) == 0)
-        before, after = points.value[:-1], points.value[1:]
-        same &= (before == after) | (np.isnan(before) & np.isnan(after))
+        same = points.repeats() & (np.diff(group) == 0)
         if same.any():
             once = np.flatnonzero(np.concatenate(([True], ~same)))
             points, group = points.take(once), group[once]
+    return *_bounded(series.groups, group), points
+
+
+def _bounded(groups: Sequence[Group], group: NDArray[np.int64]) -> tuple[list[Group], NDArray[np.int64]]:
+    """Groups that stand in `group`, which is in order, and where each of them begins and the last one ends."""
+    if not len(group):
+        return [], np.zeros(1, np.int64)
     starts = np.flatnonzero(np.concatenate(([True], np.diff(group) != 0)))
-    bounds = np.append(starts, len(group)).astype(np.int64)
-    return [series.groups[number] for number in group[starts].tolist()], bounds, points
+    return [groups[number] for number in group[starts].tolist()], np.append(starts, len(group)).astype(np.int64)
 
 
 def _fresh_groups(
@@ -162,11 +166,7 @@ def _fresh_groups(
     if kept is None:
         return None
     group_of = np.repeat(np.arange(len(groups)), np.diff(bounds))[kept]
-    if not len(group_of):
-        return [], np.zeros(1, np.int64), points.take(np.flatnonzero(kept))
-    starts = np.flatnonzero(np.concatenate(([True], np.diff(group_of) != 0)))
-    left = [groups[number] for number in group_of[starts].tolist()]
-    return left, np.append(starts, len(group_of)).astype(np.int64), points.take(np.flatnonzero(kept))
+    return *_bounded(groups, group_of), points.take(np.flatnonzero(kept))
 
 
 def _reaches(known: Mapping[Group, Row], group: Group, layer: int, first: tuple[int, int]) -> bool:

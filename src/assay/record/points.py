@@ -30,12 +30,15 @@ class Points:
         """In order of time, step and value, NaN last, the same point once."""
         order = np.lexsort((self.value, self.step, self.ts_ms))
         points = self.take(order)
-        if len(points) < 2:
-            return points
-        same = (np.diff(points.ts_ms) == 0) & (np.diff(points.step) == 0)
-        before, after = points.value[:-1], points.value[1:]
-        same &= (before == after) | (np.isnan(before) & np.isnan(after))
-        return points.take(np.flatnonzero(np.concatenate(([True], ~same)))) if same.any() else points
+        repeated = points.repeats()
+        return points.take(np.flatnonzero(np.concatenate(([True], ~repeated)))) if repeated.any() else points
+
+    def repeats(self) -> NDArray[np.bool_]:
+        """For each point but the first [n - 1], whether it is the one before it once more; NaN is NaN here."""
+        same = (np.diff(self.ts_ms) == 0) & (np.diff(self.step) == 0)
+        before, after = self.value[:-1], self.value[1:]
+        repeated: NDArray[np.bool_] = same & ((before == after) | (np.isnan(before) & np.isnan(after)))
+        return repeated
 
     @classmethod
     def joined(cls, parts: "Iterable[Points]") -> "Points":

@@ -14,16 +14,14 @@ import msgspec
 from assay.errors import InvalidInput, NotFound
 from assay.operation import operation
 from assay.progress import tell
-from assay.record.capture import Captured
+from assay.record.capture import RERUN_OF, RERUN_TAG, Captured
 from assay.record.comparing import Difference, ValueChange, diff
 from assay.record.environment import git
 from assay.record.runs import find_run
 from assay.record.store import Row, Store
 
-__all__ = ["RERUN_OF", "Rerun", "rerun"]
+__all__ = ["Rerun", "rerun"]
 
-RERUN_OF = "ASSAY_RERUN_OF"  # tells the process that is started which run it repeats; `assay.run` keeps it as a tag
-_TAG = "assay.rerun_of"
 _LAST_LINES = 12
 
 
@@ -57,13 +55,13 @@ def rerun(
         raise InvalidInput(f"the tolerance is {tolerance}", expected="0 to less than 1")
     row = find_run(store, run)
     captured = _captured(row)
-    before = {found["run_id"] for found in store.query("run_tag", {"key": _TAG, "value": row["run_id"]})}
+    before = {found["run_id"] for found in store.query("run_tag", {"key": RERUN_TAG, "value": row["run_id"]})}
     notes: list[str] = []
     with _code(store, captured, notes) as folder:
         tell("rerun", 0, " ".join(captured.command[1:3]))
         _start(store, row, captured, folder)
         tell("rerun", 1)
-    after = store.query("run_tag", {"key": _TAG, "value": row["run_id"]})
+    after = store.query("run_tag", {"key": RERUN_TAG, "value": row["run_id"]})
     made = [found["run_id"] for found in after if found["run_id"] not in before]
     if not made:
         raise NotFound("the command ended well and made no run in this store", hint="does it use `assay.run`?")

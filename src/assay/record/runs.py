@@ -26,6 +26,7 @@ __all__ = [
     "RunSummary",
     "current_run",
     "find_run",
+    "printable",
     "show_run",
     "start_run",
     "summaries",
@@ -140,12 +141,17 @@ def start_run(
         _current.reset(token)
 
 
+def printable(text: str) -> str:
+    """The text without what a database may refuse: null characters, halves of characters."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+
+
 def _end(run: Run, status: str, error: BaseException, reason: str) -> None:
     """End a run because of an error, which matters more than what may now go wrong as well."""
     if run.ended:
         return
-    try:  # without what a database may refuse: null characters, halves of characters
-        run.finish(status, "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in reason))
+    try:
+        run.finish(status, printable(reason))
     except AssayError as fault:
         error.add_note(f"run {run.run_id[:8]} could not be marked as {status}: {fault}")
 

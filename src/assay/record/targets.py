@@ -13,7 +13,7 @@ from assay.record.server_calls import ServerConnection, is_server
 from assay.record.sqlstore import SqlStore
 from assay.record.store import Store
 
-__all__ = ["OpenTarget", "ServerTarget", "StoreTarget", "Target", "spool_folder", "target_of"]
+__all__ = ["OpenTarget", "ServerTarget", "StoreTarget", "Target", "spool_blobs", "spool_folder", "target_of"]
 
 
 class Target(Protocol):
@@ -143,3 +143,8 @@ def spool_folder(target: Target) -> Path:
     base = Path(named) if named else Path.home() / ".assay" / "spool"
     shown = "".join(letter if letter.isalnum() else "-" for letter in target.name)
     return base / f"{shown}-{digest(getattr(target, 'location', target.name))[:8]}"
+
+
+def spool_blobs(folder: Path) -> Blobs:
+    """What journals in a spool folder point to: the blobs of the store whose folder it is in, else its own."""
+    return Blobs(folder.parent / "blobs" if folder.name == "spool" else folder / "blobs")

@@ -32,6 +32,7 @@ __all__ = [
     "log_datasets",
     "log_models",
     "note_seen",
+    "put_datasets",
     "require_active",
     "restore_run",
     "run_row",
@@ -201,31 +202,39 @@ def log_datasets(store: Store, run_id: str, datasets: Sequence[DatasetUse], *, l
     with store.transaction():
         row = _active(store, run_id)
         layer = layer_of(row, late)
-        refs, uses = [], []
-        for used in {(used.name, used.digest): used for used in reversed(datasets)}.values():
-            key = {"name": used.name, "digest": used.digest}
-            refs.append(
-                {
-                    "experiment_id": row["experiment_id"],
-                    **key,
-                    "source_type": used.source_type,
-                    "dataset_source": used.source,
-                    "schema": used.schema,
-                    "profile": used.profile,
-                }
-            )
-            uses.append(
-                {
-                    "run_id": run_id,
-                    **key,
-                    "context": used.tags.get("mlflow.data.context"),
-                    "tags": msgspec.json.encode(used.tags).decode(),
-                    "layer": layer,
-                }
-            )
-        store.append_many("dataset_ref", refs, skip_existing=True)
-        store.append_many("run_dataset", uses, skip_existing=True)
+        put_datasets(store, row, datasets, layer)
         note_seen(store, row)
+
+
+def put_datasets(store: Store, run: Row, datasets: Sequence[DatasetUse], layer: int) -> None:
+    """Rows of the datasets a run used, and their descriptions where the experiment has none yet; the first stay.
+
+    Whether the run takes them is the caller's to say. Belongs into a transaction.
+    """
+    refs, uses = [], []
+    for used in {(used.name, used.digest): used for used in reversed(datasets)}.values():
+        key = {"name": used.name, "digest": used.digest}
+        refs.append(
+            {
+                "experiment_id": run["experiment_id"],
+                **key,
+                "source_type": used.source_type,
+                "dataset_source": used.source,
+                "schema": used.schema,
+                "profile": used.profile,
+            }
+        )
+        uses.append(
+            {
+                "run_id": run["run_id"],
+                **key,
+                "context": used.tags.get("mlflow.data.context"),
+                "tags": msgspec.json.encode(used.tags).decode(),
+                "layer": layer,
+            }
+        )
+    store.append_many("dataset_ref", refs, skip_existing=True)
+    store.append_many("run_dataset", uses, skip_existing=True)
 
 
 def log_models(
