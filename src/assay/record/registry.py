@@ -11,15 +11,11 @@ from assay.errors import Conflict, NotFound, nearest
 from assay.operation import operation
 from assay.record.alias_moves import append_move, pointed_to
 from assay.record.canonical import canonical_json
-from assay.record.clock import iso
-from assay.record.counters import next_number
-from assay.record.identity import new_id
 from assay.record.ledger import serialise
-from assay.record.notify.events import tell_version
-from assay.record.registered_models import ensure_registered_model, version_counter
+from assay.record.registered_models import ensure_registered_model
 from assay.record.runs import Run
-from assay.record.seals import records_of
 from assay.record.store import Row, Store
+from assay.record.versions import append_version
 
 __all__ = [
     "CHAMPION",
@@ -76,32 +72,15 @@ def register(
     content = store.blobs.put_folder(folder)
     with store.transaction():
         ensure_registered_model(store, model)
-        now = iso(store.clock.now())
-        row: Row = {
-            "mv_id": new_id(),
-            "model": model,
-            "version": next_number(store, version_counter(model)),
-            "hash": content,
-            "run_id": run.run_id if run else None,
-            "created": now,
-            "updated": now,
-            "stage": "None",
-            "seal": records_of(store, run.run_id if run else None),
-            "signature": canonical_json(dict(signature)),
-            "base_model": None,
-            "description": description,
-        }
-        store.append("model_version", row)
-        tell_version(store, row, {})
-        artifact = {
-            "artifact_id": row["mv_id"],
-            "type": "model",
-            "hash": content,
-            "name": f"{model}/{row['version']}",
-        }
-        store.append("artifact", {**artifact, "created": row["created"], "format": "mlmodel", "blob": content})
-        if run:
-            run.makes(row["mv_id"], str(artifact["name"]))
+        row = append_version(
+            store,
+            model,
+            content,
+            run.run_id if run else None,
+            signature=canonical_json(dict(signature)),
+            base_model=None,
+            description=description,
+        )
     return _version(row)
 
 

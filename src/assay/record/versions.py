@@ -23,6 +23,7 @@ __all__ = [
     "PROMPT_TAG",
     "STAGES",
     "RegisteredVersion",
+    "append_version",
     "create_version",
     "delete_version",
     "delete_version_tag",
@@ -98,40 +99,70 @@ def create_version(
     content, state = seal_files(store, checked)  # before the transaction: others need not wait for it
     with store.transaction():
         model_row(store, name)
-        now = iso(store.clock.now())
-        if number is None:
-            number = next_number(store, version_counter(name))
-        elif store.query("model_version", {"model": name, "version": number}):
-            raise AlreadyExists(f"version {number} of {name} exists already")
-        else:
-            raise_number(store, version_counter(name), number)
-        seal = json.loads(records_of(store, checked.run_id)) | {"path": checked.path}
-        made: Row = {
-            "mv_id": new_id(),
-            "model": name,
-            "version": number,
-            "hash": content,
-            "run_id": checked.run_id,
-            "created": now,
-            "updated": now,
-            "description": description,
-            "signature": _signature(store, content),
-            "origin": source,
-            "run_link": run_link,
-            "logged_model_id": checked.logged_model_id,
-            "stage": "None",
-            "sealed": state,
-            "seal": canonical_json(seal),
-        }
-        store.append("model_version", made)
-        _put_tags(store, made["mv_id"], given)
-        tell_version(store, made, given)
-        store.amend("registered_model", {"model_key": row["model_key"]}, {"updated": now})
-        if content:
-            _record_artifact(store, made)
+        made = append_version(
+            store,
+            name,
+            content,
+            checked.run_id,
+            number=number,
+            tags=given,
+            seal={"path": checked.path},
+            description=description,
+            signature=_signature(store, content),
+            origin=source,
+            run_link=run_link,
+            logged_model_id=checked.logged_model_id,
+            sealed=state,
+        )
+        store.amend("registered_model", {"model_key": row["model_key"]}, {"updated": made["updated"]})
         if checked.logged_model_id:
-            _tell_logged_model(store, checked.logged_model_id, name, number)
-    return versions_of(store, [version_row(store, name, number)])[0]
+            _tell_logged_model(store, checked.logged_model_id, name, made["version"])
+    return versions_of(store, [version_row(store, name, made["version"])])[0]
+
+
+def append_version(
+    store: Store,
+    name: str,
+    content: str,
+    run_id: str | None,
+    *,
+    number: int | None = None,
+    tags: Mapping[str, str] | None = None,
+    seal: Mapping[str, object] | None = None,
+    **columns: object,
+) -> Row:
+    """The row of the next version of a model, its artifact, what its run said, and who is told of it.
+
+    `content` is the hash of its folder, empty where nothing could be sealed; `seal` adds to what is sealed of the run;
+    `columns` are further ones. AlreadyExists where the model has used `number`. Belongs into a transaction.
+    """
+    if number is None:
+        number = next_number(store, version_counter(name))
+    elif store.query("model_version", {"model": name, "version": number}):
+        raise AlreadyExists(f"version {number} of {name} exists already")
+    else:
+        raise_number(store, version_counter(name), number)
+    now = iso(store.clock.now())
+    made: Row = {
+        "mv_id": new_id(),
+        "model": name,
+        "version": number,
+        "hash": content,
+        "run_id": run_id,
+        "created": now,
+        "updated": now,
+        "description": None,
+        "stage": "None",
+        "seal": canonical_json(json.loads(records_of(store, run_id)) | dict(seal or {})),
+        **columns,
+    }
+    store.append("model_version", made)
+    given = dict(tags or {})
+    _put_tags(store, made["mv_id"], given)
+    tell_version(store, made, given)
+    if content:
+        _record_artifact(store, made)
+    return made
 
 
 def versions_of(store: Store, rows: Sequence[Row]) -> list[RegisteredVersion]:
