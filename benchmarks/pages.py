@@ -20,7 +20,7 @@ from tests.server.page_stores import fill_many, points
 
 from assay.record import open_store
 from assay.record.store import Store
-from assay.record.tracking import create_run, log
+from assay.record.tracking.run_changes import create_run, log
 from assay.server.pages import routes
 
 

@@ -25,9 +25,9 @@ from assay.operate.client import ServerProcess
 from assay.operate.routing import wait_acknowledged
 from assay.prove.promotion import promote, rollback
 from assay.record.location import open_store
-from assay.record.registry import ModelVersion
-from assay.record.runs import start_run
+from assay.record.models.registry import ModelVersion
 from assay.record.store import Store
+from assay.record.tracking.runs import start_run
 
 ENDPOINT = "delays"
 TEXTS, NUMBERS = 3, 11

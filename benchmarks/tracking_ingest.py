@@ -21,9 +21,9 @@ from benchmarks.tracking_workloads import LoggedRun, many_runs, one_series
 
 import assay
 from assay.record import open_store
-from assay.record.live_run import LiveRun
-from assay.record.metrics import history
-from assay.record.points import downsample
+from assay.record.live.live_run import LiveRun
+from assay.record.tracking.metrics import history
+from assay.record.tracking.points import downsample
 
 _READ = """
 import sys

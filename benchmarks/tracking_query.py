@@ -22,10 +22,10 @@ from benchmarks.tracking_workloads import SearchedRun, searched_runs
 
 from assay.record import open_store
 from assay.record.clock import from_ms
-from assay.record.experiments import create_experiment
-from assay.record.run_rows import load_runs
-from assay.record.search import search_runs
+from assay.record.search.finding import search_runs
+from assay.record.search.run_rows import load_runs
 from assay.record.store import Row, Store
+from assay.record.tracking.experiments import create_experiment
 
 _FILTER = "metrics.auc > 0.8 and params.lr = '0.1'"
 _ORDER = "metrics.auc DESC"

@@ -10,8 +10,8 @@ from typing import assert_type
 import pytest
 
 import assay
-from assay.record.runs import RunSummary
 from assay.record.sqlstore import SqlStore
+from assay.record.tracking.runs import RunSummary
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(

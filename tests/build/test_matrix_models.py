@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from assay.build.matrix_models import FrameModel, GroupThresholds, MatrixModel, ScoreColumn, group_key
 from assay.build.packaging import load_model, matrix, package_model
-from assay.record.runs import start_run
 from assay.record.sqlstore import SqlStore
+from assay.record.tracking.runs import start_run
 
 inside = st.floats(0.001, 0.999)
 

@@ -17,9 +17,9 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from assay.build.packaging import LoadedModel, load_model, matrix, package_model, signature_of
 from assay.errors import InvalidInput, Tampered
-from assay.record.registry import ModelVersion, model_folder, register
-from assay.record.runs import start_run
+from assay.record.models.registry import ModelVersion, model_folder, register
 from assay.record.sqlstore import SqlStore
+from assay.record.tracking.runs import start_run
 
 COLUMNS = ["carrier", "distance", "hour"]
 

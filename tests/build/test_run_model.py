@@ -10,10 +10,10 @@ from sklearn.linear_model import LogisticRegression
 
 import assay
 from assay.errors import Conflict, InvalidInput
-from assay.record import live_run
 from assay.record.artifacts import artifact_file, run_root
+from assay.record.live import live_run
 from assay.record.sqlstore import SqlStore
-from assay.record.tracking import run_row
+from assay.record.tracking.run_changes import run_row
 
 TABLE = pa.table({"age": [20.0, 30.0, 40.0, 50.0], "left": [0, 0, 1, 1]})
 

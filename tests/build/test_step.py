@@ -15,9 +15,9 @@ from tests.build.projects import Project
 from assay.build.step import step
 from assay.errors import InvalidInput
 from assay.record.clock import moment
-from assay.record.runs import start_run
 from assay.record.sqlstore import SqlStore
 from assay.record.store import Row
+from assay.record.tracking.runs import start_run
 
 EXECUTED: list[object] = []
 

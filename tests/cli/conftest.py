@@ -19,7 +19,7 @@ from assay.operate.predictionlog import LogWriter, log_folder
 from assay.prove.promotion import promote
 from assay.record.datasets import snapshot
 from assay.record.location import open_store
-from assay.record.runs import start_run
+from assay.record.tracking.runs import start_run
 
 ROOT = Path(__file__).parents[2]
 

@@ -182,7 +182,7 @@ def test_a_process_prints_the_same_as_a_call(assay: CommandLine) -> None:
 
 
 def test_json_stays_whole_when_a_name_holds_anything(assay: CommandLine) -> None:
-    from assay.record.runs import start_run
+    from assay.record.tracking.runs import start_run
 
     store = open_store(assay.place)
     name = 'é "quoted" \n<script> ☂ [/]'

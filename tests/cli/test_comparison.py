@@ -6,11 +6,11 @@ import pytest
 from rich.console import Console
 
 from assay.cli.comparison import comparison, difference, sparkline
-from assay.record.comparing import compare, diff
-from assay.record.metrics import points_of
-from assay.record.runs import start_run
 from assay.record.sqlstore import SqlStore
-from assay.record.tracking import log
+from assay.record.tracking.comparing import compare, diff
+from assay.record.tracking.metrics import points_of
+from assay.record.tracking.run_changes import log
+from assay.record.tracking.runs import start_run
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ from assay.errors import AssayError, Tampered
 from assay.operation import OPERATIONS, Operation
 from assay.record import location
 from assay.record.location import open_store
-from assay.record.runs import start_run
 from assay.record.sqlstore import SqlStore, make_engine
 from assay.record.store import Store
+from assay.record.tracking.runs import start_run
 
 
 class Judged(msgspec.Struct, frozen=True):

@@ -8,8 +8,8 @@ from assay.demo.pipeline import LABEL
 from assay.demo.replay import start_of
 from assay.demo.turn import FAST, FULL, Size, Turn, unused_model_name
 from assay.prove.policy import parse_policy
-from assay.record.runs import start_run
 from assay.record.sqlstore import SqlStore
+from assay.record.tracking.runs import start_run
 
 POLICY = parse_policy('name = "p"\n[metrics.brier]\nmargin = 0.01\n', "policy.toml")
 

@@ -15,9 +15,9 @@ from assay.build.packaging import Classifier, package_model
 from assay.operate.app import Application, Message
 from assay.operate.predictionlog import LogWriter, Prediction
 from assay.record.canonical import canonical_json
-from assay.record.registry import ModelVersion
-from assay.record.runs import start_run
+from assay.record.models.registry import ModelVersion
 from assay.record.store import Store
+from assay.record.tracking.runs import start_run
 
 ENDPOINT = "delays"
 COLUMNS = ["distance", "carrier"]

@@ -6,8 +6,8 @@ from tests.operate.serving_helpers import ENDPOINT, add_route, add_version, pred
 
 from assay.operate.doctor import examine
 from assay.operate.predictionlog import LogWriter, log_folder
-from assay.record.runs import start_run
 from assay.record.sqlstore import SqlStore
+from assay.record.tracking.runs import start_run
 
 
 @pytest.fixture

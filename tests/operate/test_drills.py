@@ -10,7 +10,7 @@ from assay.operate import drills
 from assay.operate.client import PredictionClient, ServerProcess
 from assay.operate.drills import rehearse_rollback
 from assay.prove.promotion import promote, rollback
-from assay.record.registry import alias
+from assay.record.models.registry import alias
 from assay.record.sqlstore import SqlStore
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from assay.errors import InvalidInput, NotFound
 from assay.operate.triggers import define_trigger, fire, link_run
-from assay.record.runs import start_run
 from assay.record.sqlstore import SqlStore
+from assay.record.tracking.runs import start_run
 
 NOW = datetime(2013, 11, 6, tzinfo=UTC)
 LATER = datetime(2013, 11, 7, tzinfo=UTC)

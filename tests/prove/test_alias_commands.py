@@ -10,9 +10,9 @@ from assay.errors import Conflict, InvalidInput, Refused
 from assay.prove.alias_commands import delete_alias, point_alias, set_alias_command
 from assay.prove.promotion import promote
 from assay.record import ledger
-from assay.record.aliases import alias_history, alias_version, set_alias
+from assay.record.models.aliases import alias_history, alias_version, set_alias
+from assay.record.models.versions import create_version
 from assay.record.sqlstore import SqlStore
-from assay.record.versions import create_version
 
 
 def _served(store: SqlStore) -> str:

@@ -17,8 +17,8 @@ from assay.prove.evaluation import (
 )
 from assay.prove.gate import judge
 from assay.prove.profiles import profile
-from assay.record.runs import show_run, start_run
 from assay.record.sqlstore import SqlStore
+from assay.record.tracking.runs import show_run, start_run
 from assay.stats import OVERALL, Segment, estimate, estimate_all
 
 PARTS = {"a": Part(400), "b": Part(300, -0.05)}

@@ -11,7 +11,7 @@ from assay.prove import promotion
 from assay.prove.promotion import Promotion, promote, put_back, rollback
 from assay.record import ledger
 from assay.record.identity import Actor
-from assay.record.registry import CHAMPION, ModelVersion, alias, find_version
+from assay.record.models.registry import CHAMPION, ModelVersion, alias, find_version
 from assay.record.schema import TABLES
 from assay.record.sqlstore import SqlStore
 from assay.record.store import Row, Store

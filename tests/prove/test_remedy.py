@@ -15,8 +15,8 @@ from assay.prove.evaluation import evaluate, load_evaluation
 from assay.prove.gate import gate
 from assay.prove.policy import Bound, Policy
 from assay.prove.remedy import repair_evaluation
-from assay.record.runs import start_run
 from assay.record.sqlstore import SqlStore
+from assay.record.tracking.runs import start_run
 
 
 def learned(seed: int, n: int = 4000) -> pa.Table:

@@ -14,8 +14,8 @@ from assay.errors import InvalidInput
 from assay.prove.evaluation import Evaluation, evaluate
 from assay.prove.policy import Bound, Guard, Policy
 from assay.prove.repair import Repair, RepairOption, repair
-from assay.record.runs import start_run
 from assay.record.sqlstore import SqlStore
+from assay.record.tracking.runs import start_run
 
 POLICY = Policy(name="fair", metrics={"accuracy": Guard(margin=0.05)}, fairness={"race": {"recall": Bound(gap=0.1)}})
 

@@ -16,8 +16,8 @@ import assay
 from assay.build.packaging import load_model, package_model
 from assay.errors import InvalidInput
 from assay.prove.evaluation import load_evaluation
-from assay.record.runs import start_run
 from assay.record.sqlstore import SqlStore
+from assay.record.tracking.runs import start_run
 from assay.stats import Segment, Task
 
 N = 900

@@ -12,9 +12,9 @@ from assay.prove.evaluation import Evaluation, evaluate
 from assay.prove.gate import GateResult, gate
 from assay.prove.policy import Guard, Policy
 from assay.record.datasets import DatasetVersion, snapshot
-from assay.record.registry import ModelVersion
-from assay.record.runs import start_run
+from assay.record.models.registry import ModelVersion
 from assay.record.store import Store
+from assay.record.tracking.runs import start_run
 
 ACCURACY = Policy(name="accuracy", metrics={"accuracy": Guard(margin=0.02)}, segments=["segment"])
 

@@ -14,7 +14,8 @@ from assay.record.sqlstore import SqlStore
 # Writes what it has to the store, and only then, outside of it, that it did.
 WRITER = """
 import os, sys
-from assay.record import ledger, open_store, registry, start_run
+from assay.record import ledger, open_store, start_run
+from assay.record.models import registry
 store = open_store(sys.argv[1], blobs=sys.argv[2])
 acknowledge = open(sys.argv[3], "ab", buffering=0)
 from pathlib import Path

@@ -9,11 +9,11 @@ from alembic.config import Config
 
 from assay.record import migrations
 from assay.record.counters import next_number
-from assay.record.experiments import experiment_named
-from assay.record.metrics import history, latest
-from assay.record.run_listing import list_runs
-from assay.record.runs import show_run
+from assay.record.search.run_listing import list_runs
 from assay.record.sqlstore import SqlStore
+from assay.record.tracking.experiments import experiment_named
+from assay.record.tracking.metrics import history, latest
+from assay.record.tracking.runs import show_run
 
 _WHO = {"actor": "ann", "actor_kind": "human", "source": "native", "ts": "2025-01-01T00:00:00.000000Z"}
 

@@ -17,7 +17,7 @@ from assay.record import dataset, ledger, snapshot, soundness, start_run
 from assay.record.canonical import digest_bytes
 from assay.record.clock import iso
 from assay.record.contract import run_row, version_row
-from assay.record.registry import move_alias, register
+from assay.record.models.registry import move_alias, register
 from assay.record.sqlstore import SqlStore
 
 Meddle = Callable[[SqlStore, str], None]

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from assay.record.clock import iso, to_ms
-from assay.record.experiments import create_experiment
 from assay.record.identity import new_id
-from assay.record.metrics import Series, add_points, add_series
-from assay.record.points import Points
 from assay.record.sqlstore import SqlStore
-from assay.record.tracking import DatasetUse, create_run, log, log_datasets, update_run
+from assay.record.tracking.experiments import create_experiment
+from assay.record.tracking.metrics import Series, add_points, add_series
+from assay.record.tracking.points import Points
+from assay.record.tracking.run_changes import DatasetUse, create_run, log, log_datasets, update_run
 
 HOSTILE = "<script>alert('x')</script>\"'&"
 PIXEL = bytes.fromhex(

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from tests.server.conftest import API, RunningServer
 
-from assay.record.journal import frame
-from assay.record.logged import Batch, Begin, encode
+from assay.record.live.journal import frame
+from assay.record.live.logged import Batch, Begin, encode
 
 V1 = "/api/assay/v1"
 

@@ -11,8 +11,8 @@ from assay.prove.evaluation import Evaluation
 from assay.prove.gate import gate
 from assay.prove.promotion import promote
 from assay.record import open_store
-from assay.record.aliases import clear_alias, set_alias
-from assay.record.registered_models import create_registered_model
+from assay.record.models.aliases import clear_alias, set_alias
+from assay.record.models.registered_models import create_registered_model
 from assay.record.sqlstore import SqlStore
 from assay.server.pages import routes
 

@@ -102,7 +102,7 @@ def test_runs_without_the_param_are_a_group_of_their_own(store: SqlStore) -> Non
 
 
 def test_a_deleted_run_is_not_listed(store: SqlStore) -> None:
-    from assay.record.tracking import delete_run
+    from assay.record.tracking.run_changes import delete_run
 
     small = fill_small(store)
     client = TestClient(Starlette(routes=routes(store)))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.record.points import Points
+from assay.record.tracking.points import Points
 from assay.server.pages.run_columns import Column, column_named
 from assay.server.pages.sparkline import path_of
 from assay.server.pages.wording import ago, number, size, span, state_of, when

@@ -9,10 +9,10 @@ from tests.server.conftest import RunningServer, start_server
 
 from assay.cli.main import run as command
 from assay.errors import InvalidInput, NotFound, StoreUnavailable
-from assay.record import live_run
+from assay.record.live import live_run
+from assay.record.live.server_calls import ServerConnection, call_operation
 from assay.record.location import open_store
-from assay.record.metrics import history
-from assay.record.server_calls import ServerConnection, call_operation
+from assay.record.tracking.metrics import history
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.server.conftest import API, RunningServer, start_server
 
 from assay.errors import InvalidInput, PortInUse
 from assay.record import open_store
-from assay.record.metrics import history
+from assay.record.tracking.metrics import history
 from assay.server.serve import check_options
 
 OPTIONS = {

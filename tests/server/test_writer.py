@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from assay.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
-from assay.record import tracking
-from assay.record.log_many import Logged
-from assay.record.metrics import history, latest, points_of
 from assay.record.sqlstore import SqlStore
 from assay.record.store import Store
+from assay.record.tracking import run_changes
+from assay.record.tracking.log_many import Logged
+from assay.record.tracking.metrics import history, latest, points_of
 from assay.server.writer import Writer
 
 
@@ -23,7 +23,7 @@ def writer(either_store: SqlStore) -> Iterator[Writer]:
 
 
 def _tag(run_id: str, value: str) -> Any:
-    return lambda store: tracking.log(store, run_id, tags={"t": value})
+    return lambda store: run_changes.log(store, run_id, tags={"t": value})
 
 
 def _together(writer: Writer, *pieces: Any) -> list[Any]:
@@ -43,10 +43,10 @@ def _together(writer: Writer, *pieces: Any) -> list[Any]:
 
 
 def test_a_piece_that_is_refused_does_not_hurt_the_others(writer: Writer, either_store: SqlStore) -> None:
-    run_id = tracking.create_run(either_store, "0", name="r")
+    run_id = run_changes.create_run(either_store, "0", name="r")
 
     def half(store: Store) -> None:
-        tracking.log(store, run_id, tags={"half": "x"})
+        run_changes.log(store, run_id, tags={"half": "x"})
         raise InvalidInput("no")
 
     def bug(_: Store) -> None:
@@ -62,9 +62,9 @@ def test_a_piece_that_is_refused_does_not_hurt_the_others(writer: Writer, either
 
 
 def test_points_of_many_runs_are_kept_together(writer: Writer, either_store: SqlStore) -> None:
-    run_ids = [tracking.create_run(either_store, "0", name=f"r{n}") for n in range(3)]
-    tracking.update_run(either_store, run_ids[1], status="finished")
-    tracking.delete_run(either_store, run_ids[2])
+    run_ids = [run_changes.create_run(either_store, "0", name=f"r{n}") for n in range(3)]
+    run_changes.update_run(either_store, run_ids[1], status="finished")
+    run_changes.delete_run(either_store, run_ids[2])
     points = {"m": points_of([(1, 1, 0.5)])}
     results = _together(
         writer,
@@ -86,7 +86,7 @@ def test_points_of_many_runs_are_kept_together(writer: Writer, either_store: Sql
 
 
 def test_a_store_that_fails_is_told_to_all_who_wait_and_nothing_is_kept(writer: Writer, either_store: SqlStore) -> None:
-    run_id = tracking.create_run(either_store, "0", name="r")
+    run_id = run_changes.create_run(either_store, "0", name="r")
 
     def fail(_: Store) -> None:
         raise StoreUnavailable("the disk is full")
@@ -98,7 +98,7 @@ def test_a_store_that_fails_is_told_to_all_who_wait_and_nothing_is_kept(writer: 
 
 
 def test_pieces_that_fail_together_are_done_one_by_one(writer: Writer, either_store: SqlStore) -> None:
-    run_ids = [tracking.create_run(either_store, "0", name=f"r{n}") for n in range(2)]
+    run_ids = [run_changes.create_run(either_store, "0", name=f"r{n}") for n in range(2)]
     poison = {"a\x00b" if either_store.backend == "postgresql" else "\ud800": points_of([(1, 1, 0.5)])}
     results = _together(writer, Logged(run_ids[0], {"m": points_of([(1, 1, 0.5)])}), Logged(run_ids[1], poison))
     assert results[0] is None
@@ -107,7 +107,7 @@ def test_pieces_that_fail_together_are_done_one_by_one(writer: Writer, either_st
 
 
 def test_what_waits_is_done_before_the_end(either_store: SqlStore) -> None:
-    run_id = tracking.create_run(either_store, "0", name="r")
+    run_id = run_changes.create_run(either_store, "0", name="r")
     writer = Writer(either_store)
 
     async def run() -> None:

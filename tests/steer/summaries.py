@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from statistics import fmean
 
 from assay.prove.gate import Check, Verdict
-from assay.record.runs import RunSummary
+from assay.record.tracking.runs import RunSummary
 from assay.stats import holm
 from assay.steer.chapters import (
     Champion,

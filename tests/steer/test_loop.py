@@ -19,10 +19,10 @@ from assay.record.canonical import canonical_json
 from assay.record.datasets import snapshot
 from assay.record.identity import new_id
 from assay.record.ledger import decide
-from assay.record.registry import ModelVersion, register
-from assay.record.runs import Run, start_run
+from assay.record.models.registry import ModelVersion, register
 from assay.record.sqlstore import SqlStore
 from assay.record.store import Store
+from assay.record.tracking.runs import Run, start_run
 from assay.steer.loop import summarise
 
 MODEL = "late-orders"

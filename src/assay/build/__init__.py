@@ -5,7 +5,7 @@ from assay.build.packaging import LoadedModel, load_model, package_model
 from assay.build.run_model import log_model
 from assay.build.splits import split_by_time
 from assay.build.step import step
-from assay.record.live_run import run
+from assay.record.live.live_run import run
 
 __all__ = [
     "Expectation",

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from assay.errors import InvalidInput, nearest
 from assay.record.clock import iso
-from assay.record.registry import ModelVersion, model_folder, register
-from assay.record.runs import Run
+from assay.record.models.registry import ModelVersion, model_folder, register
 from assay.record.store import Store
+from assay.record.tracking.runs import Run
 
 __all__ = [
     "Classifier",

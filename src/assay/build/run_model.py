@@ -9,7 +9,7 @@ from assay.build.packaging import save_model, signature_of
 from assay.errors import InvalidInput
 from assay.record import tables
 from assay.record.clock import Clock, iso
-from assay.record.live_run import LiveRun, pack_models_with
+from assay.record.live.live_run import LiveRun, pack_models_with
 
 __all__ = ["log_model"]
 

@@ -23,7 +23,7 @@ from assay.errors import InvalidInput, NotFound, Tampered
 from assay.record.canonical import canonical_json, digest
 from assay.record.clock import iso
 from assay.record.identity import ordered_id
-from assay.record.runs import Run, current_run
+from assay.record.tracking.runs import Run, current_run
 
 __all__ = ["step"]
 

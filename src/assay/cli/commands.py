@@ -15,16 +15,20 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
-    "alias at": Command("assay.record.aliases", "Say which version an alias pointed to at a moment"),
+    "alias at": Command("assay.record.models.aliases", "Say which version an alias pointed to at a moment"),
     "alias delete": Command("assay.prove.alias_commands", "Take an alias of a model away"),
     "alias log": Command(
-        "assay.record.aliases", "List the moves of a model's aliases, oldest first: from where to where, who, when, why"
+        "assay.record.models.aliases",
+        "List the moves of a model's aliases, oldest first: from where to where, who, when, why",
     ),
     "alias set": Command("assay.prove.alias_commands", "Point an alias to a version of a model"),
-    "compare": Command("assay.record.comparing", "Put runs side by side: params, metrics and tags that differ"),
+    "compare": Command(
+        "assay.record.tracking.comparing", "Put runs side by side: params, metrics and tags that differ"
+    ),
     "demo": Command("assay.demo.operation", "Turn the whole loop once on a year of real flights"),
     "diff": Command(
-        "assay.record.comparing", "Say how one run differs from another: params, metrics, code, environment and data"
+        "assay.record.tracking.comparing",
+        "Say how one run differs from another: params, metrics, code, environment and data",
     ),
     "doctor": Command("assay.operate.doctor", "Check the store, its blobs, the ledger and the prediction logs"),
     "evaluate": Command(
@@ -32,34 +36,38 @@ COMMANDS: dict[str, Command] = {
         "Score a version beside a baseline on labelled rows, by segment, and keep the evaluation",
     ),
     "export": Command(
-        "assay.record.exporting", "Write runs as a table: Parquet, CSV or JSON lines, by the ending of the file"
+        "assay.record.exchange.exporting",
+        "Write runs as a table: Parquet, CSV or JSON lines, by the ending of the file",
     ),
     "gate": Command(
         "assay.prove.judgement", "Judge an evaluation by a policy, or compute a recorded verdict once more"
     ),
     "gc": Command(
-        "assay.record.gc",
+        "assay.record.clearing.gc",
         "Say what was deleted long ago and can go for good, with blobs that nothing points to, or take it away",
     ),
     "import mlflow": Command(
-        "assay.record.mlflow_import", "Bring experiments, runs, files, models and aliases of an MLflow store over"
+        "assay.record.exchange.mlflow_import",
+        "Bring experiments, runs, files, models and aliases of an MLflow store over",
     ),
     "ledger list": Command("assay.record.ledger", "List decisions, newest first"),
     "ledger verify": Command("assay.record.ledger", "Check the chain of decisions from the first entry to the last"),
-    "lineage": Command("assay.record.version_lineage", "Show what a version came from, and what came of it"),
-    "models": Command("assay.record.registry", "List models with their versions, aliases and verdicts"),
+    "lineage": Command("assay.record.models.version_lineage", "Show what a version came from, and what came of it"),
+    "models": Command("assay.record.models.registry", "List models with their versions, aliases and verdicts"),
     "notify add": Command("assay.record.notify.webhooks", "Tell an address of what happens to models from now on"),
     "notify deliver": Command(
         "assay.record.notify.delivery", "Send what waits for webhooks now, as the server does by itself"
     ),
     "notify list": Command("assay.record.notify.webhooks", "List the webhooks, newest first"),
     "notify remove": Command("assay.record.notify.webhooks", "Tell a webhook nothing any more"),
-    "project add": Command("assay.record.projects", "Put an experiment into a project, out of the one it was in"),
-    "project close": Command("assay.record.projects", "Say that a project is done; it takes no more time"),
-    "project list": Command(
-        "assay.record.projects", "List projects by the day they are due; those without one come last"
+    "project add": Command(
+        "assay.record.tracking.projects", "Put an experiment into a project, out of the one it was in"
     ),
-    "project new": Command("assay.record.projects", "Begin a project"),
+    "project close": Command("assay.record.tracking.projects", "Say that a project is done; it takes no more time"),
+    "project list": Command(
+        "assay.record.tracking.projects", "List projects by the day they are due; those without one come last"
+    ),
+    "project new": Command("assay.record.tracking.projects", "Begin a project"),
     "promote": Command(
         "assay.prove.promotion", "Make a version the champion, if the gate let it pass against the champion of now"
     ),
@@ -69,26 +77,30 @@ COMMANDS: dict[str, Command] = {
     ),
     "report": Command("assay.steer.report", "Write the report of a model as one HTML file"),
     "rerun": Command(
-        "assay.record.rerun",
+        "assay.record.live.rerun",
         "Run the command of a run once more with its code, and say whether the metrics agree and what differs",
     ),
     "rollback": Command("assay.prove.promotion", "Put the previous champion back at once; no gate stands in the way"),
-    "runs": Command("assay.record.run_listing", "List runs, newest first, or those that a query finds, in its order"),
+    "runs": Command(
+        "assay.record.search.run_listing", "List runs, newest first, or those that a query finds, in its order"
+    ),
     "serve": Command("assay.operate.serve", "Serve an endpoint over HTTP until interrupted"),
     "server": Command(
         "assay.server.serve",
         "Serve tracking and registry to MLflow's clients, and the pages, until interrupted",
     ),
-    "show": Command("assay.record.runs", "Show all that a run recorded; the first characters of its id are enough"),
+    "show": Command(
+        "assay.record.tracking.runs", "Show all that a run recorded; the first characters of its id are enough"
+    ),
     "sync": Command(
-        "assay.record.leftover",
+        "assay.record.live.leftover",
         "Send what runs have logged and what has not reached the store: offline, or when it was away",
     ),
-    "time add": Command("assay.record.timekeeping", "Enter time that was spent on a project, in hours"),
+    "time add": Command("assay.record.tracking.timekeeping", "Enter time that was spent on a project, in hours"),
     "time report": Command(
-        "assay.record.timekeeping",
+        "assay.record.tracking.timekeeping",
         "Say where time went: what was entered and what runs took besides, and which projects are late",
     ),
-    "time start": Command("assay.record.timekeeping", "Start the clock of a person on a project"),
-    "time stop": Command("assay.record.timekeeping", "Stop the clock of a person"),
+    "time start": Command("assay.record.tracking.timekeeping", "Start the clock of a person on a project"),
+    "time stop": Command("assay.record.tracking.timekeeping", "Stop the clock of a person"),
 }

@@ -10,8 +10,8 @@ from rich.text import Text
 from assay.cli.tables import number, table, when
 
 if TYPE_CHECKING:
-    from assay.record.comparing import Comparison, Difference
-    from assay.record.rerun import Rerun
+    from assay.record.live.rerun import Rerun
+    from assay.record.tracking.comparing import Comparison, Difference
 
 __all__ = ["comparison", "difference", "repetition", "sparkline"]
 

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from assay.cli.tables import pairs, table, when
 
 if TYPE_CHECKING:
-    from assay.record.version_lineage import VersionLineage
+    from assay.record.models.version_lineage import VersionLineage
 
 __all__ = ["lineage"]
 

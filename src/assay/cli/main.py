@@ -126,8 +126,8 @@ def _group(name: str) -> click.Group:
 
 
 def _invoke(operation: Operation, given: dict[str, object]) -> None:
+    from assay.record.live.server_calls import is_server
     from assay.record.location import open_store
-    from assay.record.server_calls import is_server
 
     context = click.get_current_context()
     outer = context.find_root().params
@@ -165,7 +165,7 @@ def _on_server(operation: Operation, url: str, given: dict[str, object]) -> obje
 
     import msgspec
 
-    from assay.record.server_calls import call_operation
+    from assay.record.live.server_calls import call_operation
 
     if operation.on_server is not None:
         return operation.on_server(url, **given)

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from assay.prove.measurement import Measurement
     from assay.prove.promotion import Promotion
     from assay.prove.remedy import Remedy
-    from assay.record.aliases import AliasMove, AliasThen
-    from assay.record.gc import GarbageReport
+    from assay.record.clearing.gc import GarbageReport
     from assay.record.ledger import Entry, Verification
+    from assay.record.models.aliases import AliasMove, AliasThen
+    from assay.record.models.registry import ModelSummary
     from assay.record.notify.webhooks import Webhook
-    from assay.record.registry import ModelSummary
-    from assay.record.runs import RunDetail, RunSummary
+    from assay.record.tracking.runs import RunDetail, RunSummary
     from assay.server.serve import ServerReady
     from assay.stats import FoundSlice
 

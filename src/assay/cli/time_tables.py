@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from assay.cli.tables import lines, table
 
 if TYPE_CHECKING:
-    from assay.record.projects import Project
-    from assay.record.timekeeping import TimeReport
+    from assay.record.tracking.projects import Project
+    from assay.record.tracking.timekeeping import TimeReport
 
 __all__ = ["projects", "time_report"]
 

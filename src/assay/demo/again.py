@@ -28,7 +28,7 @@ from assay.progress import tell
 from assay.prove.gate import GateResult
 from assay.prove.promotion import promote
 from assay.record.datasets import snapshot
-from assay.record.registry import ModelVersion
+from assay.record.models.registry import ModelVersion
 
 __all__ = ["Candidates", "promote_live", "retrain"]
 

@@ -23,8 +23,8 @@ from assay.progress import tell
 from assay.prove.gate import GateResult
 from assay.prove.promotion import promote
 from assay.record.datasets import snapshot
-from assay.record.registry import ModelVersion
-from assay.record.runs import start_run
+from assay.record.models.registry import ModelVersion
+from assay.record.tracking.runs import start_run
 
 __all__ = ["GO_LIVE", "HOLD_OUT", "START", "first_champion", "prepare_data"]
 

@@ -14,7 +14,7 @@ from assay.demo.turn import Turn
 from assay.operate.monitor import Monitor, MonitorState, check_day, create_monitor, monitor_state, reference_of
 from assay.operate.windows import ServingDays
 from assay.progress import tell
-from assay.record.registry import ModelVersion
+from assay.record.models.registry import ModelVersion
 from assay.record.store import Store
 
 __all__ = ["ALPHA", "LAST_DAY", "TOLERANCE", "close_day", "watch", "watch_until_decay"]

@@ -21,8 +21,8 @@ from assay.progress import tell
 from assay.prove.policy import parse_policy
 from assay.record.clock import Clock
 from assay.record.identity import Actor
-from assay.record.runs import start_run
 from assay.record.store import Observer, Store
+from assay.record.tracking.runs import start_run
 from assay.steer.loop import LoopSummary, summarise
 from assay.steer.report import write_report
 

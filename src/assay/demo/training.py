@@ -13,8 +13,8 @@ from assay.prove.gate import GateResult, gate
 from assay.prove.profiles import profile
 from assay.prove.segments import Segments
 from assay.record.datasets import DatasetVersion
-from assay.record.registry import ModelVersion
-from assay.record.runs import Run, start_run
+from assay.record.models.registry import ModelVersion
+from assay.record.tracking.runs import Run, start_run
 from assay.stats import OVERALL, estimate
 
 __all__ = ["PIPELINE", "fit", "fit_and_register", "judge_on", "measure", "training_run"]

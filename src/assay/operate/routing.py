@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from assay.build.packaging import Column, LoadedModel, load_model
 from assay.errors import AssayError, InvalidInput, NotFound, Tampered, nearest
 from assay.record.clock import iso
-from assay.record.registry import ModelVersion, version_by_id
+from assay.record.models.registry import ModelVersion, version_by_id
 from assay.record.store import Row, Store
 
 __all__ = [

@@ -5,7 +5,7 @@ from typing import Annotated
 from assay.errors import InvalidInput
 from assay.operation import operation
 from assay.prove.promotion import promote
-from assay.record.aliases import (
+from assay.record.models.aliases import (
     ANY,
     AliasMove,
     alias_history,
@@ -14,9 +14,9 @@ from assay.record.aliases import (
     clear_alias,
     set_alias,
 )
-from assay.record.guards import check_move, is_guarded
+from assay.record.models.guards import check_move, is_guarded
+from assay.record.models.versions import version_row
 from assay.record.store import Store
-from assay.record.versions import version_row
 
 __all__ = ["delete_alias", "point_alias", "set_alias_command"]
 

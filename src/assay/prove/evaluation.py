@@ -23,9 +23,9 @@ from assay.prove.tasks import completed, default_metrics
 from assay.record.canonical import canonical_json
 from assay.record.datasets import DatasetVersion, snapshot
 from assay.record.identity import new_id
-from assay.record.registry import ModelVersion, version_by_id
-from assay.record.runs import current_run
+from assay.record.models.registry import ModelVersion, version_by_id
 from assay.record.store import Store
+from assay.record.tracking.runs import current_run
 from assay.stats import BINARY, FoundSlice, Metric, ModelSums, Profile, Task, metric, metric_named, metrics_of
 
 if TYPE_CHECKING:

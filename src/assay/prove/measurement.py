@@ -11,7 +11,7 @@ from assay.prove.evaluation import Evaluation, evaluate
 from assay.prove.rows import EvaluationRow
 from assay.prove.segments import Segments
 from assay.record import tables
-from assay.record.registry import CHAMPION, ModelVersion, alias, find_version
+from assay.record.models.registry import CHAMPION, ModelVersion, alias, find_version
 from assay.record.store import Store
 from assay.stats import FoundSlice
 

@@ -14,7 +14,7 @@ from assay.record.canonical import canonical_json
 from assay.record.clock import iso
 from assay.record.identity import new_id
 from assay.record.ledger import decide
-from assay.record.registry import CHAMPION, ModelVersion, alias, find_version, move_alias, version_by_id
+from assay.record.models.registry import CHAMPION, ModelVersion, alias, find_version, move_alias, version_by_id
 from assay.record.store import Row, Store
 
 __all__ = ["Cause", "Promotion", "promote", "rollback"]

@@ -12,8 +12,8 @@ from assay.prove.repair_report import RepairSummary
 from assay.prove.segments import Segments
 from assay.record import tables
 from assay.record.datasets import dataset
-from assay.record.runs import start_run
 from assay.record.store import Store
+from assay.record.tracking.runs import start_run
 
 __all__ = ["Remedy", "repair_evaluation"]
 

@@ -15,8 +15,9 @@ import pytest
 import sqlalchemy as sa
 
 from assay.errors import AlreadyExists, Conflict, InvalidInput, NotFound, StoreUnavailable
-from assay.record import ledger, registry
+from assay.record import ledger
 from assay.record.identity import Actor
+from assay.record.models import registry
 from assay.record.schema import METADATA, TABLES
 from assay.record.store import Row, Store
 

@@ -10,10 +10,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from assay.errors import NotFound
-from assay.record import artifacts, tracking, versions
+from assay.record import artifacts
 from assay.record.artifacts import ArtifactFile
-from assay.record.logged_models import logged_model
+from assay.record.models import versions
+from assay.record.models.logged_models import logged_model
 from assay.record.store import Store
+from assay.record.tracking import run_changes
 from assay.server.answers import JSON, send_whole
 from assay.server.bodies import Message, Receive, Send, whole
 from assay.server.downloads import send_blob
@@ -89,7 +91,7 @@ def _run_file(store: Store, query: dict[str, Any]) -> ArtifactFile:
     if not run_id:
         raise missing("run_id")
     path = artifacts.checked_path(query.get("path", ""))
-    return _file(store, f"{artifacts.run_root(tracking.run_row(store, run_id))}/{path}")
+    return _file(store, f"{artifacts.run_root(run_changes.run_row(store, run_id))}/{path}")
 
 
 def _version_file(store: Store, query: dict[str, Any]) -> ArtifactFile:

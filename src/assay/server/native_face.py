@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import msgspec
 
 from assay.errors import InvalidInput, NotFound
-from assay.record.fold import apply_frames
+from assay.record.live.fold import apply_frames
 from assay.server.answers import JSON, send_whole
 from assay.server.bodies import Message, Receive, Send, whole
 from assay.server.downloads import send_blob

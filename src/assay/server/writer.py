@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.errors import StoreUnavailable
-from assay.record.log_many import Logged, log_many
 from assay.record.store import Store
+from assay.record.tracking.log_many import Logged, log_many
 
 __all__ = ["Writer"]
 

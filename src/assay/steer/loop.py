@@ -10,12 +10,12 @@ from assay.operate.monitor import load_monitor, monitor_state
 from assay.operate.predictionlog import inspect, log_folder
 from assay.prove.checks import COMPARISONS, Check
 from assay.prove.policy import Policy
-from assay.record.experiments import experiment_named
 from assay.record.ledger import entries
-from assay.record.registry import ModelVersion, version_by_id
-from assay.record.run_listing import list_runs
-from assay.record.runs import RunSummary
+from assay.record.models.registry import ModelVersion, version_by_id
+from assay.record.search.run_listing import list_runs
 from assay.record.store import Row, Store
+from assay.record.tracking.experiments import experiment_named
+from assay.record.tracking.runs import RunSummary
 from assay.steer.chapters import (
     Champion,
     DailyAuc,

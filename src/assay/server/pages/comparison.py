@@ -5,8 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from assay.record.clock import moment
-from assay.record.metrics import Latest, latest
 from assay.record.store import Row, Store
+from assay.record.tracking.metrics import Latest, latest
 from assay.server.pages.rendering import render
 from assay.server.pages.wording import number, span, when
 

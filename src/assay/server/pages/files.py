@@ -8,7 +8,7 @@ from starlette.responses import Response
 from assay.record.artifacts import artifact_file, run_root
 from assay.record.schema import TABLES
 from assay.record.store import Row, Store
-from assay.record.tracking import run_row
+from assay.record.tracking.run_changes import run_row
 from assay.server.pages.preview import as_download, preview
 from assay.server.pages.rendering import render
 

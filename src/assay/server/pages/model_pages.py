@@ -3,8 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from assay.record.registered_models import registered_model
-from assay.record.search import search_models
+from assay.record.models.registered_models import registered_model
+from assay.record.search.finding import search_models
 from assay.record.store import Row, Store
 from assay.server.pages.rendering import render
 

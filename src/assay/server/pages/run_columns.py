@@ -7,9 +7,9 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from assay.record.clock import moment
-from assay.record.metrics import latest_of
 from assay.record.schema import TABLES
 from assay.record.store import Row, Store
+from assay.record.tracking.metrics import latest_of
 from assay.server.pages.sparkline import paths
 from assay.server.pages.wording import State, number, state_of
 

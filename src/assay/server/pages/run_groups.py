@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from starlette.requests import Request
 
 from assay.record.schema import TABLES
-from assay.record.search import search_runs
+from assay.record.search.finding import search_runs
 from assay.record.store import Row, Store
 from assay.server.pages.run_columns import ENTITIES, Column
 

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from assay.errors import NotFound
 from assay.record.clock import moment
-from assay.record.metrics import Latest, latest_of
 from assay.record.schema import TABLES
 from assay.record.store import Row, Store
+from assay.record.tracking.metrics import Latest, latest_of
 from assay.server.pages.files import files_of
 from assay.server.pages.rendering import render
 from assay.server.pages.run_columns import SYSTEM

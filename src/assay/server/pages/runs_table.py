@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from assay.errors import InvalidInput
-from assay.record.experiments import experiment
-from assay.record.paging import Page
 from assay.record.schema import TABLES
-from assay.record.search import search_runs
+from assay.record.search.finding import search_runs
+from assay.record.search.paging import Page
 from assay.record.store import Row, Store
+from assay.record.tracking.experiments import experiment
 from assay.server.pages.rendering import render
 from assay.server.pages.run_columns import Column, column_named, default_columns, keys_of, lines_of
 from assay.server.pages.run_groups import groups_of

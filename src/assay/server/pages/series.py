@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from assay.errors import InvalidInput
 from assay.record.clock import from_ms
-from assay.record.metrics import history
-from assay.record.points import Points, downsample
 from assay.record.store import Row, Store
+from assay.record.tracking.metrics import history
+from assay.record.tracking.points import Points, downsample
 from assay.server.pages.rendering import HEADERS
 from assay.server.pages.sparkline import paths
 

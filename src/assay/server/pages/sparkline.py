@@ -6,9 +6,9 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from assay.record.points import Points, unpack
 from assay.record.schema import TABLES
 from assay.record.store import Store
+from assay.record.tracking.points import Points, unpack
 
 __all__ = ["POINTS_AT_ONCE", "path_of", "paths"]
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from assay.errors import AssayError, NotFound, Tampered
-from assay.record.seals import check_seal
+from assay.record.models.seals import check_seal
 from assay.record.store import Row, Store
 from assay.server.pages.lineage import lineage
 from assay.server.pages.model_pages import aliases_of, verdicts_of

@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from assay.record import lost
 from assay.record.clock import moment
 from assay.record.store import Row
+from assay.record.tracking import lost
 
 __all__ = ["State", "ago", "number", "quoted", "size", "span", "state_of", "when"]
 

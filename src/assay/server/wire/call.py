@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from assay.record.store import Store
-from assay.record.tracking import Late
+from assay.record.tracking.run_changes import Late
 
 __all__ = ["Call", "Settings"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from assay.record.log_many import Logged
+from assay.record.tracking.log_many import Logged
 from assay.server.wire.call import Call, Settings
 
 __all__ = ["Endpoint", "apart", "read", "write"]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from assay.errors import NotFound
-from assay.record import experiments
 from assay.record.clock import to_ms
+from assay.record.tracking import experiments
 from assay.server.wire import messages
 from assay.server.wire.call import Call
 from assay.server.wire.limits import check_experiment_name, check_experiment_tag

@@ -5,9 +5,10 @@ import posixpath
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from assay.record import artifacts, tracking
-from assay.record.experiments import experiment
-from assay.record.logged_models import logged_model
+from assay.record import artifacts
+from assay.record.models.logged_models import logged_model
+from assay.record.tracking import run_changes
+from assay.record.tracking.experiments import experiment
 from assay.server.wire import messages
 from assay.server.wire.call import Call
 from assay.server.wire.locations import model_artifacts, run_artifacts
@@ -58,7 +59,7 @@ def list_files(call: Call, request: ListFiles) -> FilesFound:
 
 def list_run_files(call: Call, request: ListRunFiles) -> FilesOf:
     """The same for a folder of a run."""
-    row = tracking.run_row(call.store, run_id_of(request))
+    row = run_changes.run_row(call.store, run_id_of(request))
     inside = artifacts.checked_path(request.path)
     location = experiment(call.store, row["experiment_id"]).artifact_location
     found = _listed(call, posixpath.join(artifacts.run_root(row), inside), inside)

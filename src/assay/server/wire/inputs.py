@@ -6,8 +6,8 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import UNSET, UnsetType
 
-from assay.record import tracking
 from assay.record.schema import TABLES
+from assay.record.tracking import run_changes
 from assay.server.wire import messages
 from assay.server.wire.call import Call
 from assay.server.wire.errors import invalid, missing
@@ -107,7 +107,7 @@ def log_inputs(call: Call, request: LogInputs) -> None:
             check_length("value", tag.value, 500)
     if request.datasets:
         uses = [
-            tracking.DatasetUse(
+            run_changes.DatasetUse(
                 name=used.dataset.name,
                 digest=used.dataset.digest,
                 source_type=used.dataset.source_type,
@@ -118,10 +118,10 @@ def log_inputs(call: Call, request: LogInputs) -> None:
             )
             for used in request.datasets
         ]
-        tracking.log_datasets(call.store, request.run_id, uses, late=call.late)
+        run_changes.log_datasets(call.store, request.run_id, uses, late=call.late)
     models = {model.model_id: None for model in request.models}
     if models or not request.datasets:
-        tracking.log_models(call.store, request.run_id, "input", models, late=call.late)
+        run_changes.log_models(call.store, request.run_id, "input", models, late=call.late)
 
 
 def log_outputs(call: Call, request: LogOutputs) -> None:
@@ -129,7 +129,7 @@ def log_outputs(call: Call, request: LogOutputs) -> None:
     if not request.models:
         raise missing("models")
     made = {model.model_id: model.step for model in request.models}
-    tracking.log_models(call.store, request.run_id, "output", made, late=call.late)
+    run_changes.log_models(call.store, request.run_id, "output", made, late=call.late)
 
 
 def log_model_json(call: Call, request: LogModel) -> None:
@@ -148,7 +148,7 @@ def log_model_json(call: Call, request: LogModel) -> None:
     except msgspec.MsgspecError:
         listed = []
     text = msgspec.json.encode([*listed, model]).decode()
-    tracking.log(call.store, run_id, tags={_HISTORY_TAG: text}, late=call.late)
+    run_changes.log(call.store, run_id, tags={_HISTORY_TAG: text}, late=call.late)
 
 
 def search_datasets(call: Call, request: SearchDatasets) -> DatasetsFound:

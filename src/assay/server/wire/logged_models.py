@@ -5,9 +5,9 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET
 
-from assay.record import logged_models
 from assay.record.clock import to_ms
-from assay.record.experiments import experiment
+from assay.record.models import logged_models
+from assay.record.tracking.experiments import experiment
 from assay.server.wire import messages
 from assay.server.wire.call import Call
 from assay.server.wire.limits import check_key

@@ -9,11 +9,11 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from assay.record import tracking
-from assay.record.log_many import Logged
-from assay.record.logged_models import ModelMetric, put_model_metrics
-from assay.record.metrics import history, points_of
-from assay.record.points import Points
+from assay.record.models.logged_models import ModelMetric, put_model_metrics
+from assay.record.tracking import run_changes
+from assay.record.tracking.log_many import Logged
+from assay.record.tracking.metrics import history, points_of
+from assay.record.tracking.points import Points
 from assay.server.wire import messages
 from assay.server.wire.call import Call, Settings
 from assay.server.wire.errors import invalid, missing, shown
@@ -144,7 +144,7 @@ def log_param(call: Call, request: LogParam) -> None:
     """Keep one param."""
     run_id = run_id_of(request)
     check_key(request.key, "key", "Param key")
-    tracking.log(call.store, run_id, params=[(request.key, request.value)], late=call.late)
+    run_changes.log(call.store, run_id, params=[(request.key, request.value)], late=call.late)
 
 
 def log_batch(call: Call, request: LogBatch) -> None:
@@ -179,7 +179,7 @@ def _check_batch(request: LogBatch) -> None:
 def get_history(call: Call, request: GetHistory) -> HistoryFound:
     """The points of a metric, those that came late too."""
     run_id = run_id_of(request)
-    tracking.run_row(call.store, run_id)
+    run_changes.run_row(call.store, run_id)
     points = history(call.store, run_id, request.metric_key, late=True)
     start = _start(request.page_token)
     size = page_size(request.max_results, max(len(points), 1), _NO_LIMIT)
@@ -275,7 +275,7 @@ def _keep(
     params: Sequence[GivenParam],
     tags: Sequence[GivenParam],
 ) -> None:
-    tracking.log(
+    run_changes.log(
         call.store,
         run_id,
         metrics=_by_key(metrics),

@@ -6,10 +6,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from assay.prove.alias_commands import point_alias
-from assay.record import aliases, registered_models
 from assay.record.clock import to_ms
+from assay.record.models import aliases, registered_models
+from assay.record.models.versions import versions_of
 from assay.record.store import Row
-from assay.record.versions import versions_of
 from assay.server.wire import messages
 from assay.server.wire.call import Call
 from assay.server.wire.experiments import GivenTag

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import UNSET, UnsetType
 
 from assay.record.clock import to_ms
-from assay.record.run_rows import DatasetInput, RunRow, load_runs
+from assay.record.search.run_rows import DatasetInput, RunRow, load_runs
 from assay.record.store import Row
 from assay.server.wire import messages
 from assay.server.wire.call import Call

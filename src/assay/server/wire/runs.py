@@ -4,9 +4,9 @@ from typing import Literal
 
 import msgspec
 
-from assay.record import tracking
 from assay.record.clock import from_ms
-from assay.record.experiments import DEFAULT_EXPERIMENT
+from assay.record.tracking import run_changes
+from assay.record.tracking.experiments import DEFAULT_EXPERIMENT
 from assay.server.wire import messages
 from assay.server.wire.call import Call
 from assay.server.wire.errors import invalid, missing
@@ -91,13 +91,13 @@ def create_run(call: Call, request: CreateRun) -> RunFound:
     tags = {tag.key: tag.value for tag in request.tags}
     for key in tags:
         check_key(key, "key", "key")
-    tagged = tags.get(tracking.NAME_TAG)
+    tagged = tags.get(run_changes.NAME_TAG)
     if request.run_name and tagged and request.run_name != tagged:
         raise invalid(
             "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values "
             f"(run_name='{request.run_name}', mlflow.runName='{tagged}')."
         )
-    run_id = tracking.create_run(
+    run_id = run_changes.create_run(
         call.store,
         request.experiment_id or DEFAULT_EXPERIMENT,
         name=request.run_name or tagged or invented_name(),
@@ -112,13 +112,13 @@ def create_run(call: Call, request: CreateRun) -> RunFound:
 def get_run(call: Call, request: EitherId) -> RunFound:
     """A run with its data, deleted ones too."""
     run_id = run_id_of(request)
-    tracking.run_row(call.store, run_id)
+    run_changes.run_row(call.store, run_id)
     return RunFound(run_answers(call, [run_id])[0])
 
 
 def update_run(call: Call, request: UpdateRun) -> RunUpdated:
     """Change how a run stands, when it ended, or its name."""
-    row = tracking.update_run(
+    row = run_changes.update_run(
         call.store,
         run_id_of(request),
         status=request.status.lower() if request.status else None,
@@ -130,21 +130,21 @@ def update_run(call: Call, request: UpdateRun) -> RunUpdated:
 
 def delete_run(call: Call, request: OfRun) -> None:
     """Hide a run."""
-    tracking.delete_run(call.store, request.run_id)
+    run_changes.delete_run(call.store, request.run_id)
 
 
 def restore_run(call: Call, request: OfRun) -> None:
     """Bring a run back."""
-    tracking.restore_run(call.store, request.run_id)
+    run_changes.restore_run(call.store, request.run_id)
 
 
 def set_tag(call: Call, request: SetTag) -> None:
     """Set a tag."""
     run_id = run_id_of(request)
     check_key(request.key, "key", "key")
-    tracking.log(call.store, run_id, tags={request.key: request.value}, late=call.late)
+    run_changes.log(call.store, run_id, tags={request.key: request.value}, late=call.late)
 
 
 def delete_tag(call: Call, request: TagKey) -> None:
     """Take a tag away."""
-    tracking.delete_tag(call.store, request.run_id, request.key)
+    run_changes.delete_tag(call.store, request.run_id, request.key)

@@ -6,11 +6,11 @@ from typing import Literal, cast
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from assay.record import search
-from assay.record.logged_models import logged_models
-from assay.record.registered_models import registered_models
+from assay.record.models.logged_models import logged_models
+from assay.record.models.registered_models import registered_models
+from assay.record.models.versions import versions_of
+from assay.record.search import finding
 from assay.record.store import Row
-from assay.record.versions import versions_of
 from assay.server.wire import messages
 from assay.server.wire.call import Call
 from assay.server.wire.experiments import experiment_answers
@@ -34,7 +34,7 @@ _MOST_MODELS = 1_000
 _MOST_VERSIONS = 200_000
 
 ViewType = Literal["ACTIVE_ONLY", "DELETED_ONLY", "ALL"]
-_VIEWS: Mapping[str, search.View] = {"ACTIVE_ONLY": "active", "DELETED_ONLY": "deleted", "ALL": "all"}
+_VIEWS: Mapping[str, finding.View] = {"ACTIVE_ONLY": "active", "DELETED_ONLY": "deleted", "ALL": "all"}
 
 
 class Question(msgspec.Struct):
@@ -123,7 +123,7 @@ class VersionsFound(msgspec.Struct):
 
 def search_experiments(call: Call, request: SearchExperiments) -> ExperimentsFound:
     """A page of the experiments that a filter finds."""
-    page = search.search_experiments(
+    page = finding.search_experiments(
         call.store,
         request.filter,
         view=_VIEWS[request.view_type],
@@ -137,7 +137,7 @@ def search_experiments(call: Call, request: SearchExperiments) -> ExperimentsFou
 
 def search_runs(call: Call, request: SearchRuns) -> RunsFound:
     """A page of the runs that a filter finds, with their data."""
-    page = search.search_runs(
+    page = finding.search_runs(
         call.store,
         request.filter,
         experiment_ids=request.experiment_ids,
@@ -153,13 +153,13 @@ def search_runs(call: Call, request: SearchRuns) -> RunsFound:
 
 def search_logged_models(call: Call, request: SearchLoggedModels) -> LoggedModelsFound:
     """A page of the logged models that a filter finds."""
-    page = search.search_logged_models(
+    page = finding.search_logged_models(
         call.store,
         request.filter,
         experiment_ids=request.experiment_ids,
         datasets=[(dataset.dataset_name, dataset.dataset_digest) for dataset in request.datasets],
         order_by=[
-            search.MetricOrder(by.field_name, by.ascending, by.dataset_name, by.dataset_digest)
+            finding.MetricOrder(by.field_name, by.ascending, by.dataset_name, by.dataset_digest)
             for by in request.order_by
         ],
         limit=page_size(request.max_results, 50, _MOST_RUNS),
@@ -173,7 +173,7 @@ def search_logged_models(call: Call, request: SearchLoggedModels) -> LoggedModel
 
 def search_registered_models(call: Call, request: Question) -> ModelsFound:
     """A page of the registered models that a filter finds; prompts only where it asks for them."""
-    page = search.search_models(
+    page = finding.search_models(
         call.store,
         request.filter,
         order_by=request.order_by,
@@ -187,7 +187,7 @@ def search_registered_models(call: Call, request: Question) -> ModelsFound:
 
 def search_model_versions(call: Call, request: Question) -> VersionsFound:
     """A page of the versions that a filter finds, without their aliases."""
-    page = search.search_versions(
+    page = finding.search_versions(
         call.store,
         request.filter,
         order_by=request.order_by,

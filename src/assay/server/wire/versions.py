@@ -4,12 +4,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from assay.errors import InvalidInput
-from assay.record import versions
 from assay.record.clock import to_ms
-from assay.record.experiments import experiment
-from assay.record.logged_models import logged_model
-from assay.record.seals import download_uri
+from assay.record.models import versions
+from assay.record.models.logged_models import logged_model
+from assay.record.models.seals import download_uri
 from assay.record.store import Row
+from assay.record.tracking.experiments import experiment
 from assay.server.wire import messages
 from assay.server.wire.call import Call
 from assay.server.wire.experiments import GivenTag

@@ -1,0 +1,3 @@
+"""Models by name: sealed versions, what points to them, and what relies on them."""
+
+__all__: list[str] = []
