@@ -26,7 +26,7 @@ from assay.record.environment import code_version, installed
 from assay.record.identity import current_actor, new_id
 from assay.record.live.capture import RERUN_OF, RERUN_TAG, captured
 from assay.record.live.logged import Begin, End, File, Params, Tags, Used
-from assay.record.live.logger import Logger
+from assay.record.live.logger import MOST_WAITING, Logger
 from assay.record.live.system_metrics import SystemMetrics
 from assay.record.live.targets import target_of
 from assay.record.names import check_key
@@ -56,7 +56,7 @@ class LiveRun:
         self._params: dict[str, str] = {}
         self._clock = Clock()
         self._cpu = time.process_time()
-        self._known: set[tuple[str, ...]] = set()  # names that were logged together
+        self._known: set[str] = set()  # names that were checked; empty after the end
         self._token: contextvars.Token[LiveRun | None] | None = None
         self._sampler: SystemMetrics | None = None
 
@@ -66,20 +66,14 @@ class LiveRun:
         Costs about a microsecond and waits for nothing. InvalidInput for what is no number or no name; Conflict after
         the end of the run.
         """
-        if self.ended:
-            raise self._over()
-        names, numbers = tuple(values), tuple(values.values())
-        if names not in self._known:
-            for name in names:
-                check_key("metric", name)
-            self._known.add(names)
-        for number in numbers:
-            if number.__class__ is not float:
-                numbers = tuple(map(_number, names, numbers))
+        known = self._known
+        for name in values:
+            if name not in known or values[name].__class__ is not float:
+                values = self._checked(values)
                 break
         queue = self._queue
-        queue.append((self.run_id, names, numbers, step, time_ns()))
-        if len(queue) & 0xFFF == 0:
+        queue.extend((self.run_id, {**values}, step, time_ns()))  # at once: nobody else's comes between the four
+        if len(queue) > MOST_WAITING:
             self._logger.relieve()
 
     def params(self, values: Mapping[str, object]) -> None:
@@ -153,6 +147,7 @@ class LiveRun:
             self._sampler.stop()
         self._put(End(self.run_id, status, iso(self._clock.now()), reason, round(time.process_time() - self._cpu, 3)))
         self.ended = True
+        self._known.clear()
         self._logger.runs.discard(self.run_id)
         if wait:
             self._logger.wait(_WAIT_S)
@@ -179,7 +174,17 @@ class LiveRun:
     def _put(self, entry: Params | Tags | File | Used | End) -> None:
         if self.ended:
             raise self._over()
-        self._queue.append(entry)
+        self._queue.extend((self.run_id, entry, 0, 0))
+
+    def _checked(self, values: Mapping[str, float]) -> dict[str, float]:
+        """The values with their numbers as floats; afterwards their names need no check."""
+        if self.ended:
+            raise self._over()
+        numbers = {name: _number(name, value) for name, value in values.items()}
+        for name in numbers.keys() - self._known:
+            check_key("metric", name)
+            self._known.add(name)
+        return numbers
 
     def _file(self, name: str, content: bytes | Path) -> None:
         path = checked_path(name)
@@ -262,7 +267,7 @@ def run(
     )
     if seed is not None:
         _set_seed(seed)
-    logger.queue.append(begin)
+    logger.queue.extend((run_id, begin, 0, 0))
     logger.runs.add(run_id)
     if params:
         begun.params(params)

@@ -15,6 +15,7 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,12 +28,12 @@ from assay.record.live.logged import Batch, Entry, File, Seen, Values, encode
 from assay.record.live.targets import Target, spool_blobs, spool_folder
 from assay.record.tracking.points import Points
 
-__all__ = ["Logger", "Point"]
+__all__ = ["MOST_WAITING", "Logger"]
 
-Point = tuple[str, tuple[str, ...], tuple[float, ...], int, int]  # run_id, keys, values, step, nanoseconds
 _log = logging.getLogger("assay")
 _EVERY_S = 0.05
-_MOST_WAITING = 100_000  # calls in the queue; then the caller writes them to the journal itself
+_EACH = 4  # what one call puts into the queue: run, values by name or an entry, step, nanoseconds
+MOST_WAITING = 100_000 * _EACH  # then the caller writes what waits to the journal itself
 _MOST_SENT = 8 << 20  # bytes of the journal in one transaction or request
 _LONGEST_PAUSE_S = 60.0
 _HEARTBEAT_S = 30.0
@@ -44,7 +45,7 @@ class Logger:
 
     def __init__(self, target: Target, *, flush_to_disk: bool = False, offline: bool = False) -> None:
         self.target = target
-        self.queue: deque[Point | Entry] = deque()
+        self.queue: deque[Any] = deque()  # flat, so that a call makes no object that lives on but its values
         self.runs: set[str] = set()
         self._told: set[str] = set()
         self.offline = offline
@@ -88,7 +89,7 @@ class Logger:
 
     def relieve(self) -> None:
         """Write the queue to the journal in the caller's time: it grew faster than the thread could follow."""
-        if len(self.queue) > _MOST_WAITING:
+        if len(self.queue) > MOST_WAITING:
             with self._lock:
                 self._write()
 
@@ -141,7 +142,8 @@ class Logger:
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + _HEARTBEAT_S
             moment = iso(Clock().now())
-            self.queue.extend(Seen(run_id, moment) for run_id in list(self.runs))
+            for run_id in list(self.runs):
+                self.queue.extend((run_id, Seen(run_id, moment), 0, 0))
 
     def _write(self) -> None:
         """The queue into the journal. A disk that is full keeps what it cannot take in the queue."""
@@ -203,28 +205,29 @@ def _open_journal(folder: Path, flush_to_disk: bool) -> tuple[str, Journal]:
         journal.close()
 
 
-def _entries(taken: Sequence[Point | Entry]) -> list[Entry]:
+def _entries(taken: Sequence[Any]) -> list[Entry]:
     """Points of the queue as columns, one entry a run between others of it."""
     entries: list[Entry] = []
-    waiting: dict[str, list[Point]] = {}
-    for one in taken:
-        if isinstance(one, tuple):
-            waiting.setdefault(one[0], []).append(one)
+    waiting: dict[str, list[int]] = {}  # where in what was taken the points of a run begin
+    for at in range(0, len(taken), _EACH):
+        run_id, what = taken[at], taken[at + 1]
+        if isinstance(what, dict):
+            waiting.setdefault(run_id, []).append(at)
         else:
-            if one.run_id in waiting:
-                entries.append(_values(one.run_id, waiting.pop(one.run_id)))
-            entries.append(one)
-    entries += [_values(run_id, points) for run_id, points in waiting.items()]
+            if run_id in waiting:
+                entries.append(_values(run_id, taken, waiting.pop(run_id)))
+            entries.append(what)
+    entries += [_values(run_id, taken, places) for run_id, places in waiting.items()]
     return entries
 
 
-def _values(run_id: str, points: list[Point]) -> Values:
+def _values(run_id: str, taken: Sequence[Any], places: list[int]) -> Values:
     """Columns of what was logged. Calls with the same names, which most are, cost a look-up each."""
     shapes: dict[tuple[str, ...], int] = {}
-    shape = np.array([shapes.setdefault(point[1], len(shapes)) for point in points], np.int64)
+    shape = np.array([shapes.setdefault(tuple(taken[at + 1]), len(shapes)) for at in places], np.int64)
     value: list[float] = []
-    for point in points:
-        value.extend(point[2])
+    for at in places:
+        value.extend(taken[at + 1].values())
     numbers: dict[str, int] = {}
     codes = [[numbers.setdefault(name, len(numbers)) for name in names] for names in shapes]
     lengths = np.array([len(names) for names in shapes], np.int64)
@@ -234,8 +237,8 @@ def _values(run_id: str, points: list[Point]) -> Values:
     first = np.cumsum(counts) - counts
     within = np.arange(len(value)) - np.repeat(first, counts)
     key = flat[np.repeat(starts[shape], counts) + within]
-    step = np.repeat(np.array([point[3] for point in points], np.int64), counts)
-    ts_ms = np.repeat(np.array([point[4] for point in points], np.int64) // 1_000_000, counts)
+    step = np.repeat(np.array([taken[at + 2] for at in places], np.int64), counts)
+    ts_ms = np.repeat(np.array([taken[at + 3] for at in places], np.int64) // 1_000_000, counts)
     return Values.of(run_id, list(numbers), key, Points(step, ts_ms, np.array(value, np.float64)))
 
 
