@@ -4,6 +4,7 @@ import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from hypothesis import settings
 
 from assay.record import open_store
 from assay.record.sqlstore import SqlStore, make_engine
+from assay.record.statements import Prepared
 
 pytest.register_assert_rewrite("assay.record.contract")
 settings.register_profile("assay", deadline=None)  # a busy machine is no failure
@@ -93,3 +95,22 @@ def meddle() -> Callable[[SqlStore, str], None]:
             engine.dispose()
 
     return run
+
+
+@pytest.fixture
+def asked_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[SqlStore], list[str]]:
+    """A function that gives the list to which each statement for a store is added, those prepared and others."""
+    texts: list[str] = []
+    executed = Prepared._executed
+
+    def note(self: Prepared, *given: Any, **more: Any) -> Any:
+        texts.append(self.text)
+        return executed(self, *given, **more)
+
+    monkeypatch.setattr(Prepared, "_executed", note)
+
+    def listen(store: SqlStore) -> list[str]:
+        sa.event.listen(store.engine, "before_cursor_execute", lambda *given: texts.append(given[2]))
+        return texts
+
+    return listen

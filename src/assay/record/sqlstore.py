@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -19,7 +19,10 @@ from assay.record.clock import Clock, iso
 from assay.record.faults import is_storage_fault, storage_faults
 from assay.record.identity import Actor, current_actor
 from assay.record.statements import Prepared, Statements, checked_table
-from assay.record.store import Observer, Row
+from assay.record.store import Observer, Row, Sql
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import DBAPICursor
 
 __all__ = ["SqlStore", "make_engine"]
 
@@ -235,21 +238,22 @@ class SqlStore:
         statement, values = self._statements.select(kind, where or {}, order_by, limit)
         with storage_faults(self.location), self._reader() as connection:
             if isinstance(statement, Prepared):
-                return _rows(statement.run(connection, values))
-            return _rows(connection.execute(statement))
+                return _fetched(statement.run(connection, values))
+            result = connection.execute(statement)
+            return _rows(result.keys(), result)
 
-    def select(self, statement: sa.Select[Any] | sa.TextClause) -> list[Row]:
+    def select(self, statement: sa.Select[Any] | Sql) -> list[Row]:
         """The rows of a statement."""
         with storage_faults(self.location), self._reader() as connection:
-            return _rows(connection.execute(statement))
+            if isinstance(statement, Sql):
+                return _fetched(self._statements.question(statement).run(connection, statement.values))
+            result = connection.execute(statement)
+            return _rows(result.keys(), result)
 
-    def tuples(self, statement: sa.Select[Any] | sa.TextClause) -> Sequence[Sequence[Any]]:
+    def tuples(self, question: Sql) -> Sequence[Sequence[Any]]:
         """The same rows without names."""
         with storage_faults(self.location), self._reader() as connection:
-            cursor = connection.execute(
-                statement
-            ).cursor  # without a wrapper around each row, which costs as much again
-            return cursor.fetchall()
+            return self._statements.question(question).run(connection, question.values).fetchall()
 
     def close(self) -> None:
         """Release the connections."""
@@ -352,9 +356,13 @@ def _check_changeable(kind: str) -> None:
         raise InvalidInput("the ledger is append-only")
 
 
-def _rows(result: sa.CursorResult[Any]) -> list[Row]:
-    names = tuple(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result]
+def _fetched(cursor: "DBAPICursor") -> list[Row]:
+    return _rows([column[0] for column in cursor.description], cursor.fetchall())
+
+
+def _rows(names: Iterable[str], values: Iterable[Sequence[Any]]) -> list[Row]:
+    columns = tuple(names)
+    return [dict(zip(columns, row, strict=True)) for row in values]
 
 
 def _shown(values: Mapping[str, object]) -> str:

@@ -8,18 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from assay.errors import InvalidInput, nearest
 from assay.record.canonical import canonical_json
 from assay.record.schema import TABLES
+from assay.record.store import Sql
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
+    from sqlalchemy.engine.interfaces import DBAPICursor
 
 __all__ = ["Prepared", "Statements", "checked_table"]
 
 _MOST_VALUES = 1_000  # more are sent as one value: a statement takes 32,766 of them in SQLite, 65,535 in PostgreSQL
-_FEW_VALUES = 16  # lists up to this length have a text each
+_FEW_VALUES = 16  # lists up to this length have a text each; longer ones are one value
 _MOST_SHAPES = 2_000
 _OPERATORS = ("!=", ">=", "<=", "=", ">", "<", "in", "prefix")
 
@@ -27,22 +30,36 @@ _OPERATORS = ("!=", ">=", "<=", "=", ">", "<", "in", "prefix")
 class Prepared:
     """The text of a statement, and in which order it takes its values; None: by name."""
 
-    __slots__ = ("constants", "order", "text")
+    __slots__ = ("_dialect", "constants", "order", "text")
 
     def __init__(self, statement: sa.ClauseElement, dialect: sa.Dialect, columns: list[str] | None = None) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=columns)
+        self._dialect = dialect
         self.text = str(compiled)
         self.order: list[str] | None = getattr(compiled, "positiontup", None)
         # SQLAlchemy writes some numbers of its own, such as an offset of 0, as values
         self.constants = {name: value for name, value in compiled.params.items() if value is not None}
 
-    def run(self, connection: sa.Connection, values: Mapping[str, object]) -> sa.CursorResult[Any]:
+    def run(self, connection: sa.Connection, values: Mapping[str, object]) -> "DBAPICursor":
         """Run it with values by name."""
-        return connection.exec_driver_sql(self.text, self._ordered({**self.constants, **values}))
+        return self._executed(connection, self._ordered({**self.constants, **values}), many=False)
 
     def run_many(self, connection: sa.Connection, rows: Sequence[Mapping[str, object]]) -> None:
         """Run it for every row: they go to the driver as they are, no type of ours needs more."""
-        connection.exec_driver_sql(self.text, [self._ordered(row) for row in rows])
+        self._executed(connection, [self._ordered(row) for row in rows], many=True)
+
+    def _executed(self, connection: sa.Connection, values: Any, *, many: bool) -> "DBAPICursor":
+        """Straight to the driver, whose errors become those that SQLAlchemy would raise."""
+        cursor = connection.connection.cursor()
+        driver = self._dialect.loaded_dbapi
+        try:
+            if many:
+                cursor.executemany(self.text, values)
+            else:
+                cursor.execute(self.text, values)
+        except driver.Error as error:
+            raise DBAPIError.instance(self.text, values, error, driver.Error, dialect=self._dialect) from error
+        return cursor
 
     def _ordered(self, values: Mapping[str, object]) -> Any:  # what the driver takes
         return dict(values) if self.order is None else tuple([values[name] for name in self.order])
@@ -93,7 +110,7 @@ class Statements:
         self, kind: str, where: Mapping[str, object], order_by: Sequence[str], limit: int | None
     ) -> tuple[Prepared | sa.Select[Any], dict[str, object]]:
         """Rows that satisfy the conditions, and the values it runs with."""
-        shape, values = _shape(where)
+        shape, values = self._shape(where)
         if limit is not None:
             values["limit_"] = limit
         key = ("select", kind, *shape, "order", *order_by, limit is None) if shape is not None else None
@@ -121,8 +138,8 @@ class Statements:
         names = tuple(changes)
         for name in (*key, *expect, *names):
             _column(table, name)
-        shape, values = _shape(key)
-        expected, more = _shape(expect, "e")
+        shape, values = self._shape(key)
+        expected, more = self._shape(expect, "e")
         assert shape is not None, "a key has plain values"
         assert expected is not None, "expected are plain values"
         known = ("update", kind, *shape, "expect", *expected, "change", *names)
@@ -132,6 +149,11 @@ class Statements:
             self._keep(known, sa.update(table).where(*conditions).values(new))
         return self._kept[known], {**values, **more}
 
+    def question(self, asked: Sql) -> Prepared:
+        """A text with `:name` for each value; the kinds of the values may decide how these are written."""
+        key = ("text", asked.text, *[type(value) for value in asked.values.values()])
+        return self._kept.get(key) or self._keep(key, sa.text(asked.text).bindparams(**asked.values))
+
     def column(self, table: sa.Table, name: str) -> sa.Column[Any]:
         """The column of that name; InvalidInput with the nearest one where there is none."""
         return _column(table, name)
@@ -140,9 +162,40 @@ class Statements:
         """Each condition of a `where` as SQL."""
         return [self._condition(table, *_split(condition), value) for condition, value in where.items()]
 
+    def _shape(
+        self, where: Mapping[str, object], prefix: str = "w"
+    ) -> tuple[tuple[object, ...] | None, dict[str, object]]:
+        """What decides the text of the conditions (None: the values do as well), and their values by name."""
+        shape: list[object] = []
+        values: dict[str, object] = {}
+        for position, (condition, value) in enumerate(where.items()):
+            name = f"{prefix}{position}"
+            if condition.endswith(" in"):
+                if not isinstance(value, list) or not value or not all(isinstance(one, str | int) for one in value):
+                    return None, {}
+                if len(value) > _FEW_VALUES:
+                    shape += [condition, "many"]
+                    values[name] = self._as_one(value)
+                else:
+                    shape += [condition, len(value)]
+                    values |= {f"{name}_{number}": one for number, one in enumerate(value)}
+            elif condition.endswith(" prefix"):
+                return None, {}
+            else:
+                shape += [condition, value is None]
+                if value is not None:
+                    values[name] = value
+        return tuple(shape), values
+
+    def _as_one(self, values: list[Any]) -> object:
+        """A list as one value, for `_among`."""
+        return values if self._dialect.name == "postgresql" else canonical_json(values)
+
     def _condition(self, table: sa.Table, name: str, operator: str, value: object) -> sa.ColumnElement[bool]:
         column = _column(table, name)
         if operator == "in":
+            if isinstance(value, sa.BindParameter):
+                return self._among_one(column, value)
             if not isinstance(value, Iterable) or isinstance(value, str | bytes):
                 raise InvalidInput(f"{name} in {value!r}", expected="a list of values")
             return self._among(column, list(value))
@@ -158,10 +211,13 @@ class Statements:
     def _among(self, column: sa.Column[Any], values: list[object]) -> sa.ColumnElement[bool]:
         if len(values) <= _MOST_VALUES:
             return column.in_(values)
+        return self._among_one(column, sa.literal(self._as_one(values)))
+
+    def _among_one(self, column: sa.Column[Any], values: sa.BindParameter[Any]) -> sa.ColumnElement[bool]:
+        """Among those of a list that is sent as one value."""
         if self._dialect.name == "postgresql":
-            return column == sa.any_(sa.literal(values, sa.ARRAY(column.type)))
-        listed = sa.func.json_each(canonical_json(values)).table_valued("value")
-        return column.in_(sa.select(listed.c.value))
+            return column == sa.any_(sa.type_coerce(values, sa.ARRAY(column.type)))
+        return column.in_(sa.select(sa.func.json_each(values).table_valued("value").c.value))
 
     def _insert(self, table: sa.Table) -> "postgresql.Insert | sqlite.Insert":
         if self._dialect.name == "postgresql":
@@ -196,32 +252,12 @@ def _with_columns(kind: str, names: Iterable[str]) -> sa.Table:
     return table
 
 
-def _shape(where: Mapping[str, object], prefix: str = "w") -> tuple[tuple[object, ...] | None, dict[str, object]]:
-    """What decides the text of the conditions (None: the values do as well), and their values by name."""
-    shape: list[object] = []
-    values: dict[str, object] = {}
-    for position, (condition, value) in enumerate(where.items()):
-        name = f"{prefix}{position}"
-        if condition.endswith(" in"):
-            if not isinstance(value, list) or not 0 < len(value) <= _FEW_VALUES:
-                return None, {}
-            shape += [condition, len(value)]
-            values |= {f"{name}_{number}": one for number, one in enumerate(value)}
-        elif condition.endswith(" prefix"):
-            return None, {}
-        else:
-            shape += [condition, value is None]
-            if value is not None:
-                values[name] = value
-    return tuple(shape), values
-
-
 def _placeholders(where: Mapping[str, object], prefix: str = "w") -> dict[str, object]:
     """The same conditions with a place for each value."""
     places: dict[str, object] = {}
     for position, (condition, value) in enumerate(where.items()):
         name = f"{prefix}{position}"
-        if isinstance(value, list):
+        if isinstance(value, list) and len(value) <= _FEW_VALUES:
             places[condition] = [sa.bindparam(f"{name}_{number}") for number in range(len(value))]
         else:
             places[condition] = None if value is None else sa.bindparam(name)

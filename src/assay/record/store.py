@@ -23,6 +23,7 @@ A *kind* is the name of a table in `schema.py`, a row is a flat mapping of its c
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -31,10 +32,18 @@ from assay.record.blobs import Blobs
 from assay.record.clock import Clock
 from assay.record.identity import Actor
 
-__all__ = ["Observer", "Row", "Store"]
+__all__ = ["Observer", "Row", "Sql", "Store"]
 
 Row = dict[str, Any]
 Observer = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A question as text, its values by name: `:name` stands for one. Asked again, the text is not looked at again."""
+
+    text: str
+    values: Mapping[str, object]
 
 
 class Store(Protocol):
@@ -109,12 +118,12 @@ class Store(Protocol):
         """
         ...
 
-    def select(self, statement: sa.Select[Any] | sa.TextClause) -> list[Row]:
+    def select(self, statement: sa.Select[Any] | Sql) -> list[Row]:
         """The rows of a statement over the tables of `schema.py`, for questions that join several of them."""
         ...
 
-    def tuples(self, statement: sa.Select[Any] | sa.TextClause) -> Sequence[Sequence[Any]]:
-        """The same rows without names, for thousands of them."""
+    def tuples(self, question: Sql) -> Sequence[Sequence[Any]]:
+        """Rows without names, for thousands of them."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:

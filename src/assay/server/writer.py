@@ -21,9 +21,9 @@ __all__ = ["Writer"]
 
 Work = Callable[[Store], Any]
 _MOST_TOGETHER = 256
-_GATHER_S = (
-    0.002  # while several clients write, so long the next ones gather: half the transactions, and room to answer
-)
+# While several clients write, the next ones gather as long as the last commit took, within these bounds: writing takes
+# half of the time at most, whatever the machine, and leaves room to answer.
+_GATHER_S = (0.004, 0.008)
 
 
 @dataclass(slots=True)
@@ -60,23 +60,34 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        going = True
-        while going:
-            pieces: list[_Piece] = []
-            piece = self._waiting.get()
-            while piece is not None:
-                pieces.append(piece)
-                if len(pieces) == _MOST_TOGETHER:
-                    break
-                try:
-                    piece = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-            going = piece is not None
-            if pieces:
-                self._do(pieces)
-            if len(pieces) > 1:
-                time.sleep(_GATHER_S)
+        pieces, going = self._next()
+        runs: set[str] = set()
+        ended = 0.0
+        while pieces:
+            started = time.monotonic()
+            before, runs = runs, {piece.work.run_id for piece in pieces if isinstance(piece.work, Logged)}
+            are_several = len(pieces) > 1 or (bool(before - runs) and started - ended < _GATHER_S[1])
+            self._do(pieces)
+            ended = time.monotonic()
+            if not going:
+                return
+            if are_several:
+                time.sleep(min(max(ended - started, _GATHER_S[0]), _GATHER_S[1]))
+            pieces, going = self._next()
+
+    def _next(self) -> tuple[list[_Piece], bool]:
+        """What waits, at least one piece, and whether more may come."""
+        pieces: list[_Piece] = []
+        piece = self._waiting.get()
+        while piece is not None:
+            pieces.append(piece)
+            if len(pieces) == _MOST_TOGETHER:
+                break
+            try:
+                piece = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+        return pieces, piece is not None
 
     def _do(self, pieces: list[_Piece]) -> None:
         """Do pieces in one transaction, or each in its own where together they failed, and tell who waits."""

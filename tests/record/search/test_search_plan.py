@@ -1,6 +1,7 @@
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -8,6 +9,7 @@ import sqlalchemy as sa
 from assay.record.clock import from_ms
 from assay.record.search.finding import search_runs
 from assay.record.sqlstore import SqlStore
+from assay.record.store import Row, Sql
 from assay.record.tracking.experiments import create_experiment
 
 
@@ -36,17 +38,17 @@ def filled(store: SqlStore) -> SqlStore:
 def _plans(store: SqlStore) -> Iterator[list[str]]:
     """How SQLite goes through each statement inside."""
     plans: list[str] = []
+    select = store.select
 
-    def note(connection: sa.Connection, cursor: object, text: str, values: Sequence[object], *_: object) -> None:
-        del cursor
-        if text.startswith("SELECT run."):
-            raw = connection.connection.driver_connection
-            assert raw is not None
-            plans.append("; ".join(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {text}", values)))
+    def note(statement: sa.Select[Any] | Sql) -> list[Row]:
+        if isinstance(statement, Sql) and statement.text.startswith("SELECT run."):
+            explained = store.tuples(Sql(f"EXPLAIN QUERY PLAN {statement.text}", statement.values))
+            plans.append("; ".join(row[3] for row in explained))
+        return select(statement)
 
-    sa.event.listen(store.engine, "before_cursor_execute", note)
+    store.select = note  # type: ignore[method-assign]
     yield plans
-    sa.event.remove(store.engine, "before_cursor_execute", note)
+    store.select = select  # type: ignore[method-assign]
 
 
 def test_an_order_by_a_metric_is_read_from_its_index(filled: SqlStore) -> None:

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-import sqlalchemy as sa
-
 from assay.errors import InvalidInput, nearest
 from assay.record.search.keys import Key
 from assay.record.search.subjects import RUNS
-from assay.record.store import Store
+from assay.record.store import Sql, Store
 
 __all__ = ["check_known", "known_names"]
 
@@ -22,7 +20,7 @@ def known_names(store: Store, entity: str) -> list[str]:
         f" SELECT (SELECT min(t.key) FROM {table} t WHERE t.key > names.key) FROM names WHERE names.key IS NOT NULL)"
         " SELECT key FROM names WHERE key IS NOT NULL LIMIT :most"
     )
-    return [row["key"] for row in store.select(sa.text(text).bindparams(most=_MOST_NAMES))]
+    return [row["key"] for row in store.select(Sql(text, {"most": _MOST_NAMES}))]
 
 
 def check_known(store: Store, keys: Sequence[Key]) -> None:

@@ -8,16 +8,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-import sqlalchemy as sa
-
 from assay.record.search.filters import Comparison, comparisons
 from assay.record.search.keys import Key
 from assay.record.search.statement import ALL_RANKS, Question, is_same_row
-from assay.record.store import Store
+from assay.record.store import Sql, Store
 
 __all__ = ["plan"]
 
-_MOST_COUNTED = 2_000  # about 0.1 ms of an index
+_MOST_COUNTED = 2_000  # two milliseconds of an index
 _MOST_SORTED = 20_000  # where no index gives the order, so that everything found is sorted anyway
 _ALL = [ALL_RANKS]
 
@@ -39,8 +37,10 @@ def plan(store: Store, question: Question, limit: int) -> tuple[Question, list[i
     if not led:
         return question, ranks
     in_order = ranks != _ALL or _is_started(question)
-    most = _MOST_COUNTED if in_order else _MOST_SORTED
-    counts, rows = _counts(store, question, led, most)
+    rows = _rows(store, question)
+    # what more rows satisfy, fewer have to be read in order for a full page: `_passed` is below this bound then
+    most = min(math.isqrt(limit * rows) + 1, _MOST_COUNTED) if in_order else _MOST_SORTED
+    counts = _counts(store, question, led, most)
     least = min(counts)
     if least < most and (not in_order or least < _passed(counts, rows, most, limit)):
         return replace(question, leader=led[counts.index(least)]), _ALL
@@ -80,11 +80,17 @@ def _is_id(key: Key) -> bool:
     return key.child is None and key.name == "run_id"
 
 
-def _counts(store: Store, question: Question, counted: Sequence[Comparison], most: int) -> tuple[list[int], int]:
-    """How many rows each comparison finds, counted up to `most`, and how many the subject has, roughly."""
+def _rows(store: Store, question: Question) -> int:
+    """How many rows the subject has, roughly."""
+    ((rows,),) = store.tuples(Sql(f"SELECT coalesce(max(rowid), 0) FROM {question.subject.table}", {}))
+    return int(rows)
+
+
+def _counts(store: Store, question: Question, counted: Sequence[Comparison], most: int) -> list[int]:
+    """How many rows each comparison finds, counted up to `most`."""
     compiler = question.compiler(postgresql=False)
-    columns = [f"coalesce((SELECT max(rowid) FROM {question.subject.table}), 0) AS n"]
-    for number, comparison in enumerate(counted):
+    columns = []
+    for comparison in counted:
         key, row = comparison.key, compiler.row()
         assert key.child is not None
         # whatever the layer, which the index of texts does not hold
@@ -92,9 +98,9 @@ def _counts(store: Store, question: Question, counted: Sequence[Comparison], mos
         if key.sql == key.child.value and key.kind == "number" and comparison.operator != "NOT NULL":
             conditions.append(compiler.condition(comparison, key.sql.format(row=row)))
         found = f"SELECT 1 FROM {key.child.table} {row} WHERE {' AND '.join(conditions)} LIMIT {most}"
-        columns.append(f"(SELECT count(*) FROM ({found})) AS c{number}")
-    (counts,) = store.select(sa.text(f"SELECT {', '.join(columns)}").bindparams(**compiler.values))
-    return [counts[f"c{number}"] for number in range(len(counted))], counts["n"]
+        columns.append(f"(SELECT count(*) FROM ({found}))")
+    (counts,) = store.tuples(Sql(f"SELECT {', '.join(columns)}", compiler.values))
+    return list(counts)
 
 
 def _late_keys(store: Store, question: Question) -> frozenset[str]:
@@ -107,4 +113,4 @@ def _late_keys(store: Store, question: Question) -> frozenset[str]:
     compiler = question.compiler(postgresql=store.backend == "postgresql")
     listed = compiler.text("IN", "key", sorted(names))
     text = f"SELECT DISTINCT key FROM run_metric WHERE layer = 1 AND {listed}"
-    return frozenset(row["key"] for row in store.select(sa.text(text).bindparams(**compiler.values)))
+    return frozenset(row["key"] for row in store.select(Sql(text, compiler.values)))

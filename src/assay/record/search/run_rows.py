@@ -5,11 +5,10 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from assay.record.search.sql import Compiler
 from assay.record.search.subjects import RUNS
-from assay.record.store import Row, Store
+from assay.record.store import Row, Sql, Store
 
 __all__ = ["DatasetInput", "MetricValue", "ModelUse", "RunRow", "load_runs"]
 
@@ -132,25 +131,30 @@ def _texts(
             f"SELECT i.value, (SELECT json_group_object(t.key, t.value) FROM {table} t WHERE t.run_id = i.value{where})"
             f" FROM json_each({listed}) i"
         )
-    rows = store.tuples(sa.text(text).bindparams(**compiler.values))
+    rows = store.tuples(Sql(text, compiler.values))
     return {run_id: _DECODER.decode(values) for run_id, values in rows}
 
 
 def _metrics(
     store: Store, ids: list[str], keys: Collection[str] | None, *, late: bool
 ) -> dict[str, dict[str, MetricValue]]:
-    compiler, _ = _compiler(store)
-    found: dict[str, dict[str, MetricValue]] = {run_id: {} for run_id in ids}
+    compiler, postgresql = _compiler(store)
+    found: list[dict[str, MetricValue]] = [{} for _ in ids]
+    # places in the list instead of ids: thousands of rows do not repeat a text of 32 characters
+    if postgresql:
+        listed = f"unnest(CAST({compiler.bind(ids)} AS text[])) WITH ORDINALITY AS i(value, key)"
+    else:
+        listed = f"json_each({compiler.bind(json.dumps(ids))}) i"
     text = (
-        f"SELECT t.run_id, t.key, t.value, t.step, t.ts_ms FROM run_metric t"
-        f" WHERE {compiler.text('IN', 't.run_id', ids)}{_where(compiler, keys, late=late)}"
+        f"SELECT i.key, t.key, t.value, t.step, t.ts_ms FROM {listed} CROSS JOIN run_metric t"
+        f" WHERE t.run_id = i.value{_where(compiler, keys, late=late)}"
         # a row of layer 1 comes after that of layer 0 and sums up all points: it takes the place
         f"{' ORDER BY t.layer' if late else ''}"
     )
-    rows = store.tuples(sa.text(text).bindparams(**compiler.values))
-    for run_id, key, value, step, ts_ms in rows:
-        found[run_id][key] = MetricValue(_NAN if value is None else value, step, ts_ms)
-    return found
+    first = 1 if postgresql else 0
+    for place, key, value, step, ts_ms in store.tuples(Sql(text, compiler.values)):
+        found[place - first][key] = MetricValue(_NAN if value is None else value, step, ts_ms)
+    return dict(zip(ids, found, strict=True))
 
 
 def _compiler(store: Store) -> tuple[Compiler, bool]:

@@ -7,13 +7,12 @@ stand, so the first one decides what a search costs. It is the rarest comparison
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import sqlalchemy as sa
-
 from assay.record.search.filters import And, Comparison, Node
 from assay.record.search.keys import Key, Subject
 from assay.record.search.order import Placed, Term, after
 from assay.record.search.paging import Mark
 from assay.record.search.sql import Compiler
+from assay.record.store import Sql
 
 __all__ = ["ALL_RANKS", "Question", "is_same_row", "split_node", "statement"]
 
@@ -64,7 +63,7 @@ def is_same_row(term: Term, comparison: Comparison) -> bool:
     return key.child is not None and (key.entity, key.name) == (comparison.key.entity, comparison.key.name)
 
 
-def statement(question: Question, rank: int, mark: Mark | None, limit: int, *, postgresql: bool) -> sa.TextClause:
+def statement(question: Question, rank: int, mark: Mark | None, limit: int, *, postgresql: bool) -> Sql:
     """Ids with ranks and values of the sort keys, after `mark`; of one rank of the first sort key, or ALL_RANKS."""
     builder = _Builder(question, question.compiler(postgresql=postgresql))
     return builder.built(rank, mark, limit)
@@ -81,7 +80,7 @@ class _Builder:
         self.conditions: list[str] = []
         self.placed: list[Placed] = []
 
-    def built(self, rank: int, mark: Mark | None, limit: int) -> sa.TextClause:
+    def built(self, rank: int, mark: Mark | None, limit: int) -> Sql:
         question, compiler = self.question, self.compiler
         terms = list(question.terms)
         joined = list(question.joined)
@@ -119,7 +118,7 @@ class _Builder:
             f" WHERE {' AND '.join(self.conditions) or '1=1'} ORDER BY {', '.join([*order, self.id])}"
             f" LIMIT {compiler.bind(limit)}"
         )
-        return sa.text(text).bindparams(**compiler.values)
+        return Sql(text, compiler.values)
 
     def _source(self, table: str, row_id: str) -> None:
         if table in self.sources:
