@@ -54,7 +54,7 @@ bench-03: $(VENV)/.installed-dev .venv-peers/.installed
 	MLFLOW_PYTHON=.venv-peers/bin/python $(BIN)/python -m benchmarks.tracking_query
 	MLFLOW_PYTHON=.venv-peers/bin/python $(BIN)/python -m benchmarks.tracking_http
 	$(BIN)/python -m benchmarks.pages
-	$(BIN)/python benchmarks/tracking_load.py
+	$(BIN)/python -m benchmarks.tracking_load
 
 .venv-peers/.installed:
 	$(PYTHON) -m venv .venv-peers

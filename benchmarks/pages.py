@@ -7,7 +7,6 @@ The time is that of the application, from the request to the last byte, without 
 
 import argparse
 import asyncio
-import json
 import statistics
 import tempfile
 import time
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+from benchmarks.measured import say
 from starlette.applications import Starlette
 from tests.server.page_stores import fill_many, points
 
@@ -37,18 +37,8 @@ def main() -> None:
         application = Starlette(routes=routes(store))
         for name, address, target_ms in _pages(store, experiment, long):
             times = asyncio.run(_timed(application, address, options.repeats))
-            line = {"workload": "pages", "page": name, "runs": options.runs, "target_ms": target_ms}
-            median = statistics.median(times)
-            print(
-                json.dumps(
-                    {
-                        **line,
-                        "median_ms": round(median, 1),
-                        "largest_ms": round(max(times), 1),
-                        "ok": median <= target_ms,
-                    }
-                )
-            )
+            more = {"largest_ms": round(max(times), 1), "runs": options.runs}
+            say(f"page: {name}, ms", target_ms, statistics.median(times), **more)
         store.close()
 
 

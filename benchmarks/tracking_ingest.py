@@ -7,7 +7,6 @@ smallest tables that hold the same. What is ours goes through `assay.run`, call 
 """
 
 import argparse
-import json
 import sqlite3
 import statistics
 import subprocess
@@ -17,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.measured import say
 from benchmarks.tracking_workloads import LoggedRun, many_runs, one_series
 
 import assay
@@ -106,11 +106,6 @@ def timed(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
-
-
-def say(name: str, target: float, ratio: float, **more: object) -> None:
-    """A measurement against its target: at most so much."""
-    print(json.dumps({"workload": name, "target": target, "value": round(ratio, 4), "ok": ratio <= target, **more}))
 
 
 def main() -> None:

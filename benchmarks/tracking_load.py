@@ -3,7 +3,7 @@
 Open loop: each call is due at its own time, and its latency counts from then, so that a server that stalls is not
 excused by clients that wait for it.
 
-    python benchmarks/tracking_load.py [--url http://127.0.0.1:5000] [--clients 50] [--rate 10] [--seconds 20]
+    python -m benchmarks.tracking_load [--url http://127.0.0.1:5000] [--clients 50] [--rate 10] [--seconds 20]
 """
 
 import argparse
@@ -16,6 +16,8 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from benchmarks.measured import say
 
 TARGET_P99_MS = 20.0
 WARM_S = 3.0  # meanwhile the server imports its pages
@@ -146,17 +148,15 @@ def main() -> None:
         if process is not None:
             process.terminate()
             process.wait(30)
-    p50, p99 = figures.quantile(0.5), figures.quantile(0.99)
-    print(f"{given.clients} clients x {given.rate:g} log-metric a second for {given.seconds:g} s, open loop")
-    print(f"calls {len(figures.latencies)}, failed {len(figures.failures)}: {figures.failures[:1]}")
-    print(
-        f"p50 {p50:.1f} ms, p95 {figures.quantile(0.95):.1f} ms, p99 {p99:.1f} ms (target {TARGET_P99_MS:g}),", end=" "
-    )
-    print(f"longest {max(figures.latencies):.1f} ms")
+    more = {name: round(figures.quantile(share), 2) for name, share in (("p50", 0.5), ("p95", 0.95), ("longest", 1.0))}
+    calls = len(figures.latencies)
     if process is not None:
-        calls = given.clients * given.rate * (WARM_S + given.seconds)
-        print(f"the server used {used / calls * 1000:.2f} ms of CPU a call")
-    print(f"log-batch of 1,000 points: median {taken[len(taken) // 2]:.1f} ms, longest {taken[-1]:.1f} ms")
+        more["server_cpu_ms_a_call"] = round(used / (given.clients * given.rate * (WARM_S + given.seconds)) * 1000, 2)
+    say("log-call-p99-ms", TARGET_P99_MS, figures.quantile(0.99), clients=given.clients, rate=given.rate, **more)
+    say("log-call-failed", 0, len(figures.failures), calls=calls, first=figures.failures[:1])
+    print(
+        json.dumps({"workload": "log-batch-1000-ms", "value": round(taken[len(taken) // 2], 2), "longest": taken[-1]})
+    )
 
 
 if __name__ == "__main__":

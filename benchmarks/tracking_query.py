@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.measured import say
 from benchmarks.tracking_workloads import SearchedRun, searched_runs
 
 from assay.record import open_store
@@ -119,24 +120,20 @@ def measure(count: int, repeats: int) -> None:
             ours.append(_timed(search))
         ms, limit_ms = (statistics.median(values) * 1000 for values in (ours, bare))
         more = {"limit_ms": round(limit_ms, 2), "fastest_ms": round(min(ours) * 1000, 2), "repeats": repeats}
-        _say(f"search-{count}-ms", _TARGET_MS.get(count, 100.0), ms, **more)
+        say(f"search-{count}-ms", _TARGET_MS.get(count, 100.0), ms, **more)
         if count <= 5_000:
-            _say(f"search-{count}-ratio", _TARGET_RATIO, ms / limit_ms)
+            say(f"search-{count}-beside-sqlite", _TARGET_RATIO, ms / limit_ms)
         store.close()
     if os.environ.get("MLFLOW_PYTHON"):
         command = [os.environ["MLFLOW_PYTHON"], str(Path(__file__).with_name("tracking_query_mlflow.py")), str(count)]
         theirs = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
-        _say(f"search-{count}-beside-mlflow", 1.0, ms / theirs["ms"], mlflow_ms=theirs["ms"], version=theirs["version"])
+        say(f"search-{count}-beside-mlflow", 1.0, ms / theirs["ms"], mlflow_ms=theirs["ms"], version=theirs["version"])
 
 
 def _timed(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
-
-
-def _say(name: str, target: float, value: float, **more: object) -> None:
-    print(json.dumps({"workload": name, "target": target, "value": round(value, 3), "ok": value <= target, **more}))
 
 
 def main() -> None:
