@@ -1,11 +1,12 @@
 """One line of JSON a figure: what was measured, beside its target."""
 
 import json
+from typing import Any
 
 __all__ = ["say"]
 
 
-def say(workload: str, target: float | None, value: float, *, at_least: bool = False, **more: object) -> None:
+def say(workload: str, target: float | None, value: float, *, at_least: bool = False, **more: Any) -> None:
     """Print a figure. `ratio` is the share of the target that it takes, so that up to 1 is ok, whichever way it counts.
 
     A figure without a target, such as one whose peer is not installed, is printed without a judgement.

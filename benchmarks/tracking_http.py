@@ -155,30 +155,10 @@ def main() -> None:
             log_with_client(url, runs[:1])
             theirs = rate(lambda some: log_with_client(url, some), runs[: max(options.runs // 2, 1)])
             their_search = milliseconds(search_with_client(url))
-    say(
-        "http-client-beside-mlflow",
-        3,
-        client / theirs,
-        at_least=True,
-        points_per_s=round(client),
-        mlflow_points_per_s=round(theirs),
-    )
-    say(
-        "http-ours-beside-mlflow",
-        20,
-        ours / theirs,
-        at_least=True,
-        points_per_s=round(ours),
-        mlflow_points_per_s=round(theirs),
-    )
-    say(
-        "http-search-beside-mlflow",
-        1,
-        their_search / search,
-        at_least=True,
-        ms=round(search, 2),
-        mlflow_ms=round(their_search, 2),
-    )
+    for name, target, points in (("client", 3, client), ("ours", 20, ours)):
+        more = {"points_per_s": round(points), "mlflow_points_per_s": round(theirs)}
+        say(f"http-{name}-beside-mlflow", target, points / theirs, at_least=True, **more)
+    say("http-search-beside-mlflow", 1, their_search / search, at_least=True, ms=round(search, 2))
 
 
 if __name__ == "__main__":

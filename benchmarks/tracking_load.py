@@ -154,9 +154,7 @@ def main() -> None:
         more["server_cpu_ms_a_call"] = round(used / (given.clients * given.rate * (WARM_S + given.seconds)) * 1000, 2)
     say("log-call-p99-ms", TARGET_P99_MS, figures.quantile(0.99), clients=given.clients, rate=given.rate, **more)
     say("log-call-failed", 0, len(figures.failures), calls=calls, first=figures.failures[:1])
-    print(
-        json.dumps({"workload": "log-batch-1000-ms", "value": round(taken[len(taken) // 2], 2), "longest": taken[-1]})
-    )
+    say("log-batch-1000-ms", None, taken[len(taken) // 2], longest=round(taken[-1], 2))
 
 
 if __name__ == "__main__":
