@@ -16,6 +16,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measured import say
 
@@ -148,7 +149,9 @@ def main() -> None:
         if process is not None:
             process.terminate()
             process.wait(30)
-    more = {name: round(figures.quantile(share), 2) for name, share in (("p50", 0.5), ("p95", 0.95), ("longest", 1.0))}
+    more: dict[str, Any] = {
+        name: round(figures.quantile(share), 2) for name, share in (("p50", 0.5), ("p95", 0.95), ("longest", 1.0))
+    }
     calls = len(figures.latencies)
     if process is not None:
         more["server_cpu_ms_a_call"] = round(used / (given.clients * given.rate * (WARM_S + given.seconds)) * 1000, 2)

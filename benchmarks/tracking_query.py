@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measured import say
 from benchmarks.tracking_workloads import SearchedRun, searched_runs
@@ -119,7 +120,11 @@ def measure(count: int, repeats: int) -> None:
             bare.append(_timed(limit.search))
             ours.append(_timed(search))
         ms, limit_ms = (statistics.median(values) * 1000 for values in (ours, bare))
-        more = {"limit_ms": round(limit_ms, 2), "fastest_ms": round(min(ours) * 1000, 2), "repeats": repeats}
+        more: dict[str, Any] = {
+            "limit_ms": round(limit_ms, 2),
+            "fastest_ms": round(min(ours) * 1000, 2),
+            "repeats": repeats,
+        }
         say(f"search-{count}-ms", _TARGET_MS.get(count, 100.0), ms, **more)
         if count <= 5_000:
             say(f"search-{count}-beside-sqlite", _TARGET_RATIO, ms / limit_ms)
