@@ -71,6 +71,10 @@ COMMANDS: dict[str, Command] = {
     "promote": Command(
         "assay.prove.promotion", "Make a version the champion, if the gate let it pass against the champion of now"
     ),
+    "register": Command(
+        "assay.record.models.registering",
+        "Make the files that a run kept the next version of a model, sealed under their hash",
+    ),
     "repair": Command(
         "assay.prove.remedy",
         "Offer ways to bring a rate of each group to the reference's, measured on rows they were not chosen on",

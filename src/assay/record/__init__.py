@@ -15,6 +15,7 @@ from assay.record.live.live_run import LiveRun, flush, run
 from assay.record.live.rerun import rerun
 from assay.record.location import open_store
 from assay.record.models.aliases import alias_at, alias_log
+from assay.record.models.registering import register_model
 from assay.record.models.registry import CHAMPION, ModelVersion, find_version, list_models, model_folder, register
 from assay.record.models.version_lineage import show_version
 from assay.record.notify.delivery import deliver
@@ -60,6 +61,7 @@ __all__ = [
     "open_store",
     "put_into_project",
     "register",
+    "register_model",
     "remove_webhook",
     "rerun",
     "run",
