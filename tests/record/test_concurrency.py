@@ -92,8 +92,10 @@ def test_two_processes_log_400_runs_into_sqlite(store: SqlStore, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_two_processes_log_400_runs_into_postgres(postgres: str, postgres_store: SqlStore, tmp_path: Path) -> None:
-    _at_once(LOGGER, [[postgres, str(tmp_path / "blobs"), name, str(RUNS)] for name in ("ann", "bob")])
+def test_two_processes_log_400_runs_into_postgres(
+    postgres_with_store: str, postgres_store: SqlStore, tmp_path: Path
+) -> None:
+    _at_once(LOGGER, [[postgres_with_store, str(tmp_path / "blobs"), name, str(RUNS)] for name in ("ann", "bob")])
     _check_runs(postgres_store, ["ann", "bob"])
 
 

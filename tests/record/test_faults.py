@@ -75,24 +75,28 @@ def test_a_database_that_may_not_be_written_is_said(store: SqlStore) -> None:
     assert ids(store) == ["a"]
 
 
-def test_a_postgres_that_may_not_be_written_is_said(postgres: str, postgres_store: SqlStore, tmp_path: Path) -> None:
+def test_a_postgres_that_may_not_be_written_is_said(
+    postgres_with_store: str, postgres_store: SqlStore, tmp_path: Path
+) -> None:
     with postgres_store.engine.connect() as connection:
         connection.exec_driver_sql(
-            f"ALTER DATABASE {sa.make_url(postgres).database} SET default_transaction_read_only = on"
+            f"ALTER DATABASE {sa.make_url(postgres_with_store).database} SET default_transaction_read_only = on"
         )
         connection.commit()
-    reader = open_store(postgres, blobs=tmp_path)
+    reader = open_store(postgres_with_store, blobs=tmp_path)
     with pytest.raises(StoreUnavailable, match="cannot be written"):
         reader.append("run", run_row("a"))
     assert ids(reader) == []
     reader.close()
 
 
-def test_a_postgres_user_without_rights_is_told(postgres_store: SqlStore, postgres: str, tmp_path: Path) -> None:
+def test_a_postgres_user_without_rights_is_told(
+    postgres_store: SqlStore, postgres_with_store: str, tmp_path: Path
+) -> None:
     with postgres_store.engine.begin() as connection:
         connection.exec_driver_sql("CREATE ROLE guest_of_faults LOGIN")
         connection.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO guest_of_faults")
-    address = sa.make_url(postgres).set(username="guest_of_faults").render_as_string()
+    address = sa.make_url(postgres_with_store).set(username="guest_of_faults").render_as_string()
     guest = open_store(address, blobs=tmp_path)
     with pytest.raises(StoreUnavailable, match="cannot be written"):
         guest.append("run", run_row("a"))

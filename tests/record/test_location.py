@@ -16,6 +16,8 @@ from assay.record.location import find_folder
 from assay.record.migrations import HEAD
 from assay.record.sqlstore import SqlStore
 
+pytestmark = pytest.mark.usefixtures("migrating")
+
 
 def _new(location: str | Path, **options: Any) -> None:
     open_store(location, **options).close()

@@ -12,6 +12,8 @@ from assay.record.contract import in_threads
 from assay.record.schema import METADATA
 from assay.record.sqlstore import SqlStore
 
+pytestmark = pytest.mark.usefixtures("migrating")
+
 
 def test_the_scripts_are_one_line_of_the_known_versions() -> None:
     config = Config()

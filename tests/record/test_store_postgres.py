@@ -17,8 +17,8 @@ class TestPostgres(StoreContract):
         return postgres_store
 
     @pytest.fixture
-    def second(self, postgres: str, postgres_store: SqlStore, tmp_path: Path) -> Iterator[SqlStore]:
-        opened = open_store(postgres, blobs=tmp_path / "blobs")
+    def second(self, postgres_with_store: str, postgres_store: SqlStore, tmp_path: Path) -> Iterator[SqlStore]:
+        opened = open_store(postgres_with_store, blobs=tmp_path / "blobs")
         yield opened
         opened.close()
 

@@ -69,6 +69,7 @@ def test_average_precision_varies_as_it_does_over_new_rows(share: float, shift: 
     assert np.mean(errors) == pytest.approx(np.std(values), rel=0.15)
 
 
+@pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "share", "shift"), [(40, 0.4, 1.0), (60, 0.5, 0.0), (100, 0.3, 2.5), (1000, 0.05, 2.0), (1000, 0.02, 1.0)]

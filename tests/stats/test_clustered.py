@@ -93,6 +93,7 @@ def test_a_ratio_that_is_the_same_everywhere_has_no_error() -> None:
     assert clustered_ratio([0.1, 0.2, 0.7], [1, 2, 7]).standard_error == 0.0
 
 
+@pytest.mark.no_cover
 def test_the_interval_of_a_clustered_mean_covers_where_the_plain_one_does_not() -> None:
     rng = np.random.default_rng(3)
     runs, clusters = 1500, 40

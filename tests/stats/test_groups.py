@@ -91,6 +91,7 @@ def test_the_three_answers(
     assert found.rows_needed is not None
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("bound", [{"ratio": 0.8}, {"gap": 0.1}])
 @pytest.mark.parametrize("per_unit", [0, 5])
 def test_at_the_bound_both_verdicts_err_no_oftener_than_alpha(bound: dict[str, Any], per_unit: int) -> None:
@@ -267,6 +268,7 @@ def test_what_cannot_be_asked_is_told(change: dict[str, Any], message: str) -> N
         group_gaps(of_counts(COMPAS), "m", options.pop("metric"), options.pop("column"), **options)
 
 
+@pytest.mark.no_cover
 @pytest.mark.slow
 def test_calibration_and_odds_err_no_oftener_than_alpha_at_the_bound() -> None:
     """Calibration off by exactly the gap; a false positive rate off by exactly the gap, beside an equal recall."""

@@ -75,6 +75,7 @@ def test_the_ends_of_a_bernoulli_interval_are_those_of_the_range_where_it_must()
     assert bernoulli_interval(40, 40, 50, 0.05).low == pytest.approx(1 - bernoulli_interval(0, 40, 50, 0.05).high)
 
 
+@pytest.mark.no_cover
 def test_a_bernoulli_interval_looked_at_500_times_misses_at_most_as_often_as_promised() -> None:
     rng, runs, p = np.random.default_rng(31), 4000, 0.1
     counts = (rng.random((runs, LOOKS)) < p).cumsum(axis=1)
@@ -110,6 +111,7 @@ def reacting(rng: np.random.Generator) -> tuple[Floats, Floats]:
     return x, mean
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("world", [constant, shifting, reacting])
 def test_the_running_mean_is_missed_at_most_as_often_as_promised(
     world: Callable[[np.random.Generator], tuple[Floats, Floats]],
@@ -122,7 +124,7 @@ def test_the_running_mean_is_missed_at_most_as_often_as_promised(
         wrong = False
         for t in range(LOOKS):
             sequence.update(float(x[t]))
-            if t % 10 == 9:
+            if t % 20 == 19:
                 wrong |= not sequence.lower(alpha / 2) <= running[t] <= sequence.upper(alpha / 2)
         missed += wrong
     assert missed / runs <= alpha
@@ -197,6 +199,7 @@ def at_limit_with_changing_spread(rng: np.random.Generator) -> Floats:
     return np.select([np.arange(LOOKS) % 100 < 20, np.arange(LOOKS) % 100 < 70], [np.full(LOOKS, 0.1), wild], between)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("draw", [at_limit, at_limit_with_changing_spread])
 def test_a_mean_at_its_limit_is_rarely_accused_in_500_looks(draw: Callable[[np.random.Generator], Floats]) -> None:
     runs = 400
@@ -204,6 +207,7 @@ def test_a_mean_at_its_limit_is_rarely_accused_in_500_looks(draw: Callable[[np.r
     assert wrong <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
 
 
+@pytest.mark.no_cover
 def test_twice_the_limit_is_found_within_500_looks() -> None:
     found = rejections(lambda rng: (rng.random(LOOKS) < 0.2).astype(float), 0.1, 200)
     assert sum(when is not None for when in found) >= 0.95 * 200

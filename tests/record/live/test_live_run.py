@@ -267,10 +267,10 @@ def test_a_child_process_has_a_logger_of_its_own(store: SqlStore, method: str) -
 
 
 def test_the_same_run_on_a_real_database(
-    postgres: str, postgres_store: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres_with_store: str, postgres_store: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with live_run.run("flights", store=postgres, system_metrics=False) as run:
+    with live_run.run("flights", store=postgres_with_store, system_metrics=False) as run:
         run.log({"loss": 0.5}, 1)
         run.artifact(b"x", "x.txt")
     assert show_run(postgres_store, run.run_id).run.metrics == {"loss": 0.5}
