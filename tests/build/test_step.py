@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from tests.build.projects import Project
 
+import assay
 from assay.build.step import step
 from assay.errors import InvalidInput
 from assay.record.clock import moment
@@ -335,3 +336,12 @@ def test_two_processes_at_once_agree_and_a_third_finds_their_results(store: SqlS
     third = start()
     found, _ = third.communicate(timeout=60)
     assert found.strip() == "cached,cached,cached,cached"
+
+
+def test_a_step_in_a_run_that_does_not_wait_belongs_to_it(store: SqlStore) -> None:
+    for _ in range(2):
+        with assay.run("e", store=store.location, system_metrics=False) as run:
+            assert scale(3) == [3, 2.0, 0]
+    assert EXECUTED == [(3, 2.0, 0)]
+    assert [row["state"] for row in store.query("step", order_by=["started"])] == ["done", "cached"]
+    assert store.query("step", {"run_id": run.run_id})[0]["state"] == "cached"

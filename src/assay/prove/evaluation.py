@@ -247,7 +247,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 def _record(store: Store, evaluation: Evaluation, dataset: DatasetVersion, *, threshold: float, seed: int) -> None:
     assert evaluation.candidate is not None
-    run = current_run()
+    run = current_run(store)
     detail = {
         "dataset": evaluation.dataset_name,
         "label": evaluation.label,

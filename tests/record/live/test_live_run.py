@@ -24,6 +24,7 @@ from assay.record.live import live_run
 from assay.record.live.fold import apply_frames
 from assay.record.live.journal import frame
 from assay.record.live.leftover import sync
+from assay.record.live.live_run import LiveRun
 from assay.record.live.logged import Batch, Begin, encode
 from assay.record.live.targets import spool_folder, target_of
 from assay.record.location import open_store
@@ -31,7 +32,7 @@ from assay.record.sqlstore import SqlStore
 from assay.record.tracking.metrics import history
 from assay.record.tracking.projects import list_projects
 from assay.record.tracking.run_changes import run_row
-from assay.record.tracking.runs import show_run
+from assay.record.tracking.runs import current_run, show_run, start_run
 
 
 @pytest.fixture(autouse=True)
@@ -313,3 +314,44 @@ def test_a_run_names_its_project(store: SqlStore) -> None:
     assert [(one.project, one.experiments) for one in list_projects(store)] == [("churn", 1)]
     with pytest.raises(InvalidInput):
         _begin(store, project=" ")
+
+
+def test_who_asks_for_the_run_finds_it_in_the_store(tmp_path: Path) -> None:
+    with assay.run("e", store=tmp_path / "s", params={"lr": 1}, system_metrics=False) as run:
+        run.log({"loss": 0.5})
+        kept = current_run()
+        assert kept is not None
+        assert kept.run_id == run.run_id
+        assert kept.store.query("run_metric", {"run_id": run.run_id})[0]["value"] == 0.5
+        assert kept.store.query("run_param", {"run_id": run.run_id})[0]["value"] == "1"
+    assert current_run() is None
+
+
+def test_a_run_of_another_store_is_not_the_current_one(tmp_path: Path, store: SqlStore) -> None:
+    with assay.run("e", store=tmp_path / "other", system_metrics=False):
+        assert current_run(store) is None
+        with start_run(store, "inner") as inner:
+            assert current_run(store) is inner
+    assert store.get("run", {"run_id": inner.run_id})["parent_run_id"] is None
+
+
+def test_a_run_inside_is_the_child_of_the_innermost_block(tmp_path: Path, store: SqlStore) -> None:
+    def begun() -> LiveRun:
+        return assay.run("e", store=store.location, system_metrics=False)
+
+    with begun() as outer, start_run(store, "e") as middle, begun() as inner:
+        pass
+    parents = {row["run_id"]: row["parent_run_id"] for row in store.query("run")}
+    assert parents == {outer.run_id: None, middle.run_id: outer.run_id, inner.run_id: middle.run_id}
+
+
+def test_a_store_that_cannot_be_asked_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("ASSAY_OFFLINE", "1")
+    with assay.run("e", store=tmp_path / "s", system_metrics=False):
+        assert current_run() is None
+        assert current_run() is None
+    assert [record.message for record in caplog.records if "not remembered" in record.message] == [
+        f"assay: steps are not remembered: {tmp_path / 's'} cannot be asked from here"
+    ]

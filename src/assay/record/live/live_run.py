@@ -31,13 +31,12 @@ from assay.record.live.system_metrics import SystemMetrics
 from assay.record.live.targets import target_of
 from assay.record.names import check_key
 from assay.record.tracking.run_changes import ENDS
-from assay.record.tracking.runs import current_run, printable
+from assay.record.tracking.runs import Run, Unwaiting, innermost, leave, printable, stand_in
 
 __all__ = ["LiveRun", "flush", "pack_models_with", "run"]
 
 _loggers: dict[tuple[object, ...], Logger] = {}
 _opening = threading.Lock()
-_current: contextvars.ContextVar["LiveRun | None"] = contextvars.ContextVar("assay_live_run", default=None)
 _packers: list[Callable[..., str]] = []  # a room above knows how models are packed, and says so when it is loaded
 _WAIT_S = 30.0
 _SEEDS = 2**32
@@ -57,7 +56,7 @@ class LiveRun:
         self._clock = Clock()
         self._cpu = time.process_time()
         self._known: set[str] = set()  # names that were checked; empty after the end
-        self._token: contextvars.Token[LiveRun | None] | None = None
+        self._token: contextvars.Token[Run | Unwaiting | None] | None = None
         self._sampler: SystemMetrics | None = None
 
     def log(self, values: Mapping[str, float], step: int = 0) -> None:
@@ -137,6 +136,14 @@ class LiveRun:
             raise InvalidInput("nothing is loaded that packs models", hint="import assay.build")
         return _packers[-1](self, estimator, example, name=name, columns=columns)
 
+    def kept(self) -> Run | None:
+        """This run as steps and evaluations use it, once all it said is in its store.
+
+        None where that is a server, or away: then nothing is remembered, and a warning says so once.
+        """
+        store = self._logger.asked()
+        return Run(store, self.run_id) if store is not None else None
+
     def finish(self, status: str = "finished", reason: str | None = None, *, wait: bool = True) -> None:
         """End the run. With `wait` it returns when all of it is in the store, or after 30 s; a warning says if not."""
         if status not in ENDS:
@@ -153,14 +160,14 @@ class LiveRun:
             self._logger.wait(_WAIT_S)
 
     def __enter__(self) -> Self:
-        self._token = _current.set(self)
+        self._token = stand_in(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._token is not None:
-            _current.reset(self._token)
+            leave(self._token)
             self._token = None
         if self.ended:
             return
@@ -233,7 +240,7 @@ def run(
     if project is not None and not project.strip():
         raise InvalidInput("the project has no name", expected="at least one character")
     logger = _logger(store, durability == "power")
-    outer = _current.get() or current_run()
+    outer = innermost()
     run_id = resume or new_id()
     name = name or f"{experiment.rpartition('/')[2]}-{run_id[:6]}"
     actor = current_actor()

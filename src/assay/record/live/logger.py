@@ -26,6 +26,7 @@ from assay.record.live.journal import Journal, frame
 from assay.record.live.leftover import adopt
 from assay.record.live.logged import Batch, Entry, File, Seen, Values, encode
 from assay.record.live.targets import Target, spool_blobs, spool_folder
+from assay.record.store import Store
 from assay.record.tracking.points import Points
 
 __all__ = ["MOST_WAITING", "Logger"]
@@ -37,6 +38,7 @@ MOST_WAITING = 100_000 * _EACH  # then the caller writes what waits to the journ
 _MOST_SENT = 8 << 20  # bytes of the journal in one transaction or request
 _LONGEST_PAUSE_S = 60.0
 _HEARTBEAT_S = 30.0
+_LONGEST_ASKED_S = 10.0  # how long a step waits for the store of its run
 _loggers: "weakref.WeakSet[Logger]" = weakref.WeakSet()
 
 
@@ -109,6 +111,18 @@ class Logger:
             if self.offline or time.monotonic() >= until:
                 return False
             time.sleep(min(_EVERY_S, max(until - time.monotonic(), 0.0)))
+
+    def asked(self) -> Store | None:
+        """The store, when all that was logged is in it; None where it is a server's, or does not take it in time."""
+        store = None
+        if not self.offline:
+            with self._sending, contextlib.suppress(AssayError):  # a store that is away is no reason to stop
+                store = self.target.opened()
+        if store is not None and self.wait(_LONGEST_ASKED_S):
+            return store
+        if self.once("unasked", self.target.name):
+            _log.warning("assay: steps are not remembered: %s cannot be asked from here", self.target.name)
+        return None
 
     def close(self, timeout_s: float = 10.0) -> bool:
         """Send what is left and end the thread; the journal stays where not all could be sent."""

@@ -10,7 +10,6 @@ from assay.record.canonical import digest
 from assay.record.live.fold import apply_frames
 from assay.record.live.server_calls import ServerConnection, is_server
 from assay.record.location import find_folder, open_store
-from assay.record.sqlstore import SqlStore
 from assay.record.store import Store
 
 __all__ = ["OpenTarget", "ServerTarget", "StoreTarget", "Target", "spool_blobs", "spool_folder", "target_of"]
@@ -30,6 +29,10 @@ class Target(Protocol):
 
     def send_blobs(self, blobs: Blobs, digests: list[str]) -> None:
         """Bring content that the frames will point to."""
+        ...
+
+    def opened(self) -> Store | None:
+        """The store itself, None where only its server can be asked."""
         ...
 
     def close(self) -> None:
@@ -62,6 +65,10 @@ class OpenTarget:
                 else:
                     own.put_file(blobs.path(blob))
 
+    def opened(self) -> Store:
+        """The store."""
+        return self._store
+
     def close(self) -> None:
         """Nothing: whoever opened it closes it."""
 
@@ -71,7 +78,7 @@ class StoreTarget:
 
     def __init__(self, location: str) -> None:
         self.location = location
-        self._store: SqlStore | None = None
+        self._store: Store | None = None
 
     @property
     def name(self) -> str:
@@ -83,11 +90,11 @@ class StoreTarget:
 
     def send(self, frames: bytes) -> None:
         """One transaction."""
-        OpenTarget(self._opened()).send(frames)
+        OpenTarget(self.opened()).send(frames)
 
     def send_blobs(self, blobs: Blobs, digests: list[str]) -> None:
         """Copy what is not there yet."""
-        OpenTarget(self._opened()).send_blobs(blobs, digests)
+        OpenTarget(self.opened()).send_blobs(blobs, digests)
 
     def close(self) -> None:
         """Close the store."""
@@ -95,7 +102,8 @@ class StoreTarget:
             self._store.close()
             self._store = None
 
-    def _opened(self) -> SqlStore:
+    def opened(self) -> Store:
+        """The store, opened once."""
         if self._store is None:
             self._store = open_store(self.location)
         return self._store
@@ -121,6 +129,9 @@ class ServerTarget:
         for blob in digests:
             with blobs.open(blob) as content:
                 self._connection.request("PUT", f"blobs/{blob}", content)
+
+    def opened(self) -> None:
+        """It is the server's."""
 
     def close(self) -> None:
         """Close the connection."""

@@ -5,6 +5,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Protocol
 
 import msgspec
 
@@ -24,15 +25,29 @@ __all__ = [
     "RunDetail",
     "RunStep",
     "RunSummary",
+    "Unwaiting",
     "current_run",
     "find_run",
+    "innermost",
+    "leave",
     "printable",
     "show_run",
+    "stand_in",
     "start_run",
     "summaries",
 ]
 
-_current: contextvars.ContextVar["Run | None"] = contextvars.ContextVar("assay_run", default=None)
+_current: contextvars.ContextVar["Run | Unwaiting | None"] = contextvars.ContextVar("assay_run", default=None)
+
+
+class Unwaiting(Protocol):
+    """A run that does not wait for its store, until somebody needs it there."""
+
+    run_id: str
+
+    def kept(self) -> "Run | None":
+        """The same run once all that it said is in its store; None where this process cannot ask that store."""
+        ...
 
 
 class Run:
@@ -77,9 +92,29 @@ class Run:
         self.store.append_many("run_io", [row], skip_existing=True)
 
 
-def current_run() -> Run | None:
-    """The run whose `with start_run(...)` block this is, in this thread or task."""
+def current_run(store: Store | None = None) -> Run | None:
+    """The run whose `with` block this is, in this thread or task; with `store`, only if it is a run of that store.
+
+    One of `assay.run` is waited for, until what it said is in its store.
+    """
+    found = _current.get()
+    run = found if found is None or isinstance(found, Run) else found.kept()
+    return run if run is None or store is None or run.store.location == store.location else None
+
+
+def innermost() -> "Run | Unwaiting | None":
+    """The run whose block this is, whichever kind, without waiting."""
     return _current.get()
+
+
+def stand_in(run: "Run | Unwaiting") -> "contextvars.Token[Run | Unwaiting | None]":
+    """Begin a block of a run in this thread or task; `leave` ends it."""
+    return _current.set(run)
+
+
+def leave(token: "contextvars.Token[Run | Unwaiting | None]") -> None:
+    """End the block."""
+    _current.reset(token)
 
 
 @contextmanager
@@ -102,7 +137,7 @@ def start_run(
     drift | performance | event | ci. A run inside another one is its child. A block may end its run earlier by
     `finish`, such as with `stopped`.
     """
-    parent = _current.get()
+    parent = current_run(store)
     code = code_version()
     run_id = create_run(
         store,
@@ -125,7 +160,7 @@ def start_run(
         pid=os.getpid(),
     )
     run = Run(store, run_id)
-    token = _current.set(run)
+    token = stand_in(run)
     try:
         yield run
     except Exception as error:
@@ -138,7 +173,7 @@ def start_run(
         if not run.ended:
             run.finish("finished")
     finally:
-        _current.reset(token)
+        leave(token)
 
 
 def printable(text: str) -> str:
