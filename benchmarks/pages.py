@@ -64,6 +64,7 @@ def _pages(store: Store, experiment: str, long: str) -> list[tuple[str, str, flo
         ("runs, in groups of a filter", f"{table}?group=params.depth&filter={filter}", 200),
         ("runs, in groups", f"{table}?group=params.lr", 200),
         ("run with 51 metrics", f"/runs/{long}", 100),
+        ("projects and time", "/projects", 200),
         ("comparison of 10", f"/compare?runs={some}", 100),
         ("points of 100,000", f"/pages/series?run={long}&key=loss&most=600", 200),
     ]

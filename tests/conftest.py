@@ -9,7 +9,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +18,9 @@ from hypothesis import settings
 from assay.record import location, open_store
 from assay.record.sqlstore import SqlStore, make_engine
 from assay.record.statements import Prepared
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytest.register_assert_rewrite("assay.record.contract")
 settings.register_profile("assay", deadline=None)  # a busy machine is no failure
@@ -180,3 +183,12 @@ def asked_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[SqlStore], list[str]]
         return texts
 
     return listen
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Chromium for the tests of a module."""
+    from tests.page_browser import chromium
+
+    with chromium() as launched:
+        yield launched

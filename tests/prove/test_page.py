@@ -1,6 +1,5 @@
 """The page of an evaluation: everything is on it, nothing breaks out of it, and a browser finds no fault."""
 
-import itertools
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -9,7 +8,8 @@ from xml.etree import ElementTree
 
 import pyarrow as pa
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
+from tests.page_browser import ANY_IMPACT, fits, grave, opened
 from tests.prove.worlds import ACCURACY, Part, world
 
 from assay.errors import InvalidInput
@@ -117,27 +117,17 @@ def test_functions_without_a_name_have_a_title_too() -> None:
     assert "<h1>Two functions</h1>" in page
 
 
-@pytest.fixture(params=itertools.product((400, 1280), ("light", "dark")), ids=lambda way: "-".join(map(str, way)))
-def page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
+@pytest.fixture(params=[(400, "dark"), (1280, "light")], ids=lambda way: "-".join(map(str, way)))
+def page(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> Iterator[Page]:
     """The page opened from disk in Chromium, offline."""
-    from playwright.sync_api import sync_playwright
-
     width, theme = request.param
     found = evaluation()
     (tmp_path / "page.html").write_text(found.to_html(gate(found, ACCURACY)), encoding="utf-8")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
-        opened = context.new_page()
-        opened.goto((tmp_path / "page.html").as_uri())
-        yield opened
-        browser.close()
+    with opened(browser, (tmp_path / "page.html").as_uri(), width=width, theme=theme, offline=True) as page:
+        yield page
 
 
 @pytest.mark.browser
 def test_axe_finds_nothing_and_the_page_fits(page: Page) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert grave(page, ANY_IMPACT) == []
+    assert fits(page)

@@ -1,7 +1,7 @@
 """The threshold explorer: a table of rates by threshold and group, for eyes and for programs."""
 
-import itertools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,9 @@ from assay.errors import InvalidInput
 from assay.prove.evaluation import Evaluation, evaluate
 from assay.prove.thresholds import thresholds
 from assay.stats import estimate_all
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 def evaluated(n: int = 3000) -> Evaluation:
@@ -63,19 +66,13 @@ def test_a_column_that_was_not_evaluated_is_told() -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "theme"), list(itertools.product((400, 1280), ("light", "dark"))))
-def test_axe_finds_nothing_in_the_picture_and_it_fits(width: int, theme: str, tmp_path: Path) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import sync_playwright
+@pytest.mark.parametrize(("width", "theme"), [(400, "dark"), (1280, "light")])
+def test_axe_finds_nothing_in_the_picture_and_it_fits(
+    browser: "Browser", width: int, theme: str, tmp_path: Path
+) -> None:
+    from tests.page_browser import ANY_IMPACT, fits, grave, opened
 
     thresholds(evaluated(), "sex", points=9).plot().save(tmp_path / "plot.html")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_context(
-            viewport={"width": width, "height": 800}, color_scheme="dark" if theme == "dark" else "light"
-        ).new_page()
-        page.goto((tmp_path / "plot.html").as_uri())
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        browser.close()
+    with opened(browser, (tmp_path / "plot.html").as_uri(), width=width, theme=theme) as page:
+        assert grave(page, ANY_IMPACT) == []
+        assert fits(page)

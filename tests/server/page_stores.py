@@ -7,11 +7,23 @@ import numpy as np
 
 from assay.record.clock import iso, to_ms
 from assay.record.identity import new_id
+from assay.record.models.logged_models import (
+    READY,
+    ModelMetric,
+    create_logged_model,
+    finish_logged_model,
+    put_model_metrics,
+    set_logged_model_tags,
+)
+from assay.record.models.registered_models import create_registered_model
+from assay.record.models.versions import create_version
 from assay.record.sqlstore import SqlStore
 from assay.record.tracking.experiments import create_experiment
 from assay.record.tracking.metrics import Series, add_points, add_series
 from assay.record.tracking.points import Points
-from assay.record.tracking.run_changes import DatasetUse, create_run, log, log_datasets, update_run
+from assay.record.tracking.projects import close_project, new_project, put_into_project
+from assay.record.tracking.run_changes import DatasetUse, create_run, log, log_datasets, log_models, update_run
+from assay.record.tracking.timekeeping import add_time, start_time
 
 HOSTILE = "<script>alert('x')</script>\"'&"
 PIXEL = bytes.fromhex(
@@ -27,6 +39,7 @@ class Small:
     experiment: str
     runs: list[str]
     long: str
+    logged: str
 
 
 def points(values: "list[float]", start_ms: int = 1_700_000_000_000) -> Points:
@@ -79,7 +92,47 @@ def fill_small(store: SqlStore) -> Small:
     store.amend(
         "run", {"run_id": runs[0]}, {"detail": f'{{"command": ["python", "<b>"], "git": {{"diff": "{diff}"}}}}'}
     )
-    return Small(number, runs, long)
+    _fill_projects(store)
+    return Small(number, runs, long, _fill_logged(store, number, runs))
+
+
+def _fill_logged(store: SqlStore, number: str, runs: list[str]) -> str:
+    """A logged model with params, metrics, a file and a version that was made of it, and one that is still to come."""
+    model = create_logged_model(
+        store, number, "net", model_type="classifier", source_run_id=runs[0], params={"lr": "0.1", "kind": HOSTILE}
+    )
+    measured = ModelMetric("auc", 0.71, 3, 1_700_000_000_000, runs[0], "images", "d0")
+    put_model_metrics(store, model.model_id, [measured])
+    set_logged_model_tags(store, model.model_id, {"team": HOSTILE})
+    store.append(
+        "artifact_file", {"path": f"{model.root}/MLmodel", "blob": store.blobs.put(b"flavors: {}\n"), "size": 12}
+    )
+    finish_logged_model(store, model.model_id, READY)
+    create_logged_model(store, number, "later", source_run_id=runs[2])
+    log_models(store, runs[0], "output", {model.model_id: 3}, late="mark")
+    log_models(store, runs[2], "input", {model.model_id: None})
+    create_registered_model(store, "net")
+    create_version(
+        store,
+        "net",
+        f"models:/{model.model_id}",
+        run_id=runs[0],
+        logged_model_id=model.model_id,
+        tags={"team": HOSTILE},
+    )
+    return model.model_id
+
+
+def _fill_projects(store: SqlStore) -> None:
+    """A project that is late, one that is closed, and time on them."""
+    new_project(store, "small nets", owner="ana", due="2020-05-01", description=HOSTILE)
+    new_project(store, HOSTILE, owner="ben")
+    put_into_project(store, "small nets", "vision/small nets")
+    add_time(store, "small nets", 1.5, activity="labelling", person="ana", start="2024-01-02T09:00", note=HOSTILE)
+    add_time(store, "small nets", 0.5, activity="review", person="ben", start="2024-01-02T09:00")
+    start_time(store, "small nets", person="ana")
+    new_project(store, "done", owner="cy")
+    close_project(store, "done")
 
 
 def fill_many(store: SqlStore, count: int = 10_000, points_each: int = 20) -> str:

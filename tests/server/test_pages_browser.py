@@ -1,6 +1,5 @@
 """Every page in a real browser: on the store of the demo, on a small one and on one of many runs."""
 
-import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,23 +7,17 @@ from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, expect
-from tests.server.page_browser import chromium, fits, grave, opened, served
-from tests.server.page_stores import Small, fill_many, fill_small
+from tests.page_browser import fits, grave, opened, served
+from tests.server.page_stores import Small, fill_many, fill_small, points
 
 from assay.demo.operation import demo
 from assay.record import open_store
 from assay.record.sqlstore import SqlStore
+from assay.record.tracking.run_changes import log, update_run
 
 pytestmark = pytest.mark.browser
 
-WIDTHS = (360, 1280)
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as launched:
-        yield launched
+WAYS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((360, "dark"), (1280, "light"))
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +31,16 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Small]]:
+def small_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SqlStore, Small]]:
     store = open_store(tmp_path_factory.mktemp("small") / "store")
-    ids = fill_small(store)
-    with served(store) as address:
-        yield address, ids
+    yield store, fill_small(store)
     store.close()
+
+
+@pytest.fixture(scope="module")
+def small(small_store: tuple[SqlStore, Small]) -> Iterator[tuple[str, Small]]:
+    with served(small_store[0]) as address:
+        yield address, small_store[1]
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +54,16 @@ def turned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, SqlS
     store.close()
 
 
-def _looks_right(browser: Browser, address: str) -> None:
-    """It fits, and axe finds nothing serious, at both widths and in both themes."""
+def _look_right(browser: Browser, address: str, places: list[str]) -> None:
+    """They fit, and axe finds nothing serious: on a phone in the dark and on a desk in the light."""
     with opened(browser, address) as page:
-        for width, theme in itertools.product(WIDTHS, THEMES):
-            page.set_viewport_size({"width": width, "height": 800})
-            page.emulate_media(color_scheme=theme)
-            page.wait_for_load_state("networkidle")
-            assert fits(page), f"{address} at {width} px"
-            assert grave(page) == [], f"{address} at {width} px, {theme}"
+        for place in places:
+            page.goto(address + place, wait_until="networkidle")
+            for width, theme in WAYS:
+                page.set_viewport_size({"width": width, "height": 800})
+                page.emulate_media(color_scheme=theme)
+                assert fits(page), f"{place} at {width} px"
+                assert grave(page) == [], f"{place} at {width} px, {theme}"
 
 
 def test_every_page_of_the_demo_fits_and_axe_finds_nothing_serious(
@@ -78,9 +76,8 @@ def test_every_page_of_the_demo_fits_and_axe_finds_nothing_serious(
     experiment = store.query("run", limit=1)[0]["experiment_id"]
     places = ["/", "/runs", f"/experiments/{experiment}", f"/runs/{runs[0]}", f"/compare?runs={','.join(runs)}"]
     places += ["/models", f"/models/{model[0]['model']}", f"/models/{model[0]['model']}/{model[-1]['version']}"]
-    places += ["/evaluations", f"/evaluations/{evaluation}", "/datasets", "/ledger"]
-    for place in places:
-        _looks_right(browser, address + place)
+    places += ["/evaluations", f"/evaluations/{evaluation}", "/datasets", "/ledger", "/projects"]
+    _look_right(browser, address, places)
 
 
 def test_pages_of_runs_with_charts_files_and_odd_names_fit(browser: Browser, small: tuple[str, Small]) -> None:
@@ -88,15 +85,71 @@ def test_pages_of_runs_with_charts_files_and_odd_names_fit(browser: Browser, sma
     places = ["/", "/?q=try", f"/experiments/{ids.experiment}", *(f"/runs/{run}" for run in (ids.runs[0], ids.long))]
     places += [f"/runs/{ids.runs[0]}/files/{name}" for name in ("plot.png", "table.csv", "page.html", "model.bin")]
     places += [f"/compare?runs={','.join(ids.runs)}", "/datasets"]
-    for place in places:
-        _looks_right(browser, address + place)
+    places += ["/logged-models", f"/logged-models?experiment={ids.experiment}", f"/logged-models/{ids.logged}"]
+    places += ["/models/net", "/models/net/1", "/projects", "/projects/small%20nets"]
+    _look_right(browser, address, places)
+    with opened(browser, f"{address}/nothing", errors=1) as page:
+        assert page.title().startswith("Not found")
+        assert grave(page) == []
 
 
 def test_the_table_of_ten_thousand_runs_fits(browser: Browser, many: tuple[str, str]) -> None:
     address, experiment = many
-    wrong = f"/experiments/{experiment}?filter=metrics.auc+%3E"
-    for place in (f"/experiments/{experiment}", f"/experiments/{experiment}?group=params.lr", wrong, "/"):
-        _looks_right(browser, address + place)
+    table = f"/experiments/{experiment}"
+    _look_right(browser, address, [table, f"{table}?group=params.lr", f"{table}?filter=metrics.auc+%3E", "/"])
+
+
+def test_a_running_run_is_shown_anew_without_losing_its_zoom_until_it_ends(
+    browser: Browser, small: tuple[str, Small], small_store: tuple[SqlStore, Small]
+) -> None:
+    address, ids = small
+    store, run = small_store[0], ids.runs[2]
+    with opened(browser, f"{address}/runs/{run}") as page:
+        chart = page.locator(".chart[data-key=loss]")
+        expect(chart.locator("canvas")).to_be_visible()
+        chart.locator(".plot").focus()
+        with page.expect_response(lambda answer: "from=" in answer.url):
+            page.keyboard.press("+")
+        page.wait_for_timeout(200)  # drawn with the finer points
+        chart.locator("canvas").evaluate("canvas => { canvas.dataset.kept = 'yes'; }")
+        log(store, run, metrics={"loss": points([0.125] * 50), "fresh": points([1.0, 2.0])})
+        button = page.get_by_role("button", name="Start updates")  # who wants no motion starts them
+        with page.expect_response(lambda answer: "from=" in answer.url):
+            button.click()
+        expect(page.get_by_role("region", name="Metrics").get_by_role("row", name="loss")).to_contain_text("0.125")
+        expect(page.locator(".chart[data-key=fresh] canvas")).to_be_attached()
+        expect(chart.locator("canvas")).to_have_attribute("data-kept", "yes")  # new points, not a new picture
+        page.get_by_role("button", name="Pause updates").focus()
+        update_run(store, run, status="finished")
+        expect(page.locator(".head .state")).to_contain_text("finished")
+        expect(page.locator("#told[role=status]")).to_have_text("The run has ended: finished.")
+        expect(page.get_by_role("button", name="updates")).to_have_count(0)
+
+
+def test_a_note_and_tags_are_written_on_the_page_with_who_wrote_them(
+    browser: Browser, small: tuple[str, Small]
+) -> None:
+    address, ids = small
+    with opened(browser, f"{address}/runs/{ids.runs[1]}") as page:
+        page.get_by_text("Edit name, note and tags").click()
+        page.get_by_label("Name", exact=True).fill("renamed")
+        page.get_by_label("Note").fill("two\nlines")
+        page.get_by_label("Remove tag team").check()
+        page.get_by_label("New tag").fill("stage")
+        page.get_by_label("Its value").fill("second")
+        page.get_by_label("Your name").fill("Ana")
+        assert grave(page) == []
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("renamed")
+        expect(page.locator(".written")).to_have_text("two\nlines")
+        rows = page.get_by_role("region", name="What was changed").get_by_role("row")
+        expect(rows.filter(has_text="Ana")).to_have_count(4)
+        expect(page.get_by_role("region", name="Tags").get_by_role("row", name="team")).to_have_count(0)
+    with opened(browser, f"{address}/models/net/1") as page:
+        page.get_by_text("Edit description and tags").click()
+        page.get_by_label("Description").fill("the first")
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator(".written")).to_have_text("the first")
 
 
 def test_a_walk_by_clicking_from_experiments_to_a_decision(browser: Browser, turned: tuple[str, SqlStore]) -> None:
@@ -193,8 +246,9 @@ def test_runs_are_compared_in_charts_parallel_coordinates_and_a_scatter(
         assert page.locator("#scatter circle").count() == 3
         page.get_by_label("Up").select_option(label="metric loss")
         assert page.locator("#scatter circle").count() == 3
-        page.locator(".chart").first.scroll_into_view_if_needed()
-        legend = page.locator(".chart").first.get_by_role("rowheader")
+        chart = page.locator(".chart[data-key=loss]")
+        chart.scroll_into_view_if_needed()
+        legend = chart.get_by_role("rowheader")
         expect(legend).to_have_count(3)
         button = legend.first.get_by_role("button")
         button.click()

@@ -34,7 +34,7 @@ def small(shown: tuple[SqlStore, Small, TestClient]) -> Small:
 
 
 class _Page(HTMLParser):
-    """Scripts and handlers in a page, and where its links lead."""
+    """Scripts, handlers and styles in a page, and where its links lead."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -48,7 +48,9 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: "list[tuple[str, str | None]]") -> None:
         values = dict(attrs)
         self.opened = tag if tag == "script" and values.get("type") != "application/json" else ""
-        self.handlers += [name for name in values if name.startswith("on")]
+        self.handlers += [name for name in values if name.startswith("on") or name == "style"]
+        if tag == "style":
+            self.handlers.append(tag)
         if tag == "a" and values.get("href"):
             self.links.add(values["href"] or "")
         self.sources += [values[name] or "" for name in ("src",) if values.get(name)]
@@ -78,6 +80,16 @@ def _addresses(small: Small) -> list[str]:
         f"/compare?runs={small.runs[0]},nobody",
         "/compare",
         "/models",
+        "/models/net",
+        "/models/net/1",
+        "/logged-models",
+        f"/logged-models?experiment={small.experiment}",
+        f"/logged-models/{small.logged}",
+        f"/logged-models/{small.logged}/files/MLmodel",
+        "/projects",
+        "/projects?since=2024-01-02",
+        "/projects/small%20nets",
+        "/projects/done",
         "/evaluations",
         "/datasets",
         "/datasets?name=images",
@@ -90,7 +102,7 @@ def test_every_page_is_there_and_nothing_in_it_runs_or_comes_from_elsewhere(clie
     for address in _addresses(small):
         answer = client.get(address)
         assert answer.status_code == 200, address
-        assert "script-src 'self';" in answer.headers["content-security-policy"]
+        assert "script-src 'self'; style-src 'self';" in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"
         page = _Page(answer.text)
         assert page.scripts == [], address
@@ -127,6 +139,9 @@ def test_names_that_are_no_friends_are_shown_as_they_are(client: TestClient, sma
         "/models/nobody/1",
         "/models/nobody/99999999999999999999",
         "/evaluations/77",
+        "/logged-models/m-nobody",
+        "/logged-models?experiment=77",
+        "/projects/nobody",
         "/no/such/page",
     ],
 )
@@ -155,7 +170,7 @@ def test_static_files_are_kept_by_browsers_and_cannot_lead_outside(client: TestC
 def test_a_store_without_records_says_what_would_fill_it(tmp_path: Path) -> None:
     store = open_store(tmp_path / "empty")
     client = TestClient(Starlette(routes=routes(store)))
-    for address in ("/", "/runs", "/compare", "/models", "/evaluations", "/datasets", "/ledger"):
+    for address in ("/", "/runs", "/compare", "/models", "/evaluations", "/datasets", "/ledger", "/projects"):
         answer = client.get(address)
         assert answer.status_code == 200
         assert 'class="none"' in answer.text, address

@@ -1,33 +1,19 @@
 """The report in a real browser: at two widths and in both themes, without a network."""
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
+from tests.page_browser import grave, opened
 from tests.steer.summaries import full_turn, only_champion
 
 from assay.steer.report import render
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-ARGUMENTS += ["--disable-component-update", "--disable-sync"]
-WIDTHS, THEMES, STORIES = (360, 1280), ("light", "dark"), ("full", "champion")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium; its absence is a failure, because a page nobody opened is a page nobody checked."""
-    if not CHROMIUM.exists():
-        pytest.fail(f"{CHROMIUM} is missing; install it with: apt-get install chromium", pytrace=False)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield launched
-        launched.close()
+STORIES = ("full", "champion")
+WAYS = [("full", 360, "dark"), ("full", 1280, "light"), ("champion", 360, "light"), ("champion", 1280, "dark")]
 
 
 @pytest.fixture(scope="module")
@@ -40,24 +26,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return written
 
 
-@pytest.fixture(params=itertools.product(STORIES, WIDTHS, THEMES), ids=lambda way: "-".join(map(str, way)))
+@pytest.fixture(params=WAYS, ids=lambda way: "-".join(map(str, way)))
 def page(request: pytest.FixtureRequest, browser: Browser, files: dict[str, Path]) -> Iterator[Page]:
     """The report opened from disk with all details open, offline; nothing but the file may be asked for."""
     story, width, theme = request.param
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
-    context.set_offline(True)
-    opened = context.new_page()
-    asked: list[str] = []
-    complaints: list[str] = []
-    opened.on("request", lambda asking: asked.append(asking.url))
-    opened.on("console", lambda message: complaints.append(message.text))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    address = files[story].as_uri()
-    opened.goto(address)
-    yield opened
-    assert set(asked) - {"data:,"} == {address}
-    assert not complaints
-    context.close()
+    with opened(browser, files[story].as_uri(), width=width, theme=theme, offline=True) as page:
+        yield page
 
 
 def test_the_page_fits_the_width(page: Page) -> None:
@@ -67,18 +41,8 @@ def test_the_page_fits_the_width(page: Page) -> None:
 
 
 def test_axe_finds_nothing_serious(page: Page) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     page.eval_on_selector_all("details", "all => all.forEach(one => one.open = true)")
-    found = Axe().run(page).response["violations"]
-    grave = [each for each in found if each["impact"] in ("serious", "critical")]
-    assert not grave, _told(grave)
-
-
-def _told(violations: list[dict[str, Any]]) -> str:
-    return "\n".join(
-        f"{each['id']}: {node['html'][:120]} {node['failureSummary']}" for each in violations for node in each["nodes"]
-    )
+    assert grave(page) == []
 
 
 def test_every_value_in_the_page_is_the_one_at_its_path(page: Page) -> None:

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from assay.prove.evaluation import Evaluation
     from assay.prove.gate import GateResult
 
-__all__ = ["Pictures", "Plot", "evaluation_fragment", "evaluation_page", "evaluation_plot", "fragment"]
+__all__ = [
+    "Pictures",
+    "Plot",
+    "evaluation_fragment",
+    "evaluation_page",
+    "evaluation_plot",
+    "evaluation_style",
+    "fragment",
+]
 
 T = TypeVar("T")
 
@@ -102,8 +110,13 @@ def evaluation_page(evaluation: "Evaluation", result: "GateResult | None") -> st
 
 
 def evaluation_fragment(evaluation: "Evaluation", result: "GateResult | None") -> Pictures:
-    """The same without the frame of a page, to stand inside another one."""
-    return Pictures(_render(evaluation, result, whole=True), _title(evaluation))
+    """The same without the frame of a page, to stand inside another one that brings `evaluation_style` along."""
+    return Pictures(_render(evaluation, result, whole=True, styled=False), _title(evaluation))
+
+
+def evaluation_style() -> str:
+    """The style sheet of `evaluation_fragment`; all of it is below the class `assay`."""
+    return Path(__file__).with_name("templates").joinpath("evaluation.css").read_text(encoding="utf-8")
 
 
 def _datasets_of(evaluation: "Evaluation") -> list[str]:
@@ -140,7 +153,7 @@ def _title(evaluation: "Evaluation") -> str:
     return title[0].upper() + title[1:] if title.startswith("a function") else title
 
 
-def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: bool) -> str:
+def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: bool, styled: bool = True) -> str:
     rows = evaluation.table().rows
     datasets = _datasets_of(evaluation)
     metrics = _metrics_of(evaluation)
@@ -151,6 +164,7 @@ def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: boo
             heatmaps += [found] if found else []
     return fragment(
         "evaluation.html",
+        styled=styled,
         title=_title(evaluation) if whole else None,
         about=_about(evaluation),
         result=result,
@@ -171,14 +185,13 @@ def _render(evaluation: "Evaluation", result: "GateResult | None", *, whole: boo
     )
 
 
-def fragment(template: str, **values: object) -> str:
-    """A template of this room, with its style."""
+def fragment(template: str, *, styled: bool = True, **values: object) -> str:
+    """A template of this room; `styled` with its style inside."""
     from jinja2 import Environment, PackageLoader
     from markupsafe import Markup
 
     environment = Environment(loader=PackageLoader("assay.prove"), autoescape=True)
-    source = environment.loader.get_source(environment, "evaluation.css")[0] if environment.loader else ""
-    css = Markup(source)  # noqa: S704 - a file of this package
+    css = Markup(evaluation_style()) if styled else ""  # noqa: S704 - a file of this package
     return environment.get_template(template).render(css=css, **values)
 
 

@@ -33,13 +33,12 @@ class PagesFace:
 
     def _begin(self) -> "asyncio.Task[Starlette]":
         if self._site is None:
-            self._site = asyncio.ensure_future(self._services.do_long(_made))
+            self._site = asyncio.ensure_future(self._services.do_long(self._made))
         return self._site
 
+    def _made(self, store: Store) -> "Starlette":
+        from starlette.applications import Starlette
 
-def _made(store: Store) -> "Starlette":
-    from starlette.applications import Starlette
+        from assay.server.pages import routes
 
-    from assay.server.pages import routes
-
-    return Starlette(routes=routes(store))
+        return Starlette(routes=routes(store, self._services.writer.do))

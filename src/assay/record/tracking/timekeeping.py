@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
+import sqlalchemy as sa
 
 from assay.errors import Conflict, InvalidInput
 from assay.operation import operation
 from assay.record.clock import iso, moment
 from assay.record.identity import new_id
+from assay.record.schema import TABLES
 from assay.record.store import Row, Store
 from assay.record.tracking.projects import Project, find_project, list_projects
 
@@ -164,7 +166,7 @@ def _collect(
     dict[tuple[str, str], float],
 ]:
     """By project and person: what was entered, when runs went on, and their hours of CPU."""
-    now = store.clock.now()
+    now, since = store.clock.now(), iso(start)
     entered: dict[tuple[str, str], list[tuple[datetime, datetime, str]]] = {}
     for row in store.query("time_entry"):
         ended = moment(row["ended"]) if row["ended"] else now
@@ -172,15 +174,28 @@ def _collect(
             span = (max(moment(row["started"]), start), ended, row["activity"])
             entered.setdefault((row["project"], row["person"]), []).append(span)
     projects = {row["experiment_id"]: row["project"] or "" for row in store.query("experiment")}
-    of_runs: dict[tuple[str, str], list[_Span]] = {}
+    of_runs: dict[tuple[str, str], list[tuple[str, str]]] = {}
     cpu: dict[tuple[str, str], float] = {}
-    for row in store.query("run", {"status !=": "scheduled"}):
-        ended = moment(row["ended"] or row["seen"] or row["started"])
-        if ended > start:
+    run = TABLES["run"]
+    columns = [run.c[name] for name in ("experiment_id", "actor", "started", "ended", "seen", "cpu_s")]
+    for row in store.select(sa.select(*columns).where(run.c.status != "scheduled")):  # there may be very many
+        until = row["ended"] or row["seen"] or row["started"]
+        if until > since:
             key = (projects.get(row["experiment_id"], ""), row["actor"])
-            of_runs.setdefault(key, []).append((max(moment(row["started"]), start), ended))
+            of_runs.setdefault(key, []).append((max(row["started"], since), until))
             cpu[key] = cpu.get(key, 0.0) + (row["cpu_s"] or 0.0) / 3600
-    return entered, of_runs, cpu
+    return entered, {key: _merged(spans) for key, spans in of_runs.items()}, cpu
+
+
+def _merged(spans: list[tuple[str, str]]) -> list[_Span]:
+    """Spans that overlap as one. Times of the store sort as text, and of many runs few spans are left to be read."""
+    merged: list[tuple[str, str]] = []
+    for began, ended in sorted(spans):
+        if merged and began <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], ended))
+        else:
+            merged.append((began, ended))
+    return [(moment(began), moment(ended)) for began, ended in merged]
 
 
 def _covered(spans: Iterable[_Span]) -> float:

@@ -1,6 +1,7 @@
 """Evaluations: a list, and each with its heatmap, forests and verdict as `prove` draws them."""
 
 import functools
+import hashlib
 import json
 
 import msgspec
@@ -12,13 +13,13 @@ from assay.prove.checks import Check
 from assay.prove.evaluation import Evaluation, load_evaluation
 from assay.prove.gate import result_of
 from assay.prove.judgement import find_row
-from assay.prove.page import evaluation_fragment
+from assay.prove.page import evaluation_fragment, evaluation_style
 from assay.prove.policy import Policy
 from assay.prove.verdict import GateResult
 from assay.record.store import Row, Store
-from assay.server.pages.rendering import render
+from assay.server.pages.rendering import HEADERS, render
 
-__all__ = ["show", "show_all"]
+__all__ = ["show", "show_all", "style"]
 
 _LISTED = 200
 _KEPT = 64
@@ -56,8 +57,24 @@ def show(store: Store, request: Request) -> Response:
         evaluation=row,
         gate=gate,
         versions=versions,
+        run=next(iter(store.query("run", {"run_id": row["run_id"]})), None) if row["run_id"] else None,
+        style=_style_address(),
         drawn=Markup(html),  # noqa: S704 - escaped by its own template
     )
+
+
+def style(_store: Store, request: Request) -> Response:
+    """The style sheet of what `prove` draws."""
+    headers = HEADERS | (
+        {"Cache-Control": "public, max-age=31536000, immutable"} if "v" in request.query_params else {}
+    )
+    return Response(evaluation_style(), media_type="text/css", headers=headers)
+
+
+@functools.cache
+def _style_address() -> str:
+    """Its address below the root, which changes with the content."""
+    return f"/pages/evaluation.css?v={hashlib.sha256(evaluation_style().encode()).hexdigest()[:12]}"
 
 
 class _Handle:

@@ -68,7 +68,7 @@ def _experiments(store: Store) -> list[Row]:
             experiment.c.name,
             experiment.c.project,
             sa.func.coalesce(counted.c.runs, 0).label("runs"),
-            sa.func.coalesce(counted.c.last, experiment.c.updated).label("last"),
+            counted.c.last,
         )
         .outerjoin_from(experiment, counted, experiment.c.experiment_id == counted.c.experiment_id)
         .where(experiment.c.deleted.is_(None))
@@ -104,7 +104,7 @@ def _tree(rows: list[Row], folder: str) -> list[Line]:
             above = folders[whole]
             above.experiments += 1
             above.runs += row["runs"]
-            above.last = max(above.last or "", row["last"])
+            above.last = max(above.last or "", row["last"] or "")
         level = min(len(parts) - 1 - skipped, 4)
         lines.append(Line(parts[-1] or row["name"], level, None, row, 1, row["runs"], row["last"]))
     return lines

@@ -1,4 +1,4 @@
-"""Files of a run: the folders below its place, and each file as far as a page can show it."""
+"""Files of a run: what lies below its place, and each file as far as a page can show it."""
 
 import msgspec
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from assay.record.tracking.run_changes import run_row
 from assay.server.pages.preview import as_download, preview
 from assay.server.pages.rendering import render
 
-__all__ = ["FileLine", "files_of", "show"]
+__all__ = ["FileLine", "files_below", "files_of", "show"]
 
 _MOST = 500
 
@@ -27,7 +27,12 @@ class FileLine(msgspec.Struct, frozen=True):
 
 def files_of(store: Store, run: Row) -> list[FileLine]:
     """The first files of a run in order of their paths."""
-    root = f"{run_root(run)}/"
+    return files_below(store, run_root(run))
+
+
+def files_below(store: Store, folder: str) -> list[FileLine]:
+    """The first files below a folder of artifacts, in order of their paths."""
+    root = f"{folder}/"
     table = TABLES["artifact_file"]
     statement = (
         sa.select(table.c.path, table.c.size, table.c.blob)

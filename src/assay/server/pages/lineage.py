@@ -4,6 +4,7 @@ import json
 
 import msgspec
 
+from assay.record.models.version_lineage import Served, VersionLineage
 from assay.record.store import Row, Store
 from assay.server.pages.wording import quoted
 
@@ -36,37 +37,38 @@ class Drawing(msgspec.Struct, frozen=True):
     said: str
 
 
-def lineage(store: Store, version: Row, name: str) -> Drawing:
-    """The data, runs and code before a version, and the evaluations, decisions and deployments after it."""
-    here = version["mv_id"]
-    runs = store.query("run", {"run_id": version["run_id"]}) if version["run_id"] else []
-    data = _inputs(store, runs)
+def lineage(store: Store, known: VersionLineage, name: str, logged: Row | None) -> Drawing:
+    """The data, runs and the `logged` model before a version; the evaluations, decisions and deployments after it."""
+    here = known.mv_id
+    data = _kept(store, {use.digest for use in known.datasets})
     makers = _makers(store, data)
-    sources = _inputs(store, [run for run, _ in makers])
-    deployments = store.query("deployment", {"mv_id": here}, order_by=["started"], limit=_MOST)
+    sources = _inputs(store, [run["run_id"] for run, _ in makers])
+    kept = {row["hash"] for row in data}
+    made = {row["artifact_id"]: [run["run_id"] for run, those in makers if row["artifact_id"] in those] for row in data}
+    described = [use for use in known.datasets if use.digest not in kept]
+    used = [_data(row["artifact_id"], row["name"], made[row["artifact_id"]]) for row in data]
+    used += [_data(f"{use.name} {use.digest}", use.name, []) for use in described]
+    run = [Box(known.run_id, "run", known.run or known.run_id[:8], f"/runs/{known.run_id}")] if known.run_id else []
+    run = [msgspec.structs.replace(box, after=[one.key for one in used[:_MOST]]) for box in run]
+    before = [_logged(logged, [box.key for box in run])] if logged else run
     columns = [
-        [_dataset(row, []) for row in sources],
-        [_run(run, sources) for run, _ in makers],
-        [_dataset(row, [run["run_id"] for run, made in makers if row["artifact_id"] in made]) for row in data],
-        [_run(run, data) for run in runs],
-        [Box(here, "version", f"{name} {version['version']}", None, [run["run_id"] for run in runs], here=True)],
-        _evaluations(store, here),
-        _decisions(store, here, deployments),
-        [_deployment(row) for row in deployments],
+        [_data(row["artifact_id"], row["name"], []) for row in sources],
+        [_maker(row, sources) for row, _ in makers],
+        used,
+        run,
+        before if logged else [],
+        [Box(here, "version", f"{name} {known.version}", None, [box.key for box in before], here=True)],
+        _evaluations(store, known),
+        _decisions(store, known),
+        [_deployment(served) for served in known.deployments],
     ]
     return _drawn([column[:_MOST] for column in columns if column])
 
 
-def _inputs(store: Store, runs: list[Row]) -> list[Row]:
-    """Datasets that these runs read, each with the `readers` among them."""
-    if not runs:
-        return []
-    readers: dict[str, list[str]] = {}
-    for link in store.query("run_io", {"run_id in": [run["run_id"] for run in runs], "role": "input"}):
-        readers.setdefault(link["artifact_id"], []).append(link["run_id"])
-    artifacts = store.query("artifact", {"artifact_id in": list(readers), "type": "dataset"})
-    found = [{**row, "readers": readers[row["artifact_id"]]} for row in artifacts]
-    return sorted(found, key=lambda row: (row["name"], row["created"]))
+def _kept(store: Store, hashes: set[str]) -> list[Row]:
+    """Datasets with these hashes that are kept in the store."""
+    rows = store.query("artifact", {"hash in": sorted(hashes), "type": "dataset"}) if hashes else []
+    return sorted(rows, key=lambda row: (row["name"], row["created"]))
 
 
 def _makers(store: Store, data: list[Row]) -> list[tuple[Row, set[str]]]:
@@ -80,42 +82,55 @@ def _makers(store: Store, data: list[Row]) -> list[tuple[Row, set[str]]]:
     return [(row, made[row["run_id"]]) for row in rows]
 
 
-def _dataset(row: Row, after: list[str]) -> Box:
-    return Box(row["artifact_id"], "data", row["name"], f"/datasets?name={quoted(row['name'])}", after)
+def _inputs(store: Store, run_ids: list[str]) -> list[Row]:
+    """Datasets that these runs read, each with the `readers` among them."""
+    readers: dict[str, list[str]] = {}
+    for link in store.query("run_io", {"run_id in": run_ids, "role": "input"}) if run_ids else []:
+        readers.setdefault(link["artifact_id"], []).append(link["run_id"])
+    artifacts = store.query("artifact", {"artifact_id in": list(readers), "type": "dataset"}) if readers else []
+    found = [{**row, "readers": readers[row["artifact_id"]]} for row in artifacts]
+    return sorted(found, key=lambda row: (row["name"], row["created"]))
 
 
-def _run(row: Row, data: list[Row]) -> Box:
+def _data(key: str, name: str, after: list[str]) -> Box:
+    return Box(key, "data", name, f"/datasets?name={quoted(name)}", after)
+
+
+def _logged(row: Row, after: list[str]) -> Box:
+    return Box(row["model_id"], "logged model", row["name"], f"/logged-models/{quoted(row['model_id'])}", after)
+
+
+def _maker(row: Row, data: list[Row]) -> Box:
     read = [one["artifact_id"] for one in data if row["run_id"] in one["readers"]]
     return Box(row["run_id"], "run", row["name"], f"/runs/{row['run_id']}", read)
 
 
-def _evaluations(store: Store, here: str) -> list[Box]:
-    gates = store.query("gate", {"mv_id": here}, order_by=["decision"])
-    outcomes = {row["evaluation_id"]: row["outcome"] for row in gates}
+def _evaluations(store: Store, known: VersionLineage) -> list[Box]:
+    outcomes = {judged.evaluation_id: judged.outcome for judged in known.verdicts}
     boxes = []
-    for row in store.query("evaluation", {"mv_id": here}, order_by=["ts"], limit=_MOST):
+    for row in store.query("evaluation", {"evaluation_id in": known.evaluations}, order_by=["ts"], limit=_MOST):
         number = row["evaluation_id"]
         dataset = json.loads(row["detail"]).get("dataset", "evaluation")
         label = f"{dataset}: {outcomes.get(number, 'not judged')}"
-        boxes.append(Box(number, "evaluation", label, f"/evaluations/{number}", [here]))
+        boxes.append(Box(number, "evaluation", label, f"/evaluations/{number}", [known.mv_id]))
     return boxes
 
 
-def _decisions(store: Store, here: str, deployments: list[Row]) -> list[Box]:
+def _decisions(store: Store, known: VersionLineage) -> list[Box]:
     """Decisions on the version: verdicts come after their evaluation, all others after the version."""
-    judged = {row["decision"]: row["evaluation_id"] for row in store.query("gate", {"mv_id": here, "mode": "auto"})}
-    numbers = {row["decision"] for row in (*deployments, *store.query("alias_move", {"mv_id": here}))} | judged.keys()
-    rows = store.query("ledger", {"seq in": sorted(numbers)}, order_by=["seq"], limit=_MOST) if numbers else []
+    judged = {one.decision: one.evaluation_id for one in known.verdicts if one.mode == "auto"}
+    rows = store.query("ledger", {"seq in": known.decisions}, order_by=["seq"], limit=_MOST) if known.decisions else []
     boxes = []
     for row in rows:
         seq = row["seq"]
-        boxes.append(Box(str(seq), row["kind"], f"decision {seq}", f"/ledger#entry-{seq}", [judged.get(seq, here)]))
+        after = judged.get(seq, known.mv_id)
+        boxes.append(Box(str(seq), row["kind"], f"decision {seq}", f"/ledger#entry-{seq}", [after]))
     return boxes
 
 
-def _deployment(row: Row) -> Box:
-    kind = f"{'live' if row['ended'] is None else 'was live'} in {row['env']}"
-    return Box(row["dep_id"], kind, row["endpoint"], None, [str(row["decision"])])
+def _deployment(served: Served) -> Box:
+    kind = "was live" if served.ended else "live"
+    return Box(f"{served.endpoint} {served.started}", kind, served.endpoint, None, [str(served.decision)])
 
 
 def _drawn(columns: list[list[Box]]) -> Drawing:

@@ -1,4 +1,4 @@
-"""Templates, and what every response carries: nothing from elsewhere is loaded, no script stands in a page."""
+"""Templates, and what every response carries: nothing from elsewhere is loaded, no script or style stands in a page."""
 
 import functools
 import hashlib
@@ -11,11 +11,12 @@ from starlette.responses import HTMLResponse
 from assay.record.store import Store
 from assay.server.pages import wording
 
-__all__ = ["HEADERS", "STATIC", "render"]
+__all__ = ["HEADERS", "MAY_WRITE", "STATIC", "render"]
 
+MAY_WRITE = "assay.may_write"  # in the scope of a request: whether pages offer to change something
 STATIC = Path(__file__).with_name("static")
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
@@ -31,6 +32,7 @@ _PLACES = (
     ("/models", "Models"),
     ("/evaluations", "Evaluations"),
     ("/datasets", "Datasets"),
+    ("/projects", "Projects"),
     ("/ledger", "Decisions"),
 )
 
@@ -51,6 +53,8 @@ def render(
             location=store.location,
             path=request.url.path,
             root=root,
+            may_write=request.scope.get(MAY_WRITE, False),
+            actor=store.actor.name,
             asset=lambda name: root + _asset(name),
             ago=lambda text: wording.ago(text, now),
             state=lambda run: wording.state_of(run, now),
@@ -70,7 +74,13 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=wording.number, span=wording.span, size=wording.size, when=wording.when, quoted=wording.quoted
+        number=wording.number,
+        span=wording.span,
+        size=wording.size,
+        when=wording.when,
+        quoted=wording.quoted,
+        hours=wording.hours,
+        model_state=wording.model_state,
     )
     return environment
 

@@ -66,25 +66,33 @@ def column_named(text: str) -> Column | None:
     return Column(entity, key) if dot and key and entity in ENTITIES else None
 
 
-def keys_of(store: Store, run_ids: Sequence[str]) -> dict[str, list[str]]:
-    """Keys that these runs have, by entity; of tags only people's own."""
-    found: dict[str, list[str]] = {}
+def keys_of(store: Store, run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Keys that these runs have, by entity, and how many of the runs have each; of tags only people's own."""
+    found: dict[str, dict[str, int]] = {}
     for entity, kind in ENTITIES.items():
         table = TABLES[kind]
-        statement = sa.select(table.c.key).where(table.c.run_id.in_(list(run_ids))).distinct().order_by(table.c.key)
+        statement = (
+            sa.select(table.c.key, sa.func.count().label("runs"))
+            .where(table.c.run_id.in_(list(run_ids)))
+            .group_by(table.c.key)
+            .order_by(table.c.key)
+        )
         if "layer" in table.c:
             statement = statement.where(table.c.layer == 0)
-        keys = [row["key"] for row in store.select(statement)] if run_ids else []
-        found[entity] = [key for key in keys if entity != "tags" or not key.startswith("mlflow.")]
+        rows = store.select(statement) if run_ids else []
+        found[entity] = {
+            row["key"]: row["runs"] for row in rows if entity != "tags" or not row["key"].startswith("mlflow.")
+        }
     return found
 
 
-def default_columns(keys: dict[str, list[str]]) -> list[Column]:
-    """A few metrics and params, where nobody chose; not those of the machine."""
+def default_columns(keys: dict[str, dict[str, int]]) -> list[Column]:
+    """A few metrics and params that most of the runs have, where nobody chose; not those of the machine."""
     found = []
     for entity, most in _DEFAULT.items():
-        own = [key for key in keys[entity] if not key.startswith(SYSTEM)]
-        found += [Column(entity, key) for key in own[:most]]
+        own = {key: count for key, count in keys[entity].items() if not key.startswith(SYSTEM)}
+        chosen = set(sorted(own, key=lambda key: (-own[key], key))[:most])
+        found += [Column(entity, key) for key in own if key in chosen]
     return found
 
 

@@ -10,11 +10,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from assay.errors import NotFound
+from assay.record.changes import changes
 from assay.record.clock import moment
 from assay.record.schema import TABLES
 from assay.record.store import Row, Store
 from assay.record.tracking.metrics import Latest, latest_of
+from assay.record.tracking.run_changes import NAME_TAG, PARENT_TAG
+from assay.server.pages.editing import NOTE, own_tags, run_state, run_tags
 from assay.server.pages.files import files_of
+from assay.server.pages.forms import seen_of
 from assay.server.pages.rendering import render
 from assay.server.pages.run_columns import SYSTEM
 from assay.server.pages.sparkline import paths
@@ -24,6 +28,8 @@ __all__ = ["MetricLine", "metric_lines", "show"]
 
 _DIFF_SHOWN = 100_000  # characters
 _CHILDREN = 200
+_CHANGES = 100
+_SAID_ELSEWHERE = (NAME_TAG, PARENT_TAG, NOTE)  # tags whose values have places of their own on the page
 
 
 class MetricLine(msgspec.Struct, frozen=True):
@@ -40,7 +46,8 @@ def show(store: Store, request: Request) -> Response:
     run = _run(store, request.path_params["run_id"])
     key = {"run_id": run["run_id"]}
     experiment = store.get("experiment", {"experiment_id": run["experiment_id"]})
-    tags = {row["key"]: row["value"] for row in store.query("run_tag", key, order_by=["key"])}
+    tags = run_tags(store, run["run_id"])
+    state = state_of(run, store.clock.now()).word
     detail = _object(run["detail"])
     metrics = metric_lines(store, run["run_id"])
     return render(
@@ -56,17 +63,25 @@ def show(store: Store, request: Request) -> Response:
         children=_children(store, run["run_id"]),
         metrics=metrics,
         charted=[line.key for line in metrics if line.latest and line.latest.count > 1],
+        drawn={line.key: (line.latest.count if line.latest else 0) + line.late for line in metrics},
         params=store.query("run_param", key, order_by=["key"]),
-        note=tags.pop("mlflow.note.content", None),
-        tags={name: value for name, value in tags.items() if not name.startswith("mlflow.")},
-        system_tags={name: value for name, value in tags.items() if name.startswith("mlflow.")},
+        many=any(line.latest and line.latest.count > 1 for line in metrics),
+        live=state in ("running", "scheduled"),
+        note=tags.get(NOTE),
+        tags=own_tags(tags),
+        system_tags={
+            name: value for name, value in tags.items() if name.startswith("mlflow.") and name not in _SAID_ELSEWHERE
+        },
+        seen=seen_of(run_state(run, tags)),
+        changes=changes(store, "run", run["run_id"])[-_CHANGES:],
         datasets=_datasets(store, run),
         models=_models(store, run["run_id"]),
         versions=store.query("model_version", {**key, "deleted": None}, order_by=["model", "version"]),
         evaluations=store.query("evaluation", key, order_by=["ts"]),
         steps=store.query("step", key, order_by=["started"]),
         files=files_of(store, run),
-        detail=_flat(detail),
+        command=_command(detail.get("command")),
+        detail=_flat({name: value for name, value in detail.items() if name != "command"}),
         diff=_diff(store, detail),
         environment=_environment(store, run["env_hash"]),
     )
@@ -182,6 +197,10 @@ def _kind(line: str) -> str:
 def _object(text: str | None) -> dict[str, Any]:
     found = json.loads(text) if text else {}
     return found if isinstance(found, dict) else {}
+
+
+def _command(found: object) -> str:
+    return " ".join(map(str, found)) if isinstance(found, list) else str(found or "")
 
 
 def _flat(detail: dict[str, Any]) -> list[tuple[str, str]]:

@@ -57,6 +57,7 @@ def show(store: Store, request: Request) -> Response:
         total=_total(store, number, page) if not filter and not trouble else _counted(page, asked.get("token")),
         sorted_by=(by[0], by[1].lower()),
         orders={name: _link(request, order=_turned(name, by)) for name in (*_ATTRIBUTES, *(c.name for c in columns))},
+        logged=_logged_models(store, number) if number else 0,
         names=_experiment_names(store, runs) if not found else {},
         more=_link(request, token=page.next_token) if page.next_token else None,
     )
@@ -87,7 +88,7 @@ def _rows(store: Store, ids: list[str]) -> list[Row]:
     return [rows[run_id] for run_id in ids if run_id in rows]
 
 
-def _columns(chosen: list[str], keys: dict[str, list[str]]) -> list[Column]:
+def _columns(chosen: list[str], keys: dict[str, dict[str, int]]) -> list[Column]:
     """The columns that were chosen, in that order; a few where nobody did. An empty choice is one too."""
     if not chosen:
         return default_columns(keys)
@@ -95,7 +96,7 @@ def _columns(chosen: list[str], keys: dict[str, list[str]]) -> list[Column]:
     return list(dict.fromkeys(column for column in named if column is not None))
 
 
-def _with_chosen(keys: dict[str, list[str]], columns: list[Column], group: Column | None) -> dict[str, list[str]]:
+def _with_chosen(keys: dict[str, dict[str, int]], columns: list[Column], group: Column | None) -> dict[str, list[str]]:
     """What there is to choose from: what the shown runs have, and what was chosen though they have it not."""
     listed = [*columns, *([group] if group else [])]
     return {
@@ -138,6 +139,13 @@ def _link(request: Request, **changes: str | None) -> str:
     """The address of now with other values; without the token of a page unless that is what changes."""
     kept = [(key, value) for key, value in request.query_params.multi_items() if key not in ("token", *changes)]
     return f"{request.url.path}?{urlencode([*kept, *((key, value) for key, value in changes.items() if value)])}"
+
+
+def _logged_models(store: Store, number: str) -> int:
+    """How many logged models an experiment has."""
+    model = TABLES["logged_model"]
+    where = (model.c.experiment_id == number, model.c.deleted.is_(None))
+    return int(store.select(sa.select(sa.func.count().label("count")).select_from(model).where(*where))[0]["count"])
 
 
 def _experiment_names(store: Store, runs: list[Row]) -> dict[str, str]:

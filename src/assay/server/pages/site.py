@@ -1,15 +1,16 @@
 """All pages under their addresses, and what is answered where there is none."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from assay.errors import AssayError, InvalidInput, NotFound, StoreUnavailable
+from assay.errors import AssayError, InvalidInput, NotFound, Refused, StoreUnavailable
 from assay.record.store import Store
 from assay.server.pages import (
     comparison,
@@ -18,17 +19,23 @@ from assay.server.pages import (
     evaluations,
     experiment_tree,
     files,
+    logged_model_pages,
     model_pages,
+    project_pages,
     run_page,
     runs_table,
     series,
     version_page,
 )
-from assay.server.pages.rendering import HEADERS, STATIC, render
+from assay.server.pages.editing import edit_run, edit_version
+from assay.server.pages.forms import Form, check_origin, read_form
+from assay.server.pages.rendering import HEADERS, MAY_WRITE, STATIC, render
 
-__all__ = ["routes"]
+__all__ = ["Write", "routes"]
 
 Page = Callable[[Store, Request], Response]
+Edit = Callable[[Store, Request, Form], str]
+Write = Callable[[Callable[[Store], str]], Awaitable[str]]
 
 _PAGES: tuple[tuple[str, Page], ...] = (
     ("/", experiment_tree.show),
@@ -41,21 +48,48 @@ _PAGES: tuple[tuple[str, Page], ...] = (
     ("/models/{name:path}/{version:int}/files/{path:path}", version_page.show_file),
     ("/models/{name:path}/{version:int}", version_page.show),
     ("/models/{name:path}", model_pages.show),  # last: a name may hold slashes
+    ("/logged-models", logged_model_pages.show_all),
+    ("/logged-models/{model_id}", logged_model_pages.show),
+    ("/logged-models/{model_id}/files/{path:path}", logged_model_pages.show_file),
+    ("/projects", project_pages.show_all),
+    ("/projects/{name:path}", project_pages.show),
     ("/evaluations", evaluations.show_all),
     ("/evaluations/{evaluation_id}", evaluations.show),
     ("/datasets", dataset_list.show),
     ("/ledger", decisions.show),
+    ("/pages/evaluation.css", evaluations.style),
     ("/pages/series", series.as_json),
     ("/pages/series.csv", series.as_csv),
     ("/pages/sparklines", series.sparklines),
 )
 
 
-def routes(store: Store) -> list[BaseRoute]:
-    """The pages of a store, to be mounted last: whatever else is asked for is answered with a page that says so."""
-    pages: list[BaseRoute] = [Route(path, _bound(store, page), methods=["GET"]) for path, page in _PAGES]
+_STATUS: dict[type[AssayError], HTTPStatus] = {
+    NotFound: HTTPStatus.NOT_FOUND,
+    InvalidInput: HTTPStatus.BAD_REQUEST,
+    Refused: HTTPStatus.FORBIDDEN,
+    StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_FORMS: tuple[tuple[str, Edit], ...] = (
+    ("/runs/{run_id}", edit_run),
+    ("/models/{name:path}/{version:int}", edit_version),
+)
+
+
+def routes(store: Store, write: Write | None = None) -> list[BaseRoute]:
+    """The pages of a store, to be mounted last: whatever else is asked for is answered with a page that says so.
+
+    `write` does a piece of work on the store and returns what it returns; without it nothing can be changed from a
+    page, and no page offers to.
+    """
+    may_write = write is not None
+    pages: list[BaseRoute] = [Route(path, _bound(store, page, may_write), methods=["GET"]) for path, page in _PAGES]
+    forms: list[BaseRoute] = [
+        Route(path, _form(store, edit, write), methods=["POST"]) for path, edit in _FORMS if write
+    ]
     files_of_pages = Mount("/pages/static", _Static(directory=STATIC))
-    return [*pages, files_of_pages, Route("/{path:path}", _bound(store, _missing), methods=["GET"])]
+    missing = Route("/{path:path}", _bound(store, _missing, may_write), methods=["GET"])
+    return [*forms, *pages, files_of_pages, missing]
 
 
 class _Static(StaticFiles):
@@ -69,20 +103,30 @@ class _Static(StaticFiles):
         return response
 
 
-def _bound(store: Store, page: Page) -> Callable[[Request], Response]:
+def _bound(store: Store, page: Page, may_write: bool) -> Callable[[Request], Response]:
     """The page as an endpoint; what a page refuses is said on a page."""
 
     def endpoint(request: Request) -> Response:
+        request.scope[MAY_WRITE] = may_write
         try:
             return page(store, request)
-        except NotFound as error:
-            return _said(store, request, error, HTTPStatus.NOT_FOUND)
-        except InvalidInput as error:
-            return _said(store, request, error, HTTPStatus.BAD_REQUEST)
-        except StoreUnavailable as error:
-            return _said(store, request, error, HTTPStatus.SERVICE_UNAVAILABLE)
         except AssayError as error:
-            return _said(store, request, error, HTTPStatus.CONFLICT)
+            return _said(store, request, error)
+
+    return endpoint
+
+
+def _form(store: Store, edit: Edit, write: Write) -> Callable[[Request], Awaitable[Response]]:
+    """What keeps a form as an endpoint: it leads back to the page, so that sending it twice needs two clicks."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            check_origin(request)
+            form = await read_form(request)
+            address = await write(lambda changed: edit(changed, request, form))
+        except AssayError as error:
+            return await run_in_threadpool(_said, store, request, error)
+        return RedirectResponse(request.scope.get("root_path", "") + address, HTTPStatus.SEE_OTHER, headers=HEADERS)
 
     return endpoint
 
@@ -91,7 +135,8 @@ def _missing(_store: Store, request: Request) -> Response:
     raise NotFound(f"there is no page {request.url.path}", hint="the navigation above leads to all there are")
 
 
-def _said(store: Store, request: Request, error: AssayError, status: HTTPStatus) -> Response:
+def _said(store: Store, request: Request, error: AssayError) -> Response:
+    status = next((known for kind, known in _STATUS.items() if isinstance(error, kind)), HTTPStatus.CONFLICT)
     if request.url.path.startswith(request.scope.get("root_path", "") + "/pages/"):  # asked by a script
         return Response(str(error), status_code=status, media_type="text/plain", headers=HEADERS)
     title = "Not found" if status == HTTPStatus.NOT_FOUND else "That did not work"

@@ -7,10 +7,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from assay.errors import AssayError, NotFound, Tampered
+from assay.record.changes import changes
 from assay.record.models.seals import check_seal
+from assay.record.models.version_lineage import version_lineage
 from assay.record.store import Row, Store
+from assay.server.pages.editing import own_tags, version_state, version_tags
+from assay.server.pages.forms import seen_of
 from assay.server.pages.lineage import lineage
-from assay.server.pages.model_pages import aliases_of, verdicts_of
+from assay.server.pages.model_pages import verdicts_of
 from assay.server.pages.preview import as_download, preview
 from assay.server.pages.rendering import render
 from assay.server.pages.run_page import metric_lines
@@ -32,13 +36,15 @@ def show(store: Store, request: Request) -> Response:
     """A version of a model."""
     name = request.path_params["name"]
     version = _version(store, request)
+    known = version_lineage(store, version["mv_id"])
     key = {"mv_id": version["mv_id"]}
     runs = store.query("run", {"run_id": version["run_id"]}) if version["run_id"] else []
     deployments = store.query("deployment", key, order_by=["-started"])
-    moves = store.query("alias_move", key)
     gates = store.query("gate", key, order_by=["-decision"])
-    numbers = sorted({row["decision"] for row in (*deployments, *moves, *gates)}, reverse=True)
-    decisions = store.query("ledger", {"seq in": numbers}, order_by=["-seq"]) if numbers else []
+    decisions = store.query("ledger", {"seq in": known.decisions}, order_by=["-seq"]) if known.decisions else []
+    models = store.query("logged_model", {"model_id": known.logged_model_id or "", "deleted": None})
+    logged = models[0] if models else None
+    tags = version_tags(store, version["mv_id"])
     manifest, trouble = _files(store, version)
     return render(
         store,
@@ -48,13 +54,17 @@ def show(store: Store, request: Request) -> Response:
         place="/models",
         name=name,
         version=version,
-        aliases=aliases_of(store, version["model"]).get(version["mv_id"], []),
+        aliases=[] if version["deleted"] else known.aliases,
         verdict_row=verdicts_of(store, [version["mv_id"]]).get(version["mv_id"]),
         run=runs[0] if runs else None,
         metrics=metric_lines(store, version["run_id"]) if runs else [],
         params=store.query("run_param", {"run_id": version["run_id"]}, order_by=["key"]) if runs else [],
-        tags=store.query("model_version_tag", key, order_by=["key"]),
-        drawing=lineage(store, version, name),
+        tags=own_tags(tags),
+        seen=seen_of(version_state(version, tags)),
+        changes=changes(store, "version", version["mv_id"])[-_INDEX:],
+        known=known,
+        logged=logged,
+        drawing=lineage(store, known, name, logged),
         evaluations=_evaluations(store, version, gates),
         reasons=json.loads(gates[0]["detail"] or "{}").get("reasons", []) if gates else [],
         decisions=[{**row, **json.loads(row["body"])} for row in decisions],

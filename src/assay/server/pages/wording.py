@@ -7,10 +7,11 @@ from urllib.parse import quote
 import msgspec
 
 from assay.record.clock import moment
+from assay.record.models.logged_models import FAILED, PENDING, READY
 from assay.record.store import Row
 from assay.record.tracking import lost
 
-__all__ = ["State", "ago", "number", "quoted", "size", "span", "state_of", "when"]
+__all__ = ["State", "ago", "hours", "model_state", "number", "quoted", "size", "span", "state_of", "when"]
 
 _SIGNS = {
     "finished": "✓",
@@ -66,6 +67,19 @@ def span(seconds: float | None) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min"
     return f"{hours // 24} d {hours % 24} h"
+
+
+def hours(count: float) -> str:
+    """Hours and minutes; a dash for none."""
+    minutes = round(count * 60)
+    if not minutes:
+        return "under 1 min" if count > 0 else "–"
+    return f"{minutes // 60:,} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
+
+
+def model_state(status: str) -> str:
+    """How a logged model stands."""
+    return {PENDING: "files still to come", READY: "ready", FAILED: "upload failed"}.get(status, status.lower())
 
 
 def when(text: str | None) -> str:

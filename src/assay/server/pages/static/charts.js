@@ -4,6 +4,8 @@
   const COLOURS = 8;
   const DASHES = [[], [6, 4], [2, 3], [8, 3, 2, 3]]; // a ninth run has the first colour and another dash
   const MOST = 600;
+  const FEW = 40; // a line of fewer points shows each of them
+  const ACROSS = { step: "step", time: "time (UTC)", relative: "time since the start of the run" };
   const colourOf = text => { // what a token is in the theme of now
     const probe = document.createElement("span");
     probe.style.color = text;
@@ -103,7 +105,7 @@
       return [xs, xs.map(x => byPlace.get(x))];
     }
 
-    draw() {
+    draw(anew = false) {
       this.box.classList.remove("waiting");
       const lines = this.series.filter(line => line.step.length);
       const smooth = this.settings.smooth > 0;
@@ -111,17 +113,25 @@
         const [xs, values] = this.table(line);
         return smooth ? [xs, values, smoothed(values, this.settings.smooth)] : [xs, values];
       });
+      const data = tables.length > 1 ? uPlot.join(tables) : tables[0];
+      const form = JSON.stringify([lines.map(line => line.run), smooth, this.settings, tables.map(([xs]) => xs.length < FEW)]);
+      if (this.plot && !anew && form === this.form) { // the same lines with other points: nothing but the points is drawn
+        this.data = data;
+        this.plot.setData(data);
+        this.fill(tables);
+        return;
+      }
+      this.form = form;
       if (this.plot) this.plot.destroy();
       this.plot = null;
       this.box.textContent = "";
       if (!lines.length) { this.box.textContent = "No points here."; return; }
-      const data = tables.length > 1 ? uPlot.join(tables) : tables[0];
       const series = [{}];
       lines.forEach((line, number) => {
         const colour = colourOf(`var(--line-${number % COLOURS})`);
         const dash = DASHES[Math.floor(number / COLOURS) % DASHES.length];
         const shown = !this.off.has(line.run);
-        const few = tables[number][0].length < 40;
+        const few = tables[number][0].length < FEW;
         const base = { show: shown, stroke: colour, dash, points: { show: few, size: 5 } };
         if (smooth) series.push({ ...base, stroke: colour.replace("rgb(", "rgba(").replace(")", ", 0.3)"), width: 1, points: { show: false } });
         series.push({ ...base, width: 2 });
@@ -136,7 +146,7 @@
         cursor: { drag: { x: true, y: false }, points: { size: 7 } },
         scales: { x: { time: this.settings.across === "time", range: (_, low, high) => this.zoomed || (low === high ? [low - 1, high + 1] : [low, high]) },
                   y: this.settings.log ? { distr: 3 } : {} },
-        axes: [{ ...axis, space: 60 }, { ...axis, size: 62, values: (_, splits) => splits.map(each => each === null ? "" : said(each)) }],
+        axes: [{ ...axis, space: 60, size: 34, label: ACROSS[this.settings.across], labelFont: font, labelSize: 20, ...this.units() }, { ...axis, size: 62, values: (_, splits) => splits.map(each => each === null ? "" : said(each)) }],
         hooks: {
           setSelect: [plot => {
             if (plot.select.width > 2) this.zoom([plot.posToVal(plot.select.left, "x"), plot.posToVal(plot.select.left + plot.select.width, "x")]);
@@ -170,15 +180,32 @@
           for (let part = 0; part < this.step; part++) this.plot.setSeries(1 + number * this.step + part, { show: !this.off.has(line.run) });
         });
         name.append(button);
-        const values = tables[number][1].filter(each => each !== null);
-        const lowest = values.reduce((low, each) => Math.min(low, each), Infinity), highest = values.reduce((high, each) => Math.max(high, each), -Infinity);
-        const here = node("td", "–", { class: "num" });
-        row.append(name, here, node("td", said(values.at(-1)), { class: "num" }), node("td", values.length ? said(lowest) : "–", { class: "num" }), node("td", values.length ? said(highest) : "–", { class: "num" }));
+        row.append(name, ...["here", "last", "lowest", "highest"].map(() => node("td", "–", { class: "num" })));
         body.append(row);
-        return here;
+        return row.cells[1];
       });
       this.legend.hidden = false;
       this.legend.replaceChildren(table);
+      this.fill(tables);
+    }
+
+    fill(tables) {
+      this.here.forEach((cell, number) => {
+        const values = tables[number][1].filter(each => each !== null && each !== undefined), row = cell.closest("tr");
+        const lowest = values.reduce((low, each) => Math.min(low, each), Infinity), highest = values.reduce((high, each) => Math.max(high, each), -Infinity);
+        row.cells[2].textContent = said(values.at(-1));
+        row.cells[3].textContent = values.length ? said(lowest) : "–";
+        row.cells[4].textContent = values.length ? said(highest) : "–";
+      });
+    }
+
+    units() { // seconds since the start are read better in the unit that suits them
+      if (this.settings.across === "time") return {};
+      if (this.settings.across === "step") return { values: (_, splits) => splits.map(each => Number.isInteger(each) ? each.toLocaleString("en") : "") };
+      return { values: (_, splits) => {
+        const [width, unit] = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]].find(([wide]) => Math.abs(splits.at(-1)) >= 2 * wide) || [1, "s"];
+        return splits.map(each => `${said(each / width)} ${unit}`);
+      } };
     }
 
     tell(index) { // the value at the cursor, or the last one before it
@@ -238,7 +265,20 @@
         for (const chart of charts.values()) { chart.firsts = {}; chart.zoom(null); }
       });
     }
-    document.addEventListener("themechange", () => { for (const chart of charts.values()) if (chart.series) chart.draw(); });
+    document.addEventListener("themechange", () => { for (const chart of charts.values()) if (chart.series) chart.draw(true); });
+    document.addEventListener("freshcharts", event => { // a page of the same run that is newer: charts with more points, and new ones
+      for (const figure of event.detail.querySelectorAll(".chart")) {
+        const here = [...area.querySelectorAll(".chart")].find(one => one.dataset.key === figure.dataset.key);
+        if (!here) {
+          const made = document.importNode(figure, true);
+          area.querySelector(".charts").append(made);
+          seen.observe(made);
+        } else if (here.dataset.count !== figure.dataset.count) {
+          here.dataset.count = figure.dataset.count;
+          charts.get(here)?.load();
+        }
+      }
+    });
   };
   for (const area of document.querySelectorAll("[data-charts]")) begin(area);
 })();

@@ -5,7 +5,7 @@
   if (!area) return;
   const { runs, axes } = JSON.parse(document.getElementById("plotted").textContent);
   const SPACE = "http://www.w3.org/2000/svg";
-  const said = value => value === null ? "–" : typeof value === "number" ? Number(value.toPrecision(4)).toString().replace("-", "−") : value;
+  const said = value => value === null ? "–" : typeof value === "number" ? (Number.isInteger(value) || Math.abs(value) >= 1000 && Math.abs(value) < 1e15 ? Math.round(value).toLocaleString("en") : Number(value.toPrecision(4)).toString()).replace("-", "−") : value;
   const cut = (text, most) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
   const svg = (name, attributes, text) => {
     const made = document.createElementNS(SPACE, name);
@@ -61,7 +61,7 @@
 
   const parallel = () => {
     const box = document.getElementById("parallel"), used = axes.filter((_, place) => shown.has(place));
-    const width = Math.max(box.clientWidth - 2, used.length * 120, 300), height = 320, top = 44, bottom = 24, side = 70;
+    const width = Math.max(box.clientWidth - 2, used.length * 120, 300), height = 328, top = 54, bottom = 24, side = 70;
     const drawn = svg("svg", { class: "drawn", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "A line for each run over its params and metrics" });
     drawn.style.width = `${width}px`;
     const left = place => used.length < 2 ? width / 2 : side + place * (width - 2 * side) / (used.length - 1);
@@ -87,7 +87,7 @@
       const x = left(place);
       drawn.append(svg("line", { class: "axis", x1: x, x2: x, y1: top, y2: height - bottom }));
       drawn.append(svg("text", { class: "strong", x, y: place % 2 ? 30 : 14, "text-anchor": "middle" }, cut(axis.key, 22)));
-      for (const value of ticks(axis)) drawn.append(svg("text", { x: x + 5, y: down(scales[place](value)) + 4 }, cut(String(said(value)), 10)));
+      for (const value of ticks(axis)) drawn.append(svg("text", { x: x + 5, y: down(scales[place](value)) - 3 }, cut(String(said(value)), 10)));
     });
     box.replaceChildren(drawn);
   };
