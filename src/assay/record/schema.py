@@ -302,7 +302,7 @@ Table(
     *_text("signature", "base_model", "description"),
     *_text("updated", "deleted", "origin", "run_link", "logged_model_id", "stage", "status_message"),
     Column("status", Text, nullable=False, server_default="READY"),
-    Column("sealed", Text, nullable=False, server_default="sealed"),  # sealed | empty | outside | pending
+    Column("sealed", Text, nullable=False, server_default="sealed"),  # sealed | empty | outside
     Column("seal", Text),  # JSON: digests of run, code, data, evaluations as they stood
     *_evidence(),
     Index("uq_model_version_model_version", "model", "version", unique=True),

@@ -1,4 +1,4 @@
-"""MLflow's protocol over HTTP: a request to its handler, in the writer or in a reading thread, and the answer back."""
+"""MLflow's protocol over HTTP: a request to its handler, in the writer or in another thread, and the answer back."""
 
 from typing import Any
 
@@ -55,6 +55,8 @@ class WireFace:
         if endpoint.writes:
             points = endpoint.points(settings, request) if endpoint.points else None
             answer = await self._services.writer.do(points or work)
+        elif endpoint.long:
+            answer = await self._services.do_long(work)
         else:
             answer = await self._services.read(work)
         await send_whole(send, 200, encode(answer), JSON)

@@ -16,6 +16,7 @@ __all__ = ["PROMPT_SOURCES", "Source", "checked_source"]
 
 PROMPT_SOURCES = ("dummy-source", "prompt-template")
 _PROXY = "/mlflow-artifacts/artifacts/"
+_MANAGED = "mlflow-artifacts:/"
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -34,14 +35,32 @@ class Source(msgspec.Struct, frozen=True):
 
 
 def checked_source(
-    store: Store, source: str, *, run_id: str | None, logged_model_id: str | None, prompt: bool = False
+    store: Store,
+    source: str,
+    *,
+    run_id: str | None,
+    logged_model_id: str | None,
+    prompt: bool = False,
+    files_in: Path | None = None,
 ) -> Source:
-    """The source, or InvalidInput for one that does not belong to the run or model named."""
+    """The source, or InvalidInput for one that does not belong to the run or model named.
+
+    `files_in` is the folder of this machine into which clients write artifacts themselves, where they do.
+    """
     if prompt:
         if source not in PROMPT_SOURCES:
             raise _invalid(source, f"the source of a prompt must be {' or '.join(PROMPT_SOURCES)}")
         return Source(source, run_id, logged_model_id)
     _check_references(source)
+    found = _of_scheme(store, source, run_id, logged_model_id, files_in)
+    if files_in is not None and found.path is not None and (files_in / found.path).is_dir():
+        return msgspec.structs.replace(found, path=None, folder=files_in / found.path)
+    return found
+
+
+def _of_scheme(
+    store: Store, source: str, run_id: str | None, logged_model_id: str | None, files_in: Path | None
+) -> Source:
     scheme = urlsplit(source).scheme
     if scheme == "runs":
         return _of_run(store, source, run_id, logged_model_id)
@@ -50,7 +69,7 @@ def checked_source(
     if scheme == "mlflow-artifacts" or _PROXY in source:
         return _of_artifacts(store, source, run_id, logged_model_id)
     if scheme in ("", "file"):
-        return _of_folder(store, source, run_id, logged_model_id)
+        return _of_folder(store, source, run_id, logged_model_id, files_in)
     return Source(source, run_id, logged_model_id)
 
 
@@ -115,17 +134,17 @@ def _of_artifacts(store: Store, source: str, run_id: str | None, logged_model_id
     )
 
 
-def _of_folder(store: Store, source: str, run_id: str | None, logged_model_id: str | None) -> Source:
+def _of_folder(
+    store: Store, source: str, run_id: str | None, logged_model_id: str | None, files_in: Path | None
+) -> Source:
     """A path on this machine, only where the artifact root of the run's experiment is one too and holds it."""
     folder = Path(unquote(urlsplit(source).path) if source.startswith("file:") else source)
     roots = []
     if run_id:
-        row = run_row(store, run_id)
-        location = store.get("experiment", {"experiment_id": row["experiment_id"]})["artifact_location"]
+        location = _location(store, run_row(store, run_id)["experiment_id"], files_in)
         roots = [f"{location}/{run_id}/artifacts"]
     if logged_model_id:
-        model = logged_model(store, logged_model_id)
-        location = store.get("experiment", {"experiment_id": model.experiment_id})["artifact_location"]
+        location = _location(store, logged_model(store, logged_model_id).experiment_id, files_in)
         roots.append(f"{location}/models/{logged_model_id}/artifacts")
     for root in roots:
         if urlsplit(root).scheme in ("", "file"):
@@ -137,6 +156,14 @@ def _of_folder(store: Store, source: str, run_id: str | None, logged_model_id: s
         "To use a local path as a model version source, the run_id request parameter has to be specified and the local "
         "path has to be contained within the artifact directory of the run specified by the run_id.",
     )
+
+
+def _location(store: Store, experiment_id: str, files_in: Path | None) -> str:
+    """Where the artifacts of an experiment are, as its clients are told."""
+    location = str(store.get("experiment", {"experiment_id": experiment_id})["artifact_location"])
+    if files_in is not None and location.startswith(_MANAGED):
+        return f"{files_in}/{location.removeprefix(_MANAGED)}"
+    return location
 
 
 def _check_references(source: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -42,7 +43,7 @@ _MODEL_VERSIONS_TAG = "mlflow.modelVersions"
 
 
 class RegisteredVersion(msgspec.Struct, frozen=True):
-    """A version as clients know it. `sealed` is sealed | empty | outside | pending."""
+    """A version as clients know it. `sealed` is sealed | empty | outside."""
 
     mv_id: str
     model: str
@@ -85,17 +86,18 @@ def create_version(
     run_link: str | None = None,
     description: str | None = None,
     number: int | None = None,
+    files_in: Path | None = None,
 ) -> RegisteredVersion:
     """The next version of a model, sealed: the files as they are now are its files, whatever happens to the source.
 
-    `number` keeps the one a version had elsewhere; AlreadyExists where the model has used it.
+    `number` keeps the one a version had elsewhere; AlreadyExists where the model has used it. `files_in` is the folder
+    of this machine into which clients write artifacts themselves, where they do.
     """
     given = dict(tags or {})
     row = model_row(store, name)
     prompt = given.get(PROMPT_TAG) == "true"
-    checked = checked_source(
-        store, source, run_id=run_id or None, logged_model_id=logged_model_id or None, prompt=prompt
-    )
+    named = {"run_id": run_id or None, "logged_model_id": logged_model_id or None}
+    checked = checked_source(store, source, **named, prompt=prompt, files_in=files_in)
     content, state = seal_files(store, checked)  # before the transaction: others need not wait for it
     with store.transaction():
         model_row(store, name)

@@ -26,7 +26,6 @@ _SEALS = {
     "sealed": "sealed: every file is kept under its hash and checked when it is loaded",
     "empty": "there were no files to seal",
     "outside": "not sealed: the files lie outside this store",
-    "pending": "the files are being sealed",
 }
 _INDEX = 100
 _MOST_VERSIONS = 2**31  # what a column holds

@@ -21,7 +21,7 @@ class Endpoint:
     """A method and a path, `{name}` in it a field of the request; what is asked, who answers, and whether it writes.
 
     Where `points` finds that a request logs nothing but points of a run, the writer keeps them beside those of others,
-    and the handler is not asked.
+    and the handler is not asked. What may take `long` holds up neither the writer nor those that read a row.
     """
 
     method: str
@@ -31,6 +31,7 @@ class Endpoint:
     answer: Any
     writes: bool
     points: Points | None = None
+    long: bool = False
 
     @property
     def name(self) -> str:
@@ -49,8 +50,8 @@ def read(method: str, path: str, handler: Handler) -> Endpoint:
 
 
 def apart(method: str, path: str, handler: Handler) -> Endpoint:
-    """An endpoint that may have to wait for others: it writes in transactions of its own, in a reading thread."""
-    return _endpoint(method, path, handler, writes=False)
+    """An endpoint that may have to wait for others or for large files: it writes in transactions of its own."""
+    return _endpoint(method, path, handler, writes=False, long=True)
 
 
 def write(method: str, path: str, handler: Handler, *, points: Points | None = None) -> Endpoint:
@@ -58,6 +59,8 @@ def write(method: str, path: str, handler: Handler, *, points: Points | None = N
     return _endpoint(method, path, handler, writes=True, points=points)
 
 
-def _endpoint(method: str, path: str, handler: Handler, *, writes: bool, points: Points | None = None) -> Endpoint:
+def _endpoint(
+    method: str, path: str, handler: Handler, *, writes: bool, points: Points | None = None, long: bool = False
+) -> Endpoint:
     hints = typing.get_type_hints(handler)
-    return Endpoint(method, path, handler, hints["request"], hints["return"], writes, points)
+    return Endpoint(method, path, handler, hints["request"], hints["return"], writes, points, long)

@@ -1,12 +1,13 @@
 """Where artifacts are, as clients are told: below the proxy, or in a folder that clients write to themselves."""
 
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from assay.server.wire.call import Settings
 from assay.server.wire.errors import invalid
 from assay.server.wire.limits import check_length
 
-__all__ = ["MANAGED", "check_location", "model_artifacts", "run_artifacts", "told"]
+__all__ = ["MANAGED", "check_location", "folder_of_artifacts", "model_artifacts", "run_artifacts", "told"]
 
 MANAGED = "mlflow-artifacts:"
 _MOST_LENGTH = 2_048
@@ -18,6 +19,11 @@ def told(location: str, settings: Settings) -> str:
     if settings.artifact_root != MANAGED and location.startswith(f"{MANAGED}/"):
         return settings.artifact_root.rstrip("/") + location.removeprefix(MANAGED)
     return location
+
+
+def folder_of_artifacts(settings: Settings) -> Path | None:
+    """The folder of this machine into which clients write files of ours themselves, None where they send them here."""
+    return None if settings.artifact_root == MANAGED else Path(unquote(urlsplit(settings.artifact_root).path))
 
 
 def run_artifacts(location: str, run_id: str, settings: Settings) -> str:

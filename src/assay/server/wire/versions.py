@@ -14,7 +14,7 @@ from assay.server.wire import messages
 from assay.server.wire.call import Call
 from assay.server.wire.experiments import GivenTag
 from assay.server.wire.limits import check_registry_tag
-from assay.server.wire.locations import model_artifacts, told
+from assay.server.wire.locations import folder_of_artifacts, model_artifacts
 from assay.server.wire.reading import Name
 
 __all__ = [
@@ -116,6 +116,7 @@ def create_model_version(call: Call, request: CreateVersion) -> VersionFound:
         tags={tag.key: tag.value for tag in request.tags},
         run_link=request.run_link,
         description=request.description,
+        files_in=folder_of_artifacts(call.settings),
     )
     return VersionFound(version_answer(made))
 
@@ -170,7 +171,7 @@ def get_download_uri(call: Call, request: OfVersion) -> DownloadUri:
     row = _row(call, request)
     if call.settings.parity:
         return DownloadUri(_as_mlflow(call, row))
-    return DownloadUri(told(download_uri(call.store, row), call.settings))
+    return DownloadUri(download_uri(call.store, row))
 
 
 def version_number(text: str) -> int:
