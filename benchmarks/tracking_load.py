@@ -47,7 +47,7 @@ class Connection:
 
     async def post(self, path: str, body: object) -> tuple[int, bytes]:
         content = json.dumps(body).encode()
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         self._writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
         status = int((await self._reader.readline()).split()[1])
         length = 0

@@ -96,3 +96,23 @@ def test_the_description_names_every_endpoint_that_is_served(sqlite_server: Runn
     assert batch["required"] == ["run_id"]
     names = [details["operationId"] for methods in found["paths"].values() for details in methods.values()]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:5000", "me.localhost:5000", "127.0.0.1", "[::1]:5000"])
+def test_it_answers_to_the_names_of_this_machine(sqlite_server: RunningServer, host: str) -> None:
+    assert sqlite_server.call("GET", "/version", headers={"Host": host}).status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:5000", "localhost.evil.example", "127.0.0.1.evil.example"]
+)
+def test_a_name_that_points_here_from_elsewhere_is_refused(sqlite_server: RunningServer, host: str) -> None:
+    for method, path in (
+        ("GET", "/"),
+        ("GET", f"{API}/experiments/get?experiment_id=0"),
+        ("POST", f"{API}/runs/create"),
+    ):
+        answer = sqlite_server.call(method, path, headers={"Host": host})
+        assert answer.status == 403
+        assert "answers to localhost only" in answer.json["message"]
+    assert sqlite_server.call("GET", "/health", headers={"Host": host}).status == 200

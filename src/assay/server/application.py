@@ -6,6 +6,7 @@ What writes goes to the one writer; what reads runs in a few threads. Whatever i
 import base64
 import binascii
 import hmac
+import ipaddress
 import re
 
 from assay.record.store import Store
@@ -65,6 +66,7 @@ class Application:
             path = self._path(scope)
             headers = dict(scope["headers"])
             if path != "/health":
+                self._check_host(headers)
                 self._check_token(headers)
             await self._answer(path, scope, headers, receive, sending)
         except Exception as error:
@@ -113,6 +115,21 @@ class Application:
             path = path.removeprefix(root)
         return path
 
+    def _check_host(self, headers: dict[bytes, bytes]) -> None:
+        """Without a token the server answers to this machine's own names only.
+
+        Else a web site could point a name of its own here, and a browser on this machine would let it read and write.
+        """
+        if self._settings.token is not None:
+            return
+        asked = headers.get(b"host", b"localhost").decode("latin-1")
+        name = asked.rpartition(":")[0] if re.search(r":\d*$", asked) else asked
+        if name == "localhost" or name.endswith(".localhost") or _is_address(name.strip("[]")):
+            return
+        raise WireError(
+            403, "PERMISSION_DENIED", f"this server has no token, so it answers to localhost only, not to {shown(name)}"
+        )
+
     def _check_token(self, headers: dict[bytes, bytes]) -> None:
         """Where a token is set, every request brings it: as Bearer, or as the password of Basic."""
         wanted = self._settings.token
@@ -129,3 +146,11 @@ class Application:
             raise WireError(
                 401, "UNAUTHENTICATED", "this server needs a token: as Bearer, or as password", challenge=True
             )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
