@@ -5,6 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from assay.record.checkpoints import Checkpoints
+from assay.record.sqlstore import SqlStore
 from assay.record.store import Store
 from assay.server.notifier import Notifier
 from assay.server.wire.call import Settings
@@ -23,6 +25,7 @@ class Services:
     def __init__(self, store: Store, settings: Settings) -> None:
         self.store = store
         self.settings = settings
+        self._checkpoints = Checkpoints(store) if isinstance(store, SqlStore) else None
         self.writer = Writer(store)
         self.notifier = Notifier(store)
         self.readers = ThreadPoolExecutor(_READERS, thread_name_prefix="assay-reader")
@@ -42,3 +45,5 @@ class Services:
         self.writer.close()
         self.readers.shutdown()
         self.workers.shutdown()
+        if self._checkpoints is not None:
+            self._checkpoints.close()
