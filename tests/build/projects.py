@@ -42,7 +42,7 @@ class Project:
 
     def code(self) -> dict[str, str]:
         """The code components of `pkg.steps.work`, freshly imported."""
-        return code_of(self.function())
+        return code_of(self.function()).components
 
     def forget(self) -> None:
         """Take every module of the project out of memory."""

@@ -8,11 +8,19 @@ from importlib import metadata
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.build.projects import Project
 
-from assay.build.closure import code_of, code_of_modules, fingerprint
+from assay.build.closure import code_of, code_of_objects
+from assay.build.sources import fingerprint
 from assay.errors import InvalidInput
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    """The components that differ, or are on one side only."""
+    return {name for name in {*before, *after} if before.get(name) != after.get(name)}
+
 
 HELPER = "def helped(x):\n    return x + 1\n"
 
@@ -61,7 +69,7 @@ def test_any_other_edit_counts(edited: str) -> None:
         "def work(x):\n    from pkg.helper import helped\n    return helped(x)",
         "def work(x):\n    from . import helper\n    return helper.helped(x)",
         "def work(x):\n    import pkg.helper\n    return pkg.helper.helped(x)",
-        "class A:\n    def m(self):\n        from .middle import helped\ndef work(x): return x",
+        "class A:\n    def m(self):\n        from .middle import helped\n        helped(1)\ndef work(x): return A()",
     ],
 )
 def test_an_edited_helper_counts_however_it_is_imported(project: Project, steps: str) -> None:
@@ -75,8 +83,7 @@ def test_an_edited_helper_counts_however_it_is_imported(project: Project, steps:
     )
     before = project.code()
     project.edit("pkg/helper.py", "x + 1", "x + 2")
-    after = project.code()
-    assert {name for name in before if before[name] != after[name]} == {"pkg.helper"}
+    assert changed(before, project.code()) == {"pkg.helper:helped"}
 
 
 @pytest.mark.parametrize("edit", ["# a comment", '"""A docstring."""', "\n\n"])
@@ -100,7 +107,7 @@ def test_a_helper_imported_inside_a_function_counts_before_the_function_ever_ran
     work = project.function()
     before = code_of(work)
     assert "pkg.helper" not in sys.modules
-    assert {"pkg.helper", "other", "other.deep"} <= before.keys()
+    assert before.components.keys() == {"def", "pkg.steps:work", "other.deep:y", "other.deep:(statements)"}
     assert "pkg.helper" not in sys.modules, "looking must not import"
     work(1)
     assert code_of(work) == before, "nor does it matter that it ran"
@@ -116,7 +123,7 @@ def test_relative_imports_climb_out_of_a_package(project: Project) -> None:
             "pkg/steps.py": "from .sub import deep\ndef work(x): return deep.helped(x)\n",
         }
     )
-    assert project.code().keys() == {"pkg", "pkg.helper", "pkg.steps", "pkg.sub", "pkg.sub.deep", "def"}
+    assert project.code().keys() == {"pkg.helper:helped", "def", "pkg.steps:work"}
 
 
 @pytest.mark.parametrize("statement", ["import other.deep", "from other.deep import y", "import other.deep as d"])
@@ -131,8 +138,7 @@ def test_the_init_of_every_package_on_the_way_counts(project: Project, statement
     )
     before = project.code()
     project.write({"pkg/__init__.py": "setting = 2\n", "other/__init__.py": "setting = 2\n"})
-    after = project.code()
-    assert {name for name in before if before[name] != after[name]} == {"pkg", "other"}
+    assert changed(before, project.code()) == {"pkg:(statements)", "other:(statements)"}
 
 
 def test_a_module_that_nobody_imports_does_not_count(project: Project) -> None:
@@ -140,15 +146,14 @@ def test_a_module_that_nobody_imports_does_not_count(project: Project) -> None:
     before = project.code()
     project.edit("pkg/other.py", "1", "2")
     assert project.code() == before
-    assert before.keys() == {"pkg", "pkg.steps", "def"}
+    assert before.keys() == {"def", "pkg.steps:work"}
 
 
 def test_the_standard_library_does_not_count_and_distributions_count_by_version(project: Project) -> None:
     source = "import json, sys, collections.abc, numpy.linalg\nimport no_such_module\nimport sklearn\n"
     project.write({"pkg/steps.py": f"def work(x):\n    {source.replace(chr(10), chr(10) + '    ')}\n"})
     found = project.code()
-    assert found.pop("def")
-    assert found.pop("pkg.steps")
+    assert found.pop("pkg.steps:work") == found.pop("def")
     assert found == {"numpy==": metadata.version("numpy"), "scikit-learn==": metadata.version("scikit-learn")}
 
 
@@ -157,13 +162,13 @@ def test_a_folder_without_init_is_a_package_too(project: Project) -> None:
     project.write({"space/inner.py": "y = 1\n"})
     before = project.code()
     project.edit("space/inner.py", "1", "2")
-    assert before["space.inner"] != project.code()["space.inner"]
+    assert changed(before, project.code()) == {"space.inner:y", "space.inner:(statements)"}
 
 
 def test_circular_imports_end(project: Project) -> None:
-    project.write({"pkg/a.py": "import pkg.b\n", "pkg/b.py": "import pkg.a\n"})
-    project.write({"pkg/steps.py": "import pkg.a\ndef work(x): return x\n"})
-    assert {"pkg.a", "pkg.b"} <= project.code().keys()
+    project.write({"pkg/a.py": "import pkg.b\nb = 1\n", "pkg/b.py": "import pkg.a\na = 1\n"})
+    project.write({"pkg/steps.py": "import pkg.a\ndef work(x): return work(x)\n"})
+    assert project.code().keys() == {"pkg.a:(statements)", "pkg.b:(statements)", "def", "pkg.steps:work"}
 
 
 @pytest.mark.parametrize("name", [f"native{EXTENSION_SUFFIXES[-1]}", "native.py"])
@@ -172,23 +177,23 @@ def test_what_cannot_be_parsed_counts_byte_by_byte(project: Project, name: str) 
     project.write({f"pkg/{name}": b"print 'of old' \xff"})
     before = project.code()
     project.write({f"pkg/{name}": b"print 'of new' \xff"})
-    assert before["pkg.native"] != project.code()["pkg.native"]
+    assert changed(before, project.code()) == {"pkg.native:(statements)"}
 
 
 def test_a_source_may_declare_its_encoding(project: Project) -> None:
     project.write({"pkg/steps.py": "# -*- coding: latin-1 -*-\nname = 'é'\ndef work(x): return x\n".encode("latin-1")})
-    assert "pkg.steps" in project.code()
+    assert "pkg.steps:work" in project.code()
 
 
 def test_a_file_that_has_not_changed_for_a_while_is_parsed_once(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write({"pkg/steps.py": "def work(x): return x\n"})
-    monkeypatch.setattr("assay.build.closure._SETTLED_NS", 0)
+    monkeypatch.setattr("assay.build.sources._SETTLED_NS", 0)
     before = project.code()
     assert project.code() == before
     project.edit("pkg/steps.py", "return x", "return 1")
-    assert project.code()["pkg.steps"] != before["pkg.steps"]
+    assert changed(before, project.code()) == {"def", "pkg.steps:work"}
 
 
 def test_functions_of_one_name_in_one_module_are_told_apart(project: Project) -> None:
@@ -204,7 +209,7 @@ def test_functions_of_one_name_in_one_module_are_told_apart(project: Project) ->
         }
     )
     one = project.function(name="work")
-    assert code_of(one)["def"] != code_of(sys.modules["pkg.steps"].other)["def"]
+    assert code_of(one) != code_of(sys.modules["pkg.steps"].other)
 
 
 def test_a_lambda_is_no_step_because_nothing_names_it() -> None:
@@ -213,22 +218,32 @@ def test_a_lambda_is_no_step_because_nothing_names_it() -> None:
     assert raised.value.hint == "write it with def"
 
 
-def test_modules_can_be_asked_for_by_name() -> None:
-    assert code_of_modules(["json", "builtins", "numpy.linalg", "no.such"]) == {"numpy==": metadata.version("numpy")}
+def test_a_library_counts_by_its_version_also_in_a_value() -> None:
+    assert code_of_objects([np.ndarray, dict, len]) == {"numpy==": metadata.version("numpy")}
 
 
 def test_at_a_prompt_what_was_imported_counts(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write({"pkg/helper.py": HELPER, "pkg/other.py": "import numpy\na = 1\n"})
     prompt = types.ModuleType("__main__")
     monkeypatch.setitem(sys.modules, "__main__", prompt)
-    exec("import pkg.other\nfrom pkg.helper import helped\ndef work(x): return helped(x)", vars(prompt))
-    before = code_of(prompt.work)
-    assert before.keys() == {"__main__", "def", "numpy==", "pkg.helper", "pkg.other"}
+    imports = "import numpy\nfrom pkg import other\nfrom pkg.helper import helped\n"
+    exec(f"{imports}def work(x): return helped(numpy.int8(other.a))", vars(prompt))
+    before = code_of(prompt.work).components
+    assert before.keys() == {
+        "__main__:work(code object)",
+        "def",
+        "numpy==",
+        "pkg.helper:helped",
+        "pkg.other:(statements)",
+        "pkg.other:a",
+    }
     project.edit("pkg/helper.py", "x + 1", "x + 2")
-    after = code_of(prompt.work)
-    assert {name for name in before if before[name] != after[name]} == {"pkg.helper"}
-    exec("class Kept:\n    def m(self): return 1\n", vars(prompt))
-    assert code_of(prompt.work)["__main__"] != after["__main__"]
+    # What is loaded no longer is what the file says, so that the code object counts.
+    assert changed(before, code_of(prompt.work).components) == {"pkg.helper:helped", "pkg.helper:helped(code object)"}
+    exec("class Kept:\n    def m(self): return 1\ndef work(x): return Kept", vars(prompt))
+    kept = code_of(prompt.work)
+    exec("class Kept:\n    def m(self): return 2", vars(prompt))
+    assert changed(kept.components, code_of(prompt.work).components) == {"__main__:Kept.m(code object)"}
 
 
 @pytest.mark.parametrize("test", ["TYPE_CHECKING", "typing.TYPE_CHECKING"])
@@ -242,8 +257,9 @@ else:
     import pkg.other
 def work(x): return x
 """
-    project.write({"pkg/__init__.py": "", "pkg/helper.py": HELPER, "pkg/other.py": "", "pkg/steps.py": steps})
-    assert project.code().keys() == {"pkg", "pkg.other", "pkg.steps", "def"}
+    files: dict[str, str | bytes] = {"pkg/__init__.py": "", "pkg/helper.py": "a = 1", "pkg/other.py": "b = 1"}
+    project.write({**files, "pkg/steps.py": steps})
+    assert project.code().keys() == {"pkg.other:(statements)", "def", "pkg.steps:work"}
 
 
 def test_at_a_prompt_the_functions_that_were_typed_count() -> None:
@@ -251,21 +267,21 @@ def test_at_a_prompt_the_functions_that_were_typed_count() -> None:
 import json, numpy, textwrap
 from textwrap import dedent
 from assay.build.closure import code_of
-def helper(x): return x + 1
+def helper(x): return numpy.int64(x + 1)
 class Kept:
     def m(self): return 1
-def work(x): return helper(x)
+def work(x): return helper(x), Kept()
 seen = [code_of(work)]
-def work(x): return helper(x)
+def work(x): return helper(x), Kept()
 seen.append(code_of(work))
-def helper(x): return x + 2
+def helper(x): return numpy.int64(x + 2)
 seen.append(code_of(work))
 class Kept:
     def m(self): return 2
 seen.append(code_of(work))
 def work(x): return [helper(y) for y in (x, 1)]
 seen.append(code_of(work))
-assert "numpy==" in seen[0], seen[0]
+assert "numpy==" in seen[0].components, seen[0]
 print([seen.index(one) for one in seen])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

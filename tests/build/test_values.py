@@ -248,6 +248,7 @@ def test_the_code_of_an_objects_class_is_part_of_its_hash(tmp_path: Path, monkey
         value_hash(project.function("pkg.kinds", "plain")),
     ]
     project.edit("pkg/kinds.py", "2 * x", "3 * x")
+    project.edit("pkg/kinds.py", "return x", "return [x]")
     after = [value_hash(project.function("pkg.kinds", "Doubler")()), value_hash(project.function("pkg.kinds", "plain"))]
     project.forget()
     assert before[0] != after[0]

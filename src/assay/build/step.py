@@ -30,14 +30,14 @@ __all__ = ["step"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_KEY_FORMAT = 1
+_KEY_FORMAT = 2  # 1 had modules, not functions
 
 
 def step(function: Callable[P, R]) -> Callable[P, R]:
     """Make a plain function a step. It must be deterministic in its arguments: pass a seed where it draws.
 
-    Variables of a surrounding function count as arguments; globals that are changed while the program runs, files and
-    the network are not seen. In a run, InvalidInput names the argument or the result that cannot be kept.
+    Variables of a surrounding function count as arguments, and globals by their content at the call; files and the
+    network are not seen. In a run, InvalidInput names the argument or the result that cannot be kept.
     """
     signature = inspect.signature(function)
 
@@ -56,15 +56,18 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
 def _remembered(run: Run, function: Callable[..., R], arguments: dict[str, Any], compute: Callable[[], R]) -> R:
     name = f"{function.__module__}.{function.__qualname__}"
     inputs = {key: values.value_hash(value, f"{name}: argument {key}") for key, value in arguments.items()}
-    components = {
+    code = code_of(function)
+    components: dict[str, object] = {
         "format": _KEY_FORMAT,
         "step": name,
-        "code": code_of(function),
+        "code": code.components,
         "closed_over": _closed_over(function, name, set()),
         "inputs": inputs,
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
     }
     key = digest(components)
+    # Where the closure was widened is for people: its lines move with every comment.
+    told = canonical_json({**components, "widened": code.widened})
     started = run.store.clock.now()
     clock = time.perf_counter()
 
@@ -77,7 +80,7 @@ def _remembered(run: Run, function: Callable[..., R], arguments: dict[str, Any],
                 "run_id": run.run_id,
                 "name": function.__name__,
                 "key": key,
-                "components": canonical_json(components),
+                "components": told,
                 "state": state,
                 "started": iso(started),
                 "ended": iso(started + timedelta(seconds=seconds)),
@@ -119,7 +122,7 @@ def _closed_over(function: Callable[..., object], name: str, seen: set[int]) -> 
         if not inspect.isfunction(value):
             found[variable] = values.value_hash(value, f"{name}: the variable {variable} around it")
         elif id(inspect.unwrap(value)) not in seen:
-            found[variable] = [code_of(value), _closed_over(value, name, seen)]
+            found[variable] = [code_of(value).components, _closed_over(value, name, seen)]
     return found
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from assay.build.closure import code_of_modules
+from assay.build.closure import code_of_objects
+from assay.build.content import content_hash, is_plain_array, pickled, table_hash
 from assay.errors import InvalidInput
 from assay.record import tables
 from assay.record.blobs import Blobs
-from assay.record.canonical import canonical_json, digest, digest_bytes
+from assay.record.canonical import canonical_json, digest
 
 __all__ = ["Encoded", "decode", "encode", "value_hash"]
 
@@ -32,17 +32,19 @@ def value_hash(value: object, where: str = "value") -> str:
     beginning with `where`, for what cannot be kept.
     """
     try:
-        return _hash(value, where)
+        named: list[object] = []
+        content = content_hash(value, where, named)
     except RecursionError:
         raise InvalidInput(f"{where} is nested too deeply, or holds itself", expected="data that ends") from None
+    return digest([content, code_of_objects(named)]) if named else content
 
 
 def encode(value: object, blobs: Blobs, where: str = "result") -> Encoded:
     """Keep a value; the dictionary says how to get it back. InvalidInput, beginning with `where`, where it cannot."""
     kind = type(value)
     if isinstance(value, pa.Table):
-        return {"as": "table", "blob": blobs.put(tables.to_parquet(value)), "hash": _table_hash(value, where)}
-    if isinstance(value, np.ndarray) and _is_plain_array(value):
+        return {"as": "table", "blob": blobs.put(tables.to_parquet(value)), "hash": table_hash(value, where)}
+    if isinstance(value, np.ndarray) and is_plain_array(value):
         buffer = io.BytesIO()
         np.save(buffer, value, allow_pickle=False)
         return {"as": "array", "blob": blobs.put(buffer.getvalue())}
@@ -56,7 +58,7 @@ def encode(value: object, blobs: Blobs, where: str = "result") -> Encoded:
             return {"as": "dict", "pairs": pairs}
     except RecursionError:
         raise InvalidInput(f"{where} is nested too deeply, or holds itself", expected="data that ends") from None
-    return {"as": "pickle", "blob": blobs.put(_pickled(value, where)[0])}
+    return {"as": "pickle", "blob": blobs.put(pickled(value, where)[0])}
 
 
 def decode(encoded: Encoded, blobs: Blobs) -> object:
@@ -84,52 +86,6 @@ def decode(encoded: Encoded, blobs: Blobs) -> object:
         raise InvalidInput(f"what was kept cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _hash(value: object, where: str) -> str:
-    kind = type(value)
-    if isinstance(value, pa.Table):
-        return digest(["table", _table_hash(value, where)])
-    if isinstance(value, np.ndarray) and _is_plain_array(value):
-        return digest(
-            ["array", str(value.dtype), list(value.shape), digest_bytes(np.ascontiguousarray(value).tobytes())]
-        )
-    # Subclasses (np.float64, named tuples, OrderedDict, enumerations) are values of another type: they are pickled.
-    if isinstance(value, list | tuple) and kind in (list, tuple):
-        return digest([kind.__name__, [_hash(item, where) for item in value]])
-    if isinstance(value, dict) and kind is dict:
-        return digest(["dict", sorted((_hash(key, where), _hash(item, where)) for key, item in value.items())])
-    if isinstance(value, set | frozenset) and kind in (set, frozenset):
-        return digest([kind.__name__, sorted(_hash(item, where) for item in value)])
-    plain = _plain(value)
-    if plain is not None:
-        return digest([kind.__name__, plain])
-    content, modules = _pickled(value, where)
-    return digest(["pickle", digest_bytes(_settled(content, where)), code_of_modules(sorted(modules))])
-
-
-def _plain(value: object) -> str | None:
-    """A number or a text as text; None for anything else."""
-    kind = type(value)
-    if isinstance(value, float) and kind is float:
-        return value.hex()
-    if isinstance(value, int) and kind is int:
-        return hex(value)  # of any length, unlike JSON
-    if isinstance(value, str) and kind is str:
-        return digest_bytes(value.encode("utf-8", "surrogatepass"))
-    return repr(value) if value is None or kind is bool else None
-
-
-def _table_hash(table: pa.Table, where: str) -> str:
-    try:
-        return tables.content_hash(table)
-    except InvalidInput as error:
-        raise InvalidInput(f"{where}: {error.what}", expected=error.expected) from error
-
-
-def _is_plain_array(value: NDArray[Any]) -> bool:
-    """Whether .npy keeps all of it: no objects, and no subclass such as a masked array."""
-    return type(value) is np.ndarray and not value.dtype.hasobject
-
-
 def _is_small(value: object) -> bool:
     """Whether JSON gives back the very same value, in little space."""
     try:
@@ -147,50 +103,3 @@ def _same(left: object, right: object) -> bool:
     if isinstance(left, dict) and isinstance(right, dict):
         return list(left) == list(right) and all(_same(left[key], right[key]) for key in left)
     return left == right
-
-
-class _Pickler(pickle.Pickler):
-    """Notes the modules of the classes and functions that the pickle refers to."""
-
-    def __init__(self, buffer: io.BytesIO) -> None:
-        super().__init__(buffer, protocol=5)
-        self.modules: set[str] = set()
-
-    def reducer_override(self, obj: object) -> Any:
-        """Called for everything but plain data; changes nothing."""
-        named = obj if isinstance(obj, type) or callable(obj) else type(obj)
-        module = getattr(named, "__module__", None)
-        if isinstance(module, str):
-            self.modules.add(module)
-        return NotImplemented
-
-
-def _pickled(value: object, where: str) -> tuple[bytes, set[str]]:
-    """The pickle, and the modules of the classes and functions in it."""
-    buffer = io.BytesIO()
-    pickler = _Pickler(buffer)
-    try:
-        pickler.dump(value)
-    except Exception as error:  # a class may raise anything when it is asked for its state
-        raise InvalidInput(
-            f"{where} is a {type(value).__name__}, which cannot be kept",
-            expected="a table, an array, JSON, or something pickle can write",
-            hint="pass the data instead of a handle to it",
-        ) from error
-    return buffer.getvalue(), pickler.modules
-
-
-def _settled(content: bytes, where: str) -> bytes:
-    """The pickle of what the pickle gives back.
-
-    The first pickle of an object also shows which of its equal parts happen to be one object, such as names in the
-    code that made it; an estimator that was computed and the same one read back would differ.
-    """
-    try:
-        again = pickle.loads(content)  # noqa: S301 - written a moment ago
-    except Exception as error:
-        raise InvalidInput(
-            f"{where} cannot be read back from its pickle: {type(error).__name__}: {error}",
-            hint="pass the data instead of a handle to it",
-        ) from error
-    return _pickled(again, where)[0]

@@ -1,0 +1,115 @@
+"""The hash of a value by type and content, and which classes and functions stand in it."""
+
+import io
+import pickle
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from assay.errors import InvalidInput
+from assay.record import tables
+from assay.record.canonical import digest, digest_bytes
+
+__all__ = ["content_hash", "is_plain_array", "pickled", "table_hash"]
+
+
+def content_hash(value: object, where: str, named: list[object]) -> str:
+    """The hash; `named` gains the classes and functions that the value's pickle refers to."""
+    kind = type(value)
+    if isinstance(value, pa.Table):
+        return digest(["table", table_hash(value, where)])
+    if isinstance(value, np.ndarray) and is_plain_array(value):
+        return digest(
+            ["array", str(value.dtype), list(value.shape), digest_bytes(np.ascontiguousarray(value).tobytes())]
+        )
+    # Subclasses (np.float64, named tuples, OrderedDict, enumerations) are values of another type: they are pickled.
+    if isinstance(value, list | tuple) and kind in (list, tuple):
+        return digest([kind.__name__, [content_hash(item, where, named) for item in value]])
+    if isinstance(value, dict) and kind is dict:
+        return digest(
+            [
+                "dict",
+                sorted(
+                    (content_hash(key, where, named), content_hash(item, where, named)) for key, item in value.items()
+                ),
+            ]
+        )
+    if isinstance(value, set | frozenset) and kind in (set, frozenset):
+        return digest([kind.__name__, sorted(content_hash(item, where, named) for item in value)])
+    plain = _plain(value)
+    if plain is not None:
+        return digest([kind.__name__, plain])
+    content, found = pickled(value, where)
+    named += found
+    return digest(["pickle", digest_bytes(_settled(content, where))])
+
+
+def _plain(value: object) -> str | None:
+    """A number or a text as text; None for anything else."""
+    kind = type(value)
+    if isinstance(value, float) and kind is float:
+        return value.hex()
+    if isinstance(value, int) and kind is int:
+        return hex(value)  # of any length, unlike JSON
+    if isinstance(value, str) and kind is str:
+        return digest_bytes(value.encode("utf-8", "surrogatepass"))
+    return repr(value) if value is None or kind is bool else None
+
+
+def table_hash(table: pa.Table, where: str) -> str:
+    """Of schema and content; InvalidInput, beginning with `where`, for a table that has no hash."""
+    try:
+        return tables.content_hash(table)
+    except InvalidInput as error:
+        raise InvalidInput(f"{where}: {error.what}", expected=error.expected) from error
+
+
+def is_plain_array(value: NDArray[Any]) -> bool:
+    """Whether .npy keeps all of it: no objects, and no subclass such as a masked array."""
+    return type(value) is np.ndarray and not value.dtype.hasobject
+
+
+class _Pickler(pickle.Pickler):
+    """Notes the classes and functions that the pickle refers to."""
+
+    def __init__(self, buffer: io.BytesIO) -> None:
+        super().__init__(buffer, protocol=5)
+        self.named: list[object] = []
+
+    def reducer_override(self, obj: object) -> Any:
+        """Called for everything but plain data; changes nothing."""
+        self.named.append(obj if hasattr(obj, "__qualname__") else type(obj))
+        return NotImplemented
+
+
+def pickled(value: object, where: str) -> tuple[bytes, list[object]]:
+    """The pickle, and the classes and functions in it. InvalidInput where there is none."""
+    buffer = io.BytesIO()
+    pickler = _Pickler(buffer)
+    try:
+        pickler.dump(value)
+    except Exception as error:  # a class may raise anything when it is asked for its state
+        raise InvalidInput(
+            f"{where} is a {type(value).__name__}, which cannot be kept",
+            expected="a table, an array, JSON, or something pickle can write",
+            hint="pass the data instead of a handle to it",
+        ) from error
+    return buffer.getvalue(), pickler.named
+
+
+def _settled(content: bytes, where: str) -> bytes:
+    """The pickle of what the pickle gives back.
+
+    The first pickle of an object also shows which of its equal parts happen to be one object, such as names in the
+    code that made it; an estimator that was computed and the same one read back would differ.
+    """
+    try:
+        again = pickle.loads(content)  # noqa: S301 - written a moment ago
+    except Exception as error:
+        raise InvalidInput(
+            f"{where} cannot be read back from its pickle: {type(error).__name__}: {error}",
+            hint="pass the data instead of a handle to it",
+        ) from error
+    return pickled(again, where)[0]
