@@ -10,6 +10,7 @@
     ├── StoreMismatch     the store was written by another version
     ├── Tampered          content does not match its hash
     ├── PortInUse         another process listens on that port (also OSError)
+    ├── TimedOut          a step took longer than it may (also TimeoutError)
     └── MissingExtra      an optional dependency is not installed (also ImportError)
 
 Each says what was wrong, where, what was expected and what to do: at most four short lines. A refused input
@@ -28,6 +29,7 @@ __all__ = [
     "StoreMismatch",
     "StoreUnavailable",
     "Tampered",
+    "TimedOut",
     "nearest",
 ]
 
@@ -90,6 +92,10 @@ class Tampered(AssayError):
 
 class PortInUse(AssayError, OSError):
     """Another process listens on the address asked for."""
+
+
+class TimedOut(AssayError, TimeoutError):
+    """A step took longer than its limit."""
 
 
 class MissingExtra(AssayError, ImportError):

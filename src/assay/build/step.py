@@ -13,12 +13,14 @@ import inspect
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 from assay.build import values
-from assay.build.closure import code_of
+from assay.build.closure import Grain, code_of
+from assay.build.step_options import Options, checked_options
+from assay.build.time_limit import time_limit
 from assay.errors import InvalidInput, NotFound, Tampered
 from assay.record.canonical import canonical_json, digest
 from assay.record.clock import iso
@@ -33,86 +35,178 @@ R = TypeVar("R")
 _KEY_FORMAT = 2  # 1 had modules, not functions
 
 
-def step(function: Callable[P, R]) -> Callable[P, R]:
+@overload
+def step(function: Callable[P, R], /) -> Callable[P, R]: ...
+@overload
+def step(
+    *,
+    retries: int = 0,
+    retry_on: Iterable[type[Exception]] = (Exception,),
+    backoff: float = 1.0,
+    timeout: float | None = None,
+    cache: bool = True,
+    version: str | int | None = None,
+    code: Grain = "function",
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def step(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    retries: int = 0,
+    retry_on: Iterable[type[Exception]] = (Exception,),
+    backoff: float = 1.0,
+    timeout: float | None = None,
+    cache: bool = True,
+    version: str | int | None = None,
+    code: Grain = "function",
+) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a plain function a step. It must be deterministic in its arguments: pass a seed where it draws.
 
     Variables of a surrounding function count as arguments, and globals by their content at the call; files and the
     network are not seen. In a run, InvalidInput names the argument or the result that cannot be kept.
+
+    `retries` more attempts follow one that failed with an exception of `retry_on`, after `backoff` seconds that double
+    each time, give or take half; every attempt is recorded. An attempt longer than `timeout` seconds ends with
+    TimedOut; what that cannot stop is said in `assay.build.time_limit`. With `cache=False` it is computed every time,
+    and may take and return what cannot be kept. `version` is one more part of the key. With `code="module"` or
+    `"package"` the whole module or package counts. InvalidInput for options that make no sense.
     """
-    signature = inspect.signature(function)
+    options = checked_options(
+        retries=retries,
+        retry_on=retry_on,
+        backoff=backoff,
+        timeout=timeout,
+        cache=cache,
+        version=version,
+        code=code,
+    )
 
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        run = current_run()
-        if run is None:
-            return function(*args, **kwargs)
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        return _remembered(run, function, bound.arguments, lambda: function(*args, **kwargs))
+    def decorate(plain: Callable[P, R]) -> Callable[P, R]:
+        if not callable(plain):
+            raise InvalidInput(f"a step cannot be made of {plain!r}", expected="a function")
+        signature = inspect.signature(plain)
 
-    return call
+        @functools.wraps(plain)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            run = current_run()
+            if run is None:
+                return plain(*args, **kwargs)
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            return _remembered(run, plain, options, bound.arguments, lambda: plain(*args, **kwargs))
+
+        return call
+
+    return decorate if function is None else decorate(function)
 
 
-def _remembered(run: Run, function: Callable[..., R], arguments: dict[str, Any], compute: Callable[[], R]) -> R:
+def _remembered(
+    run: Run, function: Callable[..., R], options: Options, arguments: dict[str, Any], compute: Callable[[], R]
+) -> R:
     name = f"{function.__module__}.{function.__qualname__}"
-    inputs = {key: values.value_hash(value, f"{name}: argument {key}") for key, value in arguments.items()}
-    code = code_of(function)
+    inputs = {key: _input_hash(value, f"{name}: argument {key}", options) for key, value in arguments.items()}
+    code = code_of(function, options.code)
     components: dict[str, object] = {
         "format": _KEY_FORMAT,
         "step": name,
         "code": code.components,
-        "closed_over": _closed_over(function, name, set()),
+        "closed_over": _closed_over(function, name, options, set()),
         "inputs": inputs,
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        **({"version": options.version} if options.version is not None else {}),
+        **({} if options.cache else {"cache": False}),
     }
     key = digest(components)
     # Where the closure was widened is for people: its lines move with every comment.
-    told = canonical_json({**components, "widened": code.widened})
-    started = run.store.clock.now()
-    clock = time.perf_counter()
-
-    def record(state: str, output: values.Encoded | None = None, reason: str | None = None) -> None:
-        seconds = time.perf_counter() - clock
-        run.store.append(
-            "step",
-            {
-                "step_id": ordered_id(),
-                "run_id": run.run_id,
-                "name": function.__name__,
-                "key": key,
-                "components": told,
-                "state": state,
-                "started": iso(started),
-                "ended": iso(started + timedelta(seconds=seconds)),
-                "seconds": seconds,
-                "inputs": canonical_json(inputs),
-                "output": canonical_json(output) if output is not None else None,
-                "reason": reason,
-            },
-        )
-
+    attempt = _Attempt(run, function.__name__, key, canonical_json({**components, "widened": code.widened}), inputs)
     known = run.store.query("step", {"key": key, "state": "done"}, order_by=["-started"], limit=1)
     reason = None
-    if known:
+    if known and options.cache:
         output = json.loads(known[0]["output"])
         try:
             result: Any = values.decode(output, run.store.blobs)
         except (NotFound, Tampered, InvalidInput) as error:
             reason = f"computed again: {error.what}"  # a lost blob costs time, never a wrong result
         else:
-            record("cached", output)
+            attempt.record("cached", output)
             return result  # type: ignore[no-any-return] # what the step returned when it was computed
-    try:
-        result = compute()
-        output = values.encode(result, run.store.blobs, f"{name}: result")
-    except BaseException as error:
-        record("failed", reason=_printable(f"{type(error).__name__}: {error}"[:500]))
-        raise
-    record("done", output, reason)
+    for number in range(1, options.retries + 2):
+        try:
+            with time_limit(options.timeout, f"step {name}"):
+                result = compute()
+            kept = _kept(result, run, f"{name}: result", options)
+        except BaseException as error:
+            which = f"attempt {number} of {options.retries + 1}: " if options.retries else ""
+            attempt.record("failed", reason=f"{which}{type(error).__name__}: {error}"[:500])
+            if number > options.retries or not isinstance(error, options.retry_on):
+                raise
+            time.sleep(options.wait(number))
+            attempt = attempt.next()
+        else:
+            again = f"attempt {number} of {options.retries + 1}" if number > 1 else None
+            attempt.record("done", kept, "; ".join(part for part in (again, reason) if part) or None)
+            break
     return result  # type: ignore[no-any-return] # of type R
 
 
-def _closed_over(function: Callable[..., object], name: str, seen: set[int]) -> dict[str, object]:
+class _Attempt:
+    """One row of the record: begins now, ends when it is recorded."""
+
+    def __init__(self, run: Run, name: str, key: str, components: str, inputs: dict[str, str]) -> None:
+        self._run = run
+        self._name = name
+        self._key = key
+        self._components = components
+        self._inputs = inputs
+        self._started = run.store.clock.now()
+        self._clock = time.perf_counter()
+
+    def next(self) -> "_Attempt":
+        """Another attempt at the same, from now."""
+        return _Attempt(self._run, self._name, self._key, self._components, self._inputs)
+
+    def record(self, state: str, output: values.Encoded | None = None, reason: str | None = None) -> None:
+        """Write the row; `state` is done, cached or failed."""
+        seconds = time.perf_counter() - self._clock
+        self._run.store.append(
+            "step",
+            {
+                "step_id": ordered_id(),
+                "run_id": self._run.run_id,
+                "name": self._name,
+                "key": self._key,
+                "components": self._components,
+                "state": state,
+                "started": iso(self._started),
+                "ended": iso(self._started + timedelta(seconds=seconds)),
+                "seconds": seconds,
+                "inputs": canonical_json(self._inputs),
+                "output": canonical_json(output) if output is not None else None,
+                "reason": _printable(reason) if reason is not None else None,
+            },
+        )
+
+
+def _input_hash(value: object, where: str, options: Options) -> str:
+    """Its hash; where nothing is remembered, what has no hash is called by its type."""
+    try:
+        return values.value_hash(value, where)
+    except InvalidInput:
+        if options.cache:
+            raise
+        return f"not hashed: {type(value).__qualname__}"
+
+
+def _kept(result: object, run: Run, where: str, options: Options) -> values.Encoded | None:
+    try:
+        return values.encode(result, run.store.blobs, where)
+    except InvalidInput:
+        if options.cache:
+            raise
+        return None
+
+
+def _closed_over(function: Callable[..., object], name: str, options: Options, seen: set[int]) -> dict[str, object]:
     """The variables of surrounding functions that a function uses: values by hash, functions by their code."""
     inner = inspect.unwrap(function)
     seen.add(id(inner))
@@ -120,9 +214,9 @@ def _closed_over(function: Callable[..., object], name: str, seen: set[int]) -> 
     for variable, cell in zip(inner.__code__.co_freevars, inner.__closure__ or (), strict=True):
         value = cell.cell_contents
         if not inspect.isfunction(value):
-            found[variable] = values.value_hash(value, f"{name}: the variable {variable} around it")
+            found[variable] = _input_hash(value, f"{name}: the variable {variable} around it", options)
         elif id(inspect.unwrap(value)) not in seen:
-            found[variable] = [code_of(value).components, _closed_over(value, name, seen)]
+            found[variable] = [code_of(value).components, _closed_over(value, name, options, seen)]
     return found
 
 
