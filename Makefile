@@ -40,7 +40,7 @@ test-spark: $(VENV)/.installed-dev
 # Trainings with PyTorch Lightning and transformers against a live server, in an environment of their own: 6 GB, because
 # the index has PyTorch for Linux with its CUDA libraries only. No GPU is needed.
 test-torch: $(VENV)/.installed-dev .venv-torch/.installed
-	TORCH_PYTHON=.venv-torch/bin/python $(BIN)/python -m pytest -m torch --durations=0 -rP tests/server
+	TORCH_PYTHON=$(CURDIR)/.venv-torch/bin/python $(BIN)/python -m pytest -m torch --durations=0 -rP tests/server
 
 .venv-torch/.installed:
 	$(PYTHON) -m venv .venv-torch
@@ -50,7 +50,7 @@ test-torch: $(VENV)/.installed-dev .venv-torch/.installed
 
 # The whole of MLflow (850 MB) as a client: it trains, registers, loads by alias and serves from a live server.
 test-peers: $(VENV)/.installed-dev .venv-peers/.installed
-	MLFLOW_PYTHON=.venv-peers/bin/python $(BIN)/python -m pytest -m peers --durations=0 tests/server
+	MLFLOW_PYTHON=$(CURDIR)/.venv-peers/bin/python $(BIN)/python -m pytest -m peers --durations=0 tests/server
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -70,8 +70,8 @@ bench-02: $(VENV)/.installed-dev
 # MLflow's own server in the same run. MLflow goes into an environment of its own (850 MB).
 bench-03: $(VENV)/.installed-dev .venv-peers/.installed
 	$(BIN)/python -m benchmarks.tracking_ingest
-	MLFLOW_PYTHON=.venv-peers/bin/python $(BIN)/python -m benchmarks.tracking_query
-	MLFLOW_PYTHON=.venv-peers/bin/python $(BIN)/python -m benchmarks.tracking_http
+	MLFLOW_PYTHON=$(CURDIR)/.venv-peers/bin/python $(BIN)/python -m benchmarks.tracking_query
+	MLFLOW_PYTHON=$(CURDIR)/.venv-peers/bin/python $(BIN)/python -m benchmarks.tracking_http
 	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.tracking_load
 

@@ -34,7 +34,7 @@ class ModelUse(msgspec.Struct, frozen=True):
     step: int | None
 
 
-class MetricValue(msgspec.Struct, frozen=True):
+class MetricValue(msgspec.Struct, frozen=True, gc=False):
     """The point of a metric with the greatest step, time and value; `metrics.latest` knows more of it."""
 
     value: float
