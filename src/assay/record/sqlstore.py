@@ -31,6 +31,7 @@ _WRITERS = 4155736180  # key of the lock that a PostgreSQL transaction holds; se
 _REFUSALS = (IntegrityError, DataError, ProgrammingError, OverflowError, UnicodeEncodeError)
 _TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_ROWID", "23505")
 _SWITCH_PAUSE_S = 0.01
+_CACHE_KIB = 32_768  # of pages a connection keeps at most; SQLite's 2 MB are read again and again by a search
 
 
 def make_engine(url: sa.URL) -> sa.Engine:
@@ -44,7 +45,7 @@ def make_engine(url: sa.URL) -> sa.Engine:
         # WAL with NORMAL keeps every commit over a killed process; only a power cut may lose the last ones.
         connection.isolation_level = None  # transactions begin below, not when the driver thinks so
         _use_wal(connection)
-        for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", f"cache_size=-{_CACHE_KIB}"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
