@@ -5,11 +5,13 @@ from assay.build.packaging import LoadedModel, load_model, package_model
 from assay.build.run_model import log_model
 from assay.build.splits import split_by_time
 from assay.build.step import step
+from assay.build.why import StepReason, why
 from assay.record.live.live_run import run
 
 __all__ = [
     "Expectation",
     "LoadedModel",
+    "StepReason",
     "check_table",
     "load_model",
     "log_model",
@@ -17,4 +19,5 @@ __all__ = [
     "run",
     "split_by_time",
     "step",
+    "why",
 ]

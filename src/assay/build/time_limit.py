@@ -32,11 +32,14 @@ def time_limit(seconds: float | None, what: str) -> Iterator[None]:
         yield
         return
     in_main = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
-    late: type[_Late] = type("_Late", (_Late,), {})
+
+    class LateHere(_Late):
+        """Of this block."""
+
     try:
-        with _by_signal(seconds, late) if in_main else _by_exception(seconds, late):
+        with _by_signal(seconds, LateHere) if in_main else _by_exception(seconds, LateHere):
             yield
-    except late:
+    except LateHere:
         raise TimedOut(
             f"{what} took longer than {seconds:g} s",
             hint="raise its timeout, give it less to do, or leave timeout= out",

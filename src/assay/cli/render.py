@@ -13,6 +13,7 @@ from assay.cli.demo_table import demo_table
 from assay.cli.lineage import lineage
 from assay.cli.tables import lines, number, pairs, table, when
 from assay.cli.time_tables import projects, time_report
+from assay.cli.why import step_reason
 
 if TYPE_CHECKING:
     from assay.operate.doctor import Examination
@@ -333,6 +334,7 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "RunDetail": _run_detail,
     "ServerReady": _server_ready,
     "Serving": _serving,
+    "StepReason": step_reason,
     "Verification": _verification,
     "VersionLineage": lineage,
     "TimeReport": time_report,

@@ -1,0 +1,167 @@
+"""Why a step ran or did not: the difference of what its key was made of to the last time it was computed, in words."""
+
+import json
+from typing import Annotated, Any
+
+import msgspec
+from sqlalchemy import select
+
+from assay.errors import NotFound, nearest
+from assay.operation import operation
+from assay.record.schema import METADATA
+from assay.record.store import Row, Store
+from assay.record.tracking.runs import find_run
+
+__all__ = ["StepReason", "why"]
+
+_OUTCOMES = {"cached": "remembered", "done": "computed", "failed": "failed"}
+_SHORT = 4  # characters of a hash, for people
+
+
+class StepReason(msgspec.Struct, frozen=True):
+    """The latest attempt at a step. `outcome` is computed, remembered or failed; `reasons` say why, in words.
+
+    `widened` says where more code counts than the step names. `compared_with` is the run where the step was computed
+    before, or where a remembered result comes from; null the first time.
+    """
+
+    step: str
+    outcome: str
+    reasons: list[str]
+    widened: list[str]
+    run_id: str
+    started: str
+    seconds: float
+    compared_with: str | None
+
+
+@operation("why")
+def why(
+    store: Store,
+    step: str,
+    *,
+    run: Annotated[str | None, "Only attempts of this run, by the first characters of its id"] = None,
+) -> StepReason:
+    """Say why a step was computed or remembered, the last time it was called.
+
+    A step is called by the name of its function, or with its module before it. NotFound for a step or a run that the
+    store does not have.
+    """
+    run_id = find_run(store, run)["run_id"] if run is not None else None
+    within = {"run_id": run_id} if run_id is not None else {}
+    name = step.rpartition(".")[2]
+    rows = store.query("step", {"name": name, **within}, order_by=["-step_id"], limit=1 if step == name else None)
+    row = next((row for row in rows if step in (name, _components(row)["step"])), None)
+    if row is None:
+        raise _unknown(store, step, run_id)
+    now = _components(row)
+    earlier = {"name": name, "state": "done", "step_id <": row["step_id"]}
+    if row["state"] == "cached":
+        source = next(iter(store.query("step", {**earlier, "key": row["key"]}, order_by=["-step_id"], limit=1)), None)
+        reasons = [f"remembered from run {source['run_id'][:8]}" if source else "remembered; the attempt is gone"]
+        before = source
+    else:
+        computed = store.query("step", earlier, order_by=["-step_id"])
+        before = next((other for other in computed if _components(other)["step"] == now["step"]), None)
+        reasons = _differences(_components(before), now) if before else ["first time"]
+        reasons += ["it is never remembered: cache=False"] if now.get("cache") is False else []
+        reasons += [row["reason"]] if row["reason"] else []
+    return StepReason(
+        step=now["step"],
+        outcome=_OUTCOMES[row["state"]],
+        reasons=reasons or ["nothing that counts has changed"],
+        widened=now.get("widened", []),
+        run_id=row["run_id"],
+        started=row["started"],
+        seconds=row["seconds"],
+        compared_with=before["run_id"] if before else None,
+    )
+
+
+def _components(row: Row) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(row["components"])
+    return found
+
+
+def _unknown(store: Store, step: str, run_id: str | None) -> NotFound:
+    table = METADATA.tables["step"]
+    query = select(table.c.name).distinct().order_by(table.c.name)
+    known = [row["name"] for row in store.select(query.where(table.c.run_id == run_id) if run_id else query)]
+    close = nearest(step, known)
+    return NotFound(
+        f"no step {step!r} was called" + (f" in run {run_id[:8]}" if run_id else ""),
+        where=store.location,
+        expected=f"one of {', '.join(known[:8])}" if known else "a step that was called inside a run",
+        hint=f"assay why {close}" if close else None,
+    )
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What changed, one sentence each: code, inputs, surroundings, versions."""
+    if before["format"] != now["format"]:
+        return ["keys are made in another way since the last time"]
+    return [
+        *_code(before["code"], now["code"], now["step"]),
+        *_named("input", before["inputs"], now["inputs"]),
+        *_named("variable around it:", _texts(before["closed_over"]), _texts(now["closed_over"])),
+        *(
+            f"{title} {before.get(key, 'none')} -> {now.get(key, 'none')}"
+            for key, title in (("version", "version"), ("python", "Python"))
+            if before.get(key) != now.get(key)
+        ),
+    ]
+
+
+def _code(before: dict[str, str], now: dict[str, str], step: str) -> list[str]:
+    changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    own = {name for name in changed if name.replace(":", ".").removesuffix("(code object)") == step}
+    said = ["the step itself changed"] if own or changed == ["def"] else []
+    for name in changed:
+        old, new = before.get(name), now.get(name)
+        if name in own or name == "def":
+            continue
+        if name.endswith("=="):
+            library = name.removesuffix("==")
+            said.append(
+                f"{library} {old} -> {new}" if old and new else _appeared(f"{library} {old or new}", new is not None)
+            )
+        elif old and new:
+            said.append(f"{_place(name)} changed")
+        else:
+            said.append(_appeared(_place(name), new is not None))
+    return said
+
+
+def _place(name: str) -> str:
+    """`features:clean_names` as a person would say it."""
+    module, _, part = name.partition(":")
+    if part == "(statements)":
+        return f"what {module} does when it is imported"
+    if part == "(whole)":
+        return f"all of {module}"
+    if part.endswith("(code object)"):
+        return f"{part.removesuffix('(code object)')} in {module}, as it was loaded,"
+    return f"{part} in {module}"
+
+
+def _appeared(what: str, is_new: bool) -> str:
+    return f"{what} counts now" if is_new else f"{what} no longer counts"
+
+
+def _named(title: str, before: dict[str, str], now: dict[str, str]) -> list[str]:
+    return [
+        f"{title} {name} {_short(before.get(name))} -> {_short(now.get(name))}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]
+
+
+def _short(value: str | None) -> str:
+    if value is None:
+        return "none"
+    return value if value.startswith("not hashed") else value[:_SHORT]
+
+
+def _texts(closed_over: dict[str, Any]) -> dict[str, str]:
+    """Functions around a step by what they are made of, which has no short name."""
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in closed_over.items()}

@@ -1,0 +1,27 @@
+"""Why a step ran or did not, for people."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from assay.cli.tables import when
+
+if TYPE_CHECKING:
+    from assay.build.why import StepReason
+
+__all__ = ["step_reason"]
+
+_COLOURS = {"computed": "green", "remembered": "cyan"}
+
+
+def step_reason(found: "StepReason") -> RenderableType:
+    """The outcome in one line, then a line for every reason."""
+    outcome = Text(found.outcome, f"bold {_COLOURS.get(found.outcome, 'red')}")
+    place = f" in run {found.run_id[:8]}, {when(found.started)}, {found.seconds:.3f} s"
+    lines = [Text.assemble((found.step, "bold"), ": ", outcome, place)]
+    lines += [Text(f"- {reason}") for reason in found.reasons]
+    lines += [Text(f"- {sentence}", "yellow") for sentence in found.widened]
+    if found.compared_with is not None and found.outcome != "remembered":
+        lines.append(Text(f"compared with run {found.compared_with[:8]}, which computed it before", "dim"))
+    return Group(*lines)
