@@ -240,6 +240,8 @@ def test_at_a_prompt_what_was_imported_counts(project: Project, monkeypatch: pyt
     project.edit("pkg/helper.py", "x + 1", "x + 2")
     # What is loaded no longer is what the file says, so that the code object counts.
     assert changed(before, code_of(prompt.work).components) == {"pkg.helper:helped", "pkg.helper:helped(code object)"}
+    exec("helped_by = pkg = real = 1\ndef work(x): return x.real", vars(prompt))
+    assert code_of(prompt.work).components.keys() == {"__main__:work(code object)", "def"}, "an attribute is no global"
     exec("class Kept:\n    def m(self): return 1\ndef work(x): return Kept", vars(prompt))
     kept = code_of(prompt.work)
     exec("class Kept:\n    def m(self): return 2", vars(prompt))

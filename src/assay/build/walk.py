@@ -4,6 +4,7 @@ It notes the components of the code, and what has to stay the same for them to b
 """
 
 import builtins
+import dis
 import functools
 import sys
 from collections import deque
@@ -405,10 +406,10 @@ class Walk:
             self._visit(one, getattr(one, "__module__", None) or "", getattr(one, "__qualname__", ""), ())
 
     def _follow_code(self, code: CodeType, home: str) -> None:
-        """Without syntax: every name in the code object, as a global, as a module, and as an attribute of each."""
+        """Without syntax: the globals and imports of the code object, and all its names as attributes of modules."""
         names = _names_in(code)
         space = self._space(home) or {}
-        for name in names:
+        for name in sorted(_globals_in(code) | _imported_in(code)):
             value = space.get(name, MISSING)
             self.bindings.append((space, name, value))
             if isinstance(value, ModuleType):
@@ -436,6 +437,19 @@ class Walk:
                 )
             elif self._source(module) and self._source(f"{module}.{name}") is not None:
                 self._through(f"{module}.{name}", names)
+
+
+def _globals_in(code: CodeType) -> set[str]:
+    """The names that are looked up in the module: the others are attributes."""
+    loads = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
+    own = {step.argval for step in dis.get_instructions(code) if step.opname in loads}
+    return own.union(*(_globals_in(constant) for constant in code.co_consts if isinstance(constant, CodeType)))
+
+
+def _imported_in(code: CodeType) -> set[str]:
+    """The modules that it imports itself."""
+    own = {step.argval for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME"}
+    return own.union(*(_imported_in(constant) for constant in code.co_consts if isinstance(constant, CodeType)))
 
 
 def _names_in(code: CodeType) -> list[str]:
