@@ -33,7 +33,7 @@ def rows_of(store: SqlStore, call: Callable[[], object]) -> list[Row]:
     """The rows of a run that makes one call."""
     with start_run(store, "options") as run:
         call()
-    return store.query("step", {"run_id": run.run_id}, order_by=["step_id"])
+    return store.query("step", {"run_id": run.run_id}, order_by=["started"])
 
 
 @step(retries=2, backoff=0, retry_on=(OSError, ArithmeticError))
@@ -101,7 +101,7 @@ def test_a_step_that_is_not_remembered_takes_and_returns_anything(store: SqlStor
             (row,) = rows_of(store, functools.partial(measured, value))
             assert row["state"] == "done"
             assert (row["output"] is not None) == kept
-    (first, *_) = store.query("step", order_by=["step_id"])
+    (first, *_) = store.query("step", order_by=["started"])
     assert json.loads(first["inputs"]) == {"connection": "not hashed: lock"}
 
 

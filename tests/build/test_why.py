@@ -100,7 +100,7 @@ def test_a_change_of_code_is_named(
 def test_an_input_that_differs_is_named_with_both_hashes(store: SqlStore, call: Callable[..., str]) -> None:
     call("prepare", 1)
     call("prepare", 2)
-    hashes = [json.loads(row["inputs"])["orders"][:4] for row in store.query("step", order_by=["step_id"])]
+    hashes = [json.loads(row["inputs"])["orders"][:4] for row in store.query("step", order_by=["started"])]
     assert why(store, "prepare").reasons == [f"input orders {hashes[0]} -> {hashes[1]}"]
 
 

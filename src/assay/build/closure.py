@@ -15,6 +15,7 @@ from assay.build.content import content_hash
 from assay.build.sources import Signature, signature
 from assay.build.walk import MISSING, Walk
 from assay.errors import InvalidInput
+from assay.record.canonical import canonical_json, digest_bytes
 
 __all__ = ["Code", "Grain", "code_of", "code_of_objects"]
 
@@ -26,10 +27,13 @@ class Code(NamedTuple):
     """`components` are hashed: `module:qualname -> fingerprint`, `module:(statements)`, `distribution== -> version`.
 
     `widened` says in words where the closure took in more than was named, and why; lines are for people, not hashed.
+    `text` is the components as JSON, `hash` their hash: made once, as a step asks for them at every call.
     """
 
     components: dict[str, str]
     widened: list[str]
+    text: str
+    hash: str
 
 
 @dataclass(slots=True)
@@ -46,11 +50,15 @@ class _Plan:
 
     def holds(self) -> bool:
         """Whether every file, name and content is what it was; costs microseconds."""
+        for space, name, value in self.bindings:  # loops, as this runs for every call of every step
+            if space.get(name, MISSING) is not value:
+                return False
+        for owner, name, value in self.attributes:
+            if getattr(owner, name, MISSING) is not value:
+                return False
         try:
             return (
-                all(space.get(name, MISSING) is value for space, name, value in self.bindings)
-                and all(getattr(owner, name, MISSING) is value for owner, name, value in self.attributes)
-                and all(cell.cell_contents is value for cell, value in self.cells)
+                all(cell.cell_contents is value for cell, value in self.cells)
                 and all(signature(path) == known for path, known in self.files)
                 and all(content_hash(value, name, []) == known for name, value, known in self.values)
             )
@@ -92,5 +100,7 @@ def code_of_objects(objects: Iterable[object]) -> dict[str, str]:
 
 
 def _plan(walk: Walk, held: object) -> _Plan:
-    code = Code(dict(sorted(walk.components.items())), sorted(set(walk.widened)))
+    components = dict(sorted(walk.components.items()))
+    text = canonical_json(components)
+    code = Code(components, sorted(set(walk.widened)), text, digest_bytes(text.encode()))
     return _Plan(code, list(walk.files.items()), walk.bindings, walk.attributes, walk.cells, walk.values, held)

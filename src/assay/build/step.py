@@ -109,16 +109,16 @@ def _remembered(
     components: dict[str, object] = {
         "format": _KEY_FORMAT,
         "step": name,
-        "code": code.components,
         "closed_over": _closed_over(function, name, options, set()),
         "inputs": inputs,
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         **({"version": options.version} if options.version is not None else {}),
         **({} if options.cache else {"cache": False}),
     }
-    key = digest(components)
+    key = digest([components, code.hash])
     # Where the closure was widened is for people: its lines move with every comment.
-    attempt = _Attempt(run, function.__name__, key, canonical_json({**components, "widened": code.widened}), inputs)
+    told = canonical_json({**components, "widened": code.widened})
+    attempt = _Attempt(run, function.__name__, key, f'{{"code":{code.text},{told[1:]}', inputs)
     known = run.store.query("step", {"key": key, "state": "done"}, order_by=["-started"], limit=1)
     reason = None
     if known and options.cache:

@@ -15,6 +15,7 @@ from assay.record.tracking.runs import find_run
 __all__ = ["StepReason", "why"]
 
 _OUTCOMES = {"cached": "remembered", "done": "computed", "failed": "failed"}
+_LATEST = ["-started", "-step_id"]  # ids of one millisecond have no order
 _SHORT = 4  # characters of a hash, for people
 
 
@@ -50,18 +51,18 @@ def why(
     run_id = find_run(store, run)["run_id"] if run is not None else None
     within = {"run_id": run_id} if run_id is not None else {}
     name = step.rpartition(".")[2]
-    rows = store.query("step", {"name": name, **within}, order_by=["-step_id"], limit=1 if step == name else None)
+    rows = store.query("step", {"name": name, **within}, order_by=_LATEST, limit=1 if step == name else None)
     row = next((row for row in rows if step in (name, _components(row)["step"])), None)
     if row is None:
         raise _unknown(store, step, run_id)
     now = _components(row)
-    earlier = {"name": name, "state": "done", "step_id <": row["step_id"]}
+    earlier = {"name": name, "state": "done", "started <=": row["started"], "step_id !=": row["step_id"]}
     if row["state"] == "cached":
-        source = next(iter(store.query("step", {**earlier, "key": row["key"]}, order_by=["-step_id"], limit=1)), None)
+        source = next(iter(store.query("step", {**earlier, "key": row["key"]}, order_by=_LATEST, limit=1)), None)
         reasons = [f"remembered from run {source['run_id'][:8]}" if source else "remembered; the attempt is gone"]
         before = source
     else:
-        computed = store.query("step", earlier, order_by=["-step_id"])
+        computed = store.query("step", earlier, order_by=_LATEST)
         before = next((other for other in computed if _components(other)["step"] == now["step"]), None)
         reasons = _differences(_components(before), now) if before else ["first time"]
         reasons += ["it is never remembered: cache=False"] if now.get("cache") is False else []
