@@ -22,7 +22,7 @@ from assay.build.closure import Grain, code_of
 from assay.build.step_options import Options, checked_options
 from assay.build.time_limit import time_limit
 from assay.errors import InvalidInput, NotFound, Tampered
-from assay.record.canonical import canonical_json, digest
+from assay.record.canonical import canonical_json, digest_bytes
 from assay.record.clock import iso
 from assay.record.identity import ordered_id
 from assay.record.tracking.runs import Run, current_run
@@ -115,10 +115,11 @@ def _remembered(
         **({"version": options.version} if options.version is not None else {}),
         **({} if options.cache else {"cache": False}),
     }
-    key = digest([components, code.hash])
-    # Where the closure was widened is for people: its lines move with every comment.
-    told = canonical_json({**components, "widened": code.widened})
-    attempt = _Attempt(run, function.__name__, key, f'{{"code":{code.text},{told[1:]}', inputs)
+    text = canonical_json(components)
+    key = digest_bytes(f"{code.hash}{text}".encode())
+    # Where the closure was widened is for people, and no part of the key: its lines move with every comment.
+    told = f'{{"code":{code.text},"widened":{canonical_json(code.widened)},{text[1:]}'
+    attempt = _Attempt(run, function.__name__, key, told, canonical_json(inputs))
     known = run.store.query("step", {"key": key, "state": "done"}, order_by=["-started"], limit=1)
     reason = None
     if known and options.cache:
@@ -128,7 +129,7 @@ def _remembered(
         except (NotFound, Tampered, InvalidInput) as error:
             reason = f"computed again: {error.what}"  # a lost blob costs time, never a wrong result
         else:
-            attempt.record("cached", output)
+            attempt.record("cached", known[0]["output"])
             return result  # type: ignore[no-any-return] # what the step returned when it was computed
     for number in range(1, options.retries + 2):
         try:
@@ -144,7 +145,11 @@ def _remembered(
             attempt = attempt.next()
         else:
             again = f"attempt {number} of {options.retries + 1}" if number > 1 else None
-            attempt.record("done", kept, "; ".join(part for part in (again, reason) if part) or None)
+            attempt.record(
+                "done",
+                canonical_json(kept) if kept is not None else None,
+                "; ".join(part for part in (again, reason) if part) or None,
+            )
             break
     return result  # type: ignore[no-any-return] # of type R
 
@@ -152,7 +157,7 @@ def _remembered(
 class _Attempt:
     """One row of the record: begins now, ends when it is recorded."""
 
-    def __init__(self, run: Run, name: str, key: str, components: str, inputs: dict[str, str]) -> None:
+    def __init__(self, run: Run, name: str, key: str, components: str, inputs: str) -> None:
         self._run = run
         self._name = name
         self._key = key
@@ -165,8 +170,8 @@ class _Attempt:
         """Another attempt at the same, from now."""
         return _Attempt(self._run, self._name, self._key, self._components, self._inputs)
 
-    def record(self, state: str, output: values.Encoded | None = None, reason: str | None = None) -> None:
-        """Write the row; `state` is done, cached or failed."""
+    def record(self, state: str, output: str | None = None, reason: str | None = None) -> None:
+        """Write the row; `state` is done, cached or failed, `output` JSON."""
         seconds = time.perf_counter() - self._clock
         self._run.store.append(
             "step",
@@ -180,8 +185,8 @@ class _Attempt:
                 "started": iso(self._started),
                 "ended": iso(self._started + timedelta(seconds=seconds)),
                 "seconds": seconds,
-                "inputs": canonical_json(self._inputs),
-                "output": canonical_json(output) if output is not None else None,
+                "inputs": self._inputs,
+                "output": output,
                 "reason": _printable(reason) if reason is not None else None,
             },
         )
