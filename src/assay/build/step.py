@@ -25,7 +25,7 @@ from assay.errors import InvalidInput, NotFound, Tampered
 from assay.record.canonical import canonical_json, digest_bytes
 from assay.record.clock import iso
 from assay.record.identity import ordered_id
-from assay.record.tracking.runs import Run, current_run
+from assay.record.tracking.runs import Run, current_run, printable
 
 __all__ = ["step"]
 
@@ -187,7 +187,7 @@ class _Attempt:
                 "seconds": seconds,
                 "inputs": self._inputs,
                 "output": output,
-                "reason": _printable(reason) if reason is not None else None,
+                "reason": printable(reason) if reason is not None else None,
             },
         )
 
@@ -223,8 +223,3 @@ def _closed_over(function: Callable[..., object], name: str, options: Options, s
         elif id(inspect.unwrap(value)) not in seen:
             found[variable] = [code_of(value).components, _closed_over(value, name, options, seen)]
     return found
-
-
-def _printable(text: str) -> str:
-    """Without what a database may refuse: null characters, halves of characters."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)

@@ -2,10 +2,11 @@
 
 import posixpath
 import re
+from collections.abc import Mapping
 
 from assay.errors import InvalidInput
 
-__all__ = ["MAX_KEY", "check_experiment_name", "check_key"]
+__all__ = ["MAX_KEY", "check_experiment_name", "check_key", "check_tags"]
 
 MAX_KEY = 250
 _MAX_EXPERIMENT = 500
@@ -34,3 +35,13 @@ def check_experiment_name(name: str) -> None:
         raise InvalidInput(f"Invalid experiment name: {name!r}", expected="at least one character that can be seen")
     if len(name) > _MAX_EXPERIMENT:
         raise InvalidInput(f"the experiment's name has {len(name)} characters", expected=f"at most {_MAX_EXPERIMENT}")
+
+
+def check_tags(said: str, tags: Mapping[str, str], longest_key: int, longest_value: int | None = None) -> None:
+    """InvalidInput for a tag whose name or value is too long, or that has no name; `{}` in `said` is its name."""
+    for key, value in tags.items():
+        what = said.replace("{}", repr(key))
+        if not key or len(key) > longest_key:
+            raise InvalidInput(what, expected=f"a name of 1 to {longest_key} characters")
+        if longest_value is not None and len(value) > longest_value:
+            raise InvalidInput(f"{what} is too long", expected=f"at most {longest_value} characters")

@@ -91,9 +91,8 @@ class Logger:
 
     def relieve(self) -> None:
         """Write the queue to the journal in the caller's time: it grew faster than the thread could follow."""
-        if len(self.queue) > MOST_WAITING:
-            with self._lock:
-                self._write()
+        with self._lock:
+            self._write()
 
     def wait(self, timeout_s: float) -> bool:
         """Whether all that was logged until now is in the store within the time."""

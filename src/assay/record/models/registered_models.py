@@ -11,6 +11,7 @@ from assay.record.clock import iso
 from assay.record.counters import raise_number
 from assay.record.identity import new_id
 from assay.record.models.holds import check_free
+from assay.record.names import check_tags
 from assay.record.notify.events import tell_model, tell_model_tag
 from assay.record.store import Row, Store
 
@@ -96,7 +97,7 @@ def create_registered_model(
 ) -> RegisteredModel:
     """A new model without versions. AlreadyExists where the name is taken."""
     _check_name(name)
-    _check_tags(tags or {})
+    check_tags("tag {} of a model", tags or {}, *_TAG_LIMITS)
     with store.transaction():
         _check_untaken(store, name)
         now = iso(store.clock.now())
@@ -184,7 +185,7 @@ def restore_registered_model(store: Store, model_key: str) -> RegisteredModel:
 
 def set_registered_model_tags(store: Store, name: str, tags: Mapping[str, str]) -> None:
     """Set tags; the last value of a tag stands."""
-    _check_tags(tags)
+    check_tags("tag {} of a model", tags, *_TAG_LIMITS)
     with store.transaction():
         row = model_row(store, name)
         _put_tags(store, row["model_key"], tags)
@@ -236,12 +237,3 @@ def _check_name(name: str) -> None:
         raise InvalidInput(f"Invalid model name '{name}'. Names cannot contain '/' or ':'.")
     if posixpath.normpath(name) != name or name in (".", ".."):
         raise InvalidInput(f"Invalid model name '{name}'.", expected="a name that is no path")
-
-
-def _check_tags(tags: Mapping[str, str]) -> None:
-    longest_key, longest_value = _TAG_LIMITS
-    for key, value in tags.items():
-        if not key or len(key) > longest_key:
-            raise InvalidInput(f"tag {key!r} of a model", expected=f"a name of 1 to {longest_key} characters")
-        if len(value) > longest_value:
-            raise InvalidInput(f"tag {key!r} of a model is too long", expected=f"at most {longest_value} characters")

@@ -17,6 +17,7 @@ from assay.record.models.holds import check_free
 from assay.record.models.registered_models import model_row, touch_model, version_counter
 from assay.record.models.seals import records_of, seal_files
 from assay.record.models.sources import checked_source
+from assay.record.names import MAX_KEY, check_tags
 from assay.record.notify.events import PROMPT_TAG, tell_version, tell_version_tag
 from assay.record.store import Row, Store
 
@@ -306,9 +307,7 @@ def _touch(store: Store, row: Row, **changed: object) -> None:
 
 
 def _put_tags(store: Store, mv_id: str, tags: Mapping[str, str]) -> None:
-    for key in tags:
-        if not key or len(key) > 250:
-            raise InvalidInput(f"tag {key!r} of a version", expected="a name of 1 to 250 characters")
+    check_tags("tag {} of a version", tags, MAX_KEY)
     store.put_many("model_version_tag", [{"mv_id": mv_id, "key": key, "value": value} for key, value in tags.items()])
 
 

@@ -6,7 +6,7 @@ from assay.errors import AlreadyExists, InvalidInput, NotFound
 from assay.record.changes import note_change
 from assay.record.clock import iso
 from assay.record.counters import next_number
-from assay.record.names import check_experiment_name
+from assay.record.names import check_experiment_name, check_tags
 from assay.record.store import Row, Store
 
 __all__ = [
@@ -59,7 +59,7 @@ def create_experiment(
 ) -> Experiment:
     """A new experiment under the next number. AlreadyExists where the name is taken, also by a deleted one."""
     check_experiment_name(name)
-    _check_tags(tags or {})
+    check_tags("experiment tag {}", tags or {}, *_TAG_LIMITS)
     with store.transaction():
         if store.query("experiment", {"name": name}):
             raise AlreadyExists(f"Experiment(name={name}) already exists.")
@@ -129,7 +129,7 @@ def restore_experiment(store: Store, experiment_id: str) -> None:
 
 def set_experiment_tags(store: Store, experiment_id: str, tags: dict[str, str]) -> None:
     """Set tags of an experiment that is not deleted."""
-    _check_tags(tags)
+    check_tags("experiment tag {}", tags, *_TAG_LIMITS)
     with store.transaction():
         found = experiment(store, experiment_id)
         if found.deleted:
@@ -155,15 +155,6 @@ def _touch(store: Store, experiment_id: str, **changes: object) -> None:
 def _put_tags(store: Store, experiment_id: str, tags: dict[str, str]) -> None:
     rows = [{"experiment_id": experiment_id, "key": key, "value": value} for key, value in tags.items()]
     store.put_many("experiment_tag", rows)
-
-
-def _check_tags(tags: dict[str, str]) -> None:
-    longest_key, longest_value = _TAG_LIMITS
-    for key, value in tags.items():
-        if not key or len(key) > longest_key:
-            raise InvalidInput(f"experiment tag {key!r}", expected=f"a name of 1 to {longest_key} characters")
-        if len(value) > longest_value:
-            raise InvalidInput(f"experiment tag {key!r} is too long", expected=f"at most {longest_value} characters")
 
 
 def _experiment(store: Store, row: Row) -> Experiment:

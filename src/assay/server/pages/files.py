@@ -12,7 +12,7 @@ from assay.record.tracking.run_changes import run_row
 from assay.server.pages.preview import as_download, preview
 from assay.server.pages.rendering import render
 
-__all__ = ["FileLine", "files_below", "files_of", "show"]
+__all__ = ["FileLine", "files_below", "files_of", "show", "shown_file"]
 
 _MOST = 500
 
@@ -46,8 +46,14 @@ def files_below(store: Store, folder: str) -> list[FileLine]:
 def show(store: Store, request: Request) -> Response:
     """A file of a run as a page, or itself with `raw`."""
     run = run_row(store, request.path_params["run_id"])
+    above = (f"/runs/{run['run_id']}", run["name"])
+    return shown_file(store, request, run_root(run), place="/runs", above=above)
+
+
+def shown_file(store: Store, request: Request, root: str, *, place: str, above: tuple[str, str]) -> Response:
+    """The file below a root that the request's path names; `above` is the address and the name of what it is of."""
     name = request.path_params["path"]
-    file = artifact_file(store, f"{run_root(run)}/{name}")
+    file = artifact_file(store, f"{root}/{name}")
     if "raw" in request.query_params:
         return as_download(store, name, file.blob, inline=request.query_params["raw"] == "show")
     return render(
@@ -55,8 +61,8 @@ def show(store: Store, request: Request) -> Response:
         request,
         "file.html",
         title=name,
-        place="/runs",
-        above=(f"/runs/{run['run_id']}", run["name"]),
+        place=place,
+        above=above,
         name=name,
         blob=file.blob,
         shown=preview(store, name, file.blob),

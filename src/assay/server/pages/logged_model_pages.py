@@ -4,14 +4,13 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
-from assay.record.artifacts import artifact_file
 from assay.record.models.logged_models import LoggedModel, logged_model, logged_models
 from assay.record.schema import TABLES
 from assay.record.search.finding import search_logged_models
 from assay.record.store import Row, Store
 from assay.record.tracking.experiments import experiment
-from assay.server.pages.files import files_below
-from assay.server.pages.preview import as_download, preview
+from assay.server.pages.editing import own_tags
+from assay.server.pages.files import files_below, shown_file
 from assay.server.pages.rendering import render
 from assay.server.pages.wording import quoted
 
@@ -70,7 +69,7 @@ def show(store: Store, request: Request) -> Response:
         runs=_runs(store, [model]),
         used=store.select(used),
         versions=_versions(store, [model.model_id]).get(model.model_id, []),
-        own_tags={key: value for key, value in model.tags.items() if not key.startswith("mlflow.")},
+        own_tags=own_tags(model.tags),
         files=files_below(store, model.root),
     )
 
@@ -78,21 +77,8 @@ def show(store: Store, request: Request) -> Response:
 def show_file(store: Store, request: Request) -> Response:
     """A file of a logged model as a page, or itself with `raw`."""
     model = logged_model(store, request.path_params["model_id"])
-    path = request.path_params["path"]
-    file = artifact_file(store, f"{model.root}/{path}")
-    if "raw" in request.query_params:
-        return as_download(store, path, file.blob, inline=request.query_params["raw"] == "show")
-    return render(
-        store,
-        request,
-        "file.html",
-        title=path,
-        place="/models",
-        above=(f"/logged-models/{quoted(model.model_id)}", model.name),
-        name=path,
-        blob=file.blob,
-        shown=preview(store, path, file.blob),
-    )
+    above = (f"/logged-models/{quoted(model.model_id)}", model.name)
+    return shown_file(store, request, model.root, place="/models", above=above)
 
 
 def _versions(store: Store, model_ids: list[str]) -> dict[str, list[Row]]:
