@@ -5,6 +5,7 @@ What writes goes to the one writer; what reads runs in a few threads. Whatever i
 
 import base64
 import binascii
+import functools
 import hmac
 import ipaddress
 import re
@@ -124,11 +125,12 @@ class Application:
             return
         asked = headers.get(b"host", b"localhost").decode("latin-1")
         name = asked.rpartition(":")[0] if re.search(r":\d*$", asked) else asked
-        if name == "localhost" or name.endswith(".localhost") or _is_address(name.strip("[]")):
-            return
-        raise WireError(
-            403, "PERMISSION_DENIED", f"this server has no token, so it answers to localhost only, not to {shown(name)}"
-        )
+        if not _is_here(name):
+            raise WireError(
+                403,
+                "PERMISSION_DENIED",
+                f"this server has no token, so it answers to localhost only, not to {shown(name)}",
+            )
 
     def _check_token(self, headers: dict[bytes, bytes]) -> None:
         """Where a token is set, every request brings it: as Bearer, or as the password of Basic."""
@@ -148,9 +150,13 @@ class Application:
             )
 
 
-def _is_address(name: str) -> bool:
+@functools.lru_cache(maxsize=64)  # every request asks, nearly always the same
+def _is_here(name: str) -> bool:
+    """Whether a host is this machine: localhost, a name below it, or an address."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
     try:
-        ipaddress.ip_address(name)
+        ipaddress.ip_address(name.strip("[]"))
     except ValueError:
         return False
     return True
