@@ -23,9 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measured import say
+from benchmarks.tracking_ingest import log_runs
 from benchmarks.tracking_workloads import LoggedRun, many_runs
-
-import assay
 
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "GIT_PYTHON_REFRESH": "quiet"}
 _QUIET |= {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
@@ -87,18 +86,6 @@ def log_with_client(url: str, runs: list[LoggedRun]) -> None:
         client.set_terminated(run_id)
 
 
-def log_with_ours(url: str, runs: list[LoggedRun]) -> None:
-    """`assay.run`, a call a step."""
-    for one in runs:
-        run = assay.run("bench", name=one.name, store=url, system_metrics=False)
-        run.params(one.params)
-        run.tags(one.tags)
-        for step, _, values in one.steps:
-            run.log(values, step)
-        run.finish(wait=False)
-    assert assay.flush()
-
-
 def search_with_client(url: str) -> Callable[[], Any]:
     """The search of the query benchmark, as the client asks it."""
     import mlflow
@@ -138,8 +125,8 @@ def main() -> None:
         with serving(command, port, folder) as url:
             log_with_client(url, runs[:1])
             client = rate(lambda some: log_with_client(url, some), runs)
-            log_with_ours(url, runs[:1])
-            ours = rate(lambda some: log_with_ours(url, some), runs * 5)
+            log_runs(url, runs[:1])
+            ours = rate(lambda some: log_runs(url, some), runs * 5)
             search = milliseconds(search_with_client(url))
     python = os.environ.get("MLFLOW_PYTHON")
     if python is None:

@@ -76,8 +76,8 @@ class Limit:
         return len(self.database.execute("SELECT step, ts, v FROM series ORDER BY step").fetchall())
 
 
-def log_runs(store: Path, runs: list[LoggedRun]) -> None:
-    """Through the public API, waiting once at the end."""
+def log_runs(store: Path | str, runs: list[LoggedRun]) -> None:
+    """Through the public API, a call a step, waiting once at the end."""
     for one in runs:
         run = _run(store, one.name)
         run.params(one.params)
@@ -97,7 +97,7 @@ def log_series(store: Path, series: list[tuple[int, int, float]]) -> str:
     return run.run_id
 
 
-def _run(store: Path, name: str) -> LiveRun:
+def _run(store: Path | str, name: str) -> LiveRun:
     return assay.run("bench", name=name, store=store, system_metrics=False)
 
 
