@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from assay.build.packaging import matrix, package_model
+from assay.build.models.packaging import matrix, package_model
 from assay.operate.client import ServerProcess
 from assay.operate.routing import wait_acknowledged
 from assay.prove.promotion import promote, rollback

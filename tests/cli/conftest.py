@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from tests.operate.serving_helpers import ENDPOINT, add_version, prediction
 
-from assay.build.step import step
+from assay.build.steps.step import step
 from assay.cli.main import run
 from assay.operate.predictionlog import LogWriter, log_folder
 from assay.prove.promotion import promote

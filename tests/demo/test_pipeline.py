@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from assay.build.packaging import matrix
+from assay.build.models.packaging import matrix
 from assay.demo.pipeline import (
     CONFIGURATIONS,
     FASTEST_WIND_MPH,

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from assay.build.packaging import Classifier, package_model
+from assay.build.models.packaging import Classifier, package_model
 from assay.operate.app import Application, Message
 from assay.operate.predictionlog import LogWriter, Prediction
 from assay.record.canonical import canonical_json

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tests.operate.serving_helpers import ENDPOINT, add_route, add_version
 
-from assay.build import packaging
-from assay.build.packaging import Column
+from assay.build.models import packaging
+from assay.build.models.packaging import Column
 from assay.errors import AssayError, InvalidInput, NotFound, StoreUnavailable, Tampered
 from assay.operate.routing import Route, Variant, Watcher, acknowledge, current_route, object_rows, wait_acknowledged
 from assay.record.sqlstore import SqlStore

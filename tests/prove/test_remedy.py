@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from assay.build.packaging import load_model, matrix, package_model
+from assay.build.models.packaging import load_model, matrix, package_model
 from assay.cli import render
 from assay.errors import InvalidInput, NotFound
 from assay.prove.evaluation import evaluate, load_evaluation

@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import assay.prove.repair_task as repair_task
-from assay.build.packaging import load_model, matrix, package_model
+from assay.build.models.packaging import load_model, matrix, package_model
 from assay.errors import InvalidInput
 from assay.prove.evaluation import Evaluation, evaluate
 from assay.prove.policy import Bound, Guard, Policy

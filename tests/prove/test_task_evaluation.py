@@ -13,7 +13,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
 
 import assay
-from assay.build.packaging import load_model, package_model
+from assay.build.models.packaging import load_model, package_model
 from assay.errors import InvalidInput
 from assay.prove.evaluation import load_evaluation
 from assay.record.sqlstore import SqlStore

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from assay.build.packaging import LoadedModel, load_model, package_model
+from assay.build.models.packaging import LoadedModel, load_model, package_model
 from assay.prove.evaluation import Evaluation, evaluate
 from assay.prove.gate import GateResult, gate
 from assay.prove.policy import Guard, Policy

@@ -1,11 +1,11 @@
 """Floor 2: build. From a table to a packaged model: checks, splits, steps that remember, and models as folders."""
 
-from assay.build.checks import Expectation, check_table
-from assay.build.packaging import LoadedModel, load_model, package_model
-from assay.build.run_model import log_model
-from assay.build.splits import split_by_time
-from assay.build.step import step
-from assay.build.why import StepReason, why
+from assay.build.data.checks import Expectation, check_table
+from assay.build.data.splits import split_by_time
+from assay.build.models.packaging import LoadedModel, load_model, package_model
+from assay.build.models.run_model import log_model
+from assay.build.steps.step import step
+from assay.build.steps.why import StepReason, why
 from assay.record.live.live_run import run
 
 __all__ = [

@@ -107,5 +107,5 @@ COMMANDS: dict[str, Command] = {
     ),
     "time start": Command("assay.record.tracking.timekeeping", "Start the clock of a person on a project"),
     "time stop": Command("assay.record.tracking.timekeeping", "Stop the clock of a person"),
-    "why": Command("assay.build.why", "Say why a step was computed or remembered, the last time it was called"),
+    "why": Command("assay.build.steps.why", "Say why a step was computed or remembered, the last time it was called"),
 }

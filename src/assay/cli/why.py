@@ -8,7 +8,7 @@ from rich.text import Text
 from assay.cli.tables import when
 
 if TYPE_CHECKING:
-    from assay.build.why import StepReason
+    from assay.build.steps.why import StepReason
 
 __all__ = ["step_reason"]
 

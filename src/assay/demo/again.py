@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import msgspec
 import pyarrow as pa
 
-from assay.build.splits import split_by_time
+from assay.build.data.splits import split_by_time
 from assay.demo import data
 from assay.demo.first import START
 from assay.demo.live import close_day, watch

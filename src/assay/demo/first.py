@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from assay.build.checks import CheckResult, check_table
-from assay.build.packaging import package_model
-from assay.build.splits import split_by_time
+from assay.build.data.checks import CheckResult, check_table
+from assay.build.data.splits import split_by_time
+from assay.build.models.packaging import package_model
 from assay.demo import data
 from assay.demo.pipeline import (
     FEATURES,

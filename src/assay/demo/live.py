@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.build.packaging import load_model
-from assay.build.splits import split_by_time
+from assay.build.data.splits import split_by_time
+from assay.build.models.packaging import load_model
 from assay.demo.first import GO_LIVE, HOLD_OUT
 from assay.demo.pipeline import LABEL
 from assay.demo.replay import Replay, days_between, start_of

@@ -9,9 +9,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
-from assay.build.checks import Expectation, columns_are, in_range, is_one_of, unique, values_present
-from assay.build.packaging import Classifier, matrix
-from assay.build.step import step
+from assay.build.data.checks import Expectation, columns_are, in_range, is_one_of, unique, values_present
+from assay.build.models.packaging import Classifier, matrix
+from assay.build.steps.step import step
 
 __all__ = [
     "CHANGE",

@@ -5,7 +5,7 @@ from datetime import date
 
 import pyarrow as pa
 
-from assay.build.packaging import Classifier, load_model, matrix, package_model
+from assay.build.models.packaging import Classifier, load_model, matrix, package_model
 from assay.demo.pipeline import CONFIGURATIONS, FEATURES, LABEL, SEGMENTS, UNIT, train
 from assay.demo.turn import Turn
 from assay.prove.evaluation import evaluate

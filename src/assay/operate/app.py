@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from assay.build.packaging import LoadedModel
+from assay.build.models.packaging import LoadedModel
 from assay.errors import InvalidInput, StoreUnavailable
 from assay.operate.inputs import Inputs
 from assay.operate.predictionlog import LogWriter, Prediction

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from assay.build.packaging import LoadedModel
+from assay.build.models.packaging import LoadedModel
 from assay.errors import InvalidInput, nearest
 from assay.record.identity import ordered_id
 

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.build.packaging import Column, LoadedModel, load_model
+from assay.build.models.packaging import Column, LoadedModel, load_model
 from assay.errors import AssayError, InvalidInput, NotFound, Tampered, nearest
 from assay.record.clock import iso
 from assay.record.models.registry import ModelVersion, version_by_id

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 import pyarrow as pa
 
-from assay.build.packaging import LoadedModel
+from assay.build.models.packaging import LoadedModel
 from assay.prove.checks import OVERALL_NAME, Check, Verdict, finite
 from assay.prove.policy import Policy
 from assay.prove.predictions import Model, said_of

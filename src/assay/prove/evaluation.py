@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
-from assay.build.packaging import LoadedModel
+from assay.build.models.packaging import LoadedModel
 from assay.errors import InvalidInput
 from assay.prove.asked import Asked
 from assay.prove.contribution import Contribution

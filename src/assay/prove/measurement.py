@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from assay.build.packaging import load_model
+from assay.build.models.packaging import load_model
 from assay.errors import InvalidInput
 from assay.operation import operation
 from assay.prove.evaluation import Evaluation, evaluate

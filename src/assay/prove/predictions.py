@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from assay.build.packaging import LoadedModel
+from assay.build.models.packaging import LoadedModel
 from assay.errors import InvalidInput, nearest
 from assay.stats import Task
 

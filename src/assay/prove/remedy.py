@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from assay.build.packaging import load_model, package_model
+from assay.build.models.packaging import load_model, package_model
 from assay.errors import InvalidInput
 from assay.operation import operation
 from assay.prove.evaluation import Evaluation, evaluate, load_evaluation

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assay.build.matrix_models import FrameModel, GroupThresholds, MatrixModel, group_key
-from assay.build.packaging import LoadedModel, matrix
-from assay.build.reweighing import fit_reweighed
+from assay.build.models.matrix_models import FrameModel, GroupThresholds, MatrixModel, group_key
+from assay.build.models.packaging import LoadedModel, matrix
+from assay.build.models.reweighing import fit_reweighed
 from assay.errors import InvalidInput
 from assay.prove.evaluation import CANDIDATE
 from assay.prove.predictions import check_column

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.build.matrix_models import FrameModel, MatrixModel, ScoreColumn
-from assay.build.packaging import Classifier, LoadedModel
+from assay.build.models.matrix_models import FrameModel, MatrixModel, ScoreColumn
+from assay.build.models.packaging import Classifier, LoadedModel
 from assay.errors import InvalidInput, nearest
 from assay.prove.checks import finite
 from assay.prove.evaluation import BASELINE, CANDIDATE, Evaluation, evaluate

@@ -7,7 +7,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.errors import InvalidInput, nearest
+from assay.build.data import columns
+from assay.errors import InvalidInput
 from assay.record.canonical import canonical_json
 from assay.record.identity import ordered_id
 from assay.record.store import Store
@@ -93,7 +94,7 @@ def values_present(column: str, *, share: float = 1.0, severity: Severity = "sto
         raise InvalidInput(f"share is {share}", expected="0 to 1")
 
     def count(table: pa.Table) -> tuple[int, str]:
-        missing = _column(table, column).null_count
+        missing = columns.column(table, column).null_count
         # As a quotient: both sides are then the same nearest float where the share is met exactly.
         too_many = table.num_rows > 0 and (table.num_rows - missing) / table.num_rows < share
         return (missing if too_many else 0), f"{missing} of {table.num_rows} values are missing"
@@ -121,46 +122,32 @@ def is_one_of(column: str, allowed: Sequence[str], *, severity: Severity = "stop
     return Expectation(f"{column} is known", "data_values", severity, _counting(column, outside))
 
 
-def unique(columns: Sequence[str], *, severity: Severity = "stop") -> Expectation:
-    """No two rows agree in all of `columns`; null agrees with null."""
+def unique(key: Sequence[str], *, severity: Severity = "stop") -> Expectation:
+    """No two rows agree in all columns of `key`; null agrees with null."""
 
     def count(table: pa.Table) -> tuple[int, str]:
-        for column in columns:
-            _column(table, column)
-        groups = table.group_by(list(columns)).aggregate([([], "count_all")])
+        for column in key:
+            columns.column(table, column)
+        groups = table.group_by(list(key)).aggregate([([], "count_all")])
         repeated = groups.filter(pc.greater(groups["count_all"], 1))
         extra = (pc.sum(repeated["count_all"]).as_py() or 0) - repeated.num_rows
         return extra, f"{extra} rows repeat the key of another"
 
-    return Expectation(f"{' + '.join(columns)} is unique", "data_values", severity, count)
-
-
-def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
-    """A column of a table, its text as text; InvalidInput where there is none of that name, or several."""
-    found = table.column_names.count(name)
-    if found != 1:
-        close = nearest(name, table.column_names)
-        raise InvalidInput(
-            f"the table has {found or 'no'} {'columns' if found else 'column'} {name!r}",
-            expected=", ".join(table.column_names),
-            hint=f"did you mean {close!r}?" if close and not found else None,
-        )
-    column = table.column(name)
-    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+    return Expectation(f"{' + '.join(key)} is unique", "data_values", severity, count)
 
 
 def _counting(
     name: str, outside: Callable[[pa.ChunkedArray], pa.ChunkedArray]
 ) -> Callable[[pa.Table], tuple[int, str]]:
     def count(table: pa.Table) -> tuple[int, str]:
-        column = _column(table, name)
+        values = columns.column(table, name)
         try:
-            mask = pc.fill_null(outside(column), False)
+            mask = pc.fill_null(outside(values), False)
         except (pa.ArrowException, TypeError) as error:
-            raise InvalidInput(f"column {name!r} is of type {column.type}, which this check does not read") from error
+            raise InvalidInput(f"column {name!r} is of type {values.type}, which this check does not read") from error
         failing = pc.sum(mask).as_py() or 0
         if not failing:
             return 0, ""
-        return failing, f"for example {column.filter(mask)[0].as_py()!r}"
+        return failing, f"for example {values.filter(mask)[0].as_py()!r}"
 
     return count

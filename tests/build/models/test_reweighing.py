@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from assay.build.reweighing import fit_reweighed, reweighing
+from assay.build.models.reweighing import fit_reweighed, reweighing
 from assay.errors import InvalidInput
 
 

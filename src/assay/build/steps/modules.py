@@ -17,7 +17,7 @@ from pathlib import Path
 from types import CodeType
 from typing import NamedTuple
 
-from assay.build.references import References, executed, names_main, names_type_checking, references_of
+from assay.build.steps.references import References, executed, names_main, names_type_checking, references_of
 from assay.record.canonical import digest, digest_bytes
 
 __all__ = [

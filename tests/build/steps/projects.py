@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from assay.build.closure import code_of
+from assay.build.steps.closure import code_of
 
 
 class Project:

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from assay.build.packaging import save_model, signature_of
+from assay.build.models.packaging import save_model, signature_of
 from assay.errors import InvalidInput
 from assay.record import tables
 from assay.record.clock import Clock, iso

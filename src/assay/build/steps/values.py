@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assay.build.closure import code_of_objects
-from assay.build.content import content_hash, is_plain_array, pickled, table_hash
+from assay.build.steps.closure import code_of_objects
+from assay.build.steps.content import content_hash, is_plain_array, pickled, table_hash
 from assay.errors import InvalidInput
 from assay.record import tables
 from assay.record.blobs import Blobs

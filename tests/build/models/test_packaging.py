@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
-from assay.build.packaging import LoadedModel, load_model, matrix, package_model, signature_of
+from assay.build.models.packaging import LoadedModel, load_model, matrix, package_model, signature_of
 from assay.errors import InvalidInput, Tampered
 from assay.record.models.registry import ModelVersion, model_folder, register
 from assay.record.sqlstore import SqlStore
@@ -115,7 +115,7 @@ def test_a_pickle_changed_between_check_and_load_is_not_loaded(
         (folder / "model.pkl").write_bytes(pickle.dumps(Bomb(exploded)))
         return folder
 
-    monkeypatch.setattr("assay.build.packaging.model_folder", checked_then_changed)
+    monkeypatch.setattr("assay.build.models.packaging.model_folder", checked_then_changed)
     assert np.array_equal(load_model(store, version).predict_table(table), expected)
     assert not exploded.exists()
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pyarrow as pa
 import pytest
 
-from assay.build.splits import split_by_time
+from assay.build.data.splits import split_by_time
 from assay.errors import InvalidInput
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

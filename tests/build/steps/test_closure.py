@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.build.projects import Project
+from tests.build.steps.projects import Project
 
-from assay.build.closure import code_of, code_of_objects
-from assay.build.sources import fingerprint
+from assay.build.steps.closure import code_of, code_of_objects
+from assay.build.steps.modules import fingerprint
 from assay.errors import InvalidInput
 
 
@@ -189,7 +189,7 @@ def test_a_file_that_has_not_changed_for_a_while_is_parsed_once(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write({"pkg/steps.py": "def work(x): return x\n"})
-    monkeypatch.setattr("assay.build.sources._SETTLED_NS", 0)
+    monkeypatch.setattr("assay.build.steps.modules._SETTLED_NS", 0)
     before = project.code()
     assert project.code() == before
     project.edit("pkg/steps.py", "return x", "return 1")
@@ -268,7 +268,7 @@ def test_at_a_prompt_the_functions_that_were_typed_count() -> None:
     script = """
 import json, numpy, textwrap
 from textwrap import dedent
-from assay.build.closure import code_of
+from assay.build.steps.closure import code_of
 def helper(x): return numpy.int64(x + 1)
 class Kept:
     def m(self): return 1

@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from assay.errors import InvalidInput, nearest
+from assay.build.data.columns import column, is_text
+from assay.errors import InvalidInput
 from assay.record.clock import iso
 from assay.record.models.registry import ModelVersion, model_folder, register
 from assay.record.store import Store
@@ -116,31 +117,31 @@ class LoadedModel:
         return self.answers(self._rows(table))
 
     def _rows(self, table: pa.Table) -> NDArray[np.object_]:
-        for column in self.columns:
-            kind = _column(table, column.name).type
-            if _is_text(kind) == column.is_number and not pa.types.is_null(kind):
+        for expected in self.columns:
+            kind = column(table, expected.name).type
+            if is_text(kind) == expected.is_number and not pa.types.is_null(kind):
                 raise InvalidInput(
-                    f"column {column.name!r} is of type {kind}",
+                    f"column {expected.name!r} is of type {kind}",
                     where=f"{self.version.model}/{self.version.version}",
-                    expected=column.type,
+                    expected=expected.type,
                 )
-        return matrix(table, [column.name for column in self.columns])
+        return matrix(table, [expected.name for expected in self.columns])
 
 
 def matrix(table: pa.Table, columns: Sequence[str]) -> NDArray[np.object_]:
     """Rows x columns as Python values; numbers are floats with NaN for null, text is text with None for null."""
     rows = np.empty((table.num_rows, len(columns)), dtype=object)
     for position, name in enumerate(columns):
-        column = _column(table, name)
-        if not _is_text(column.type):
+        values = column(table, name)
+        if not is_text(values.type):
             try:
-                column = column.cast(pa.float64())
+                values = values.cast(pa.float64())
             except pa.ArrowException as error:
                 raise InvalidInput(
-                    f"column {name!r} of type {column.type} cannot be read as numbers: {error}",
+                    f"column {name!r} of type {values.type} cannot be read as numbers: {error}",
                     expected="numbers or text as model inputs",
                 ) from error
-        rows[:, position] = column.to_numpy(zero_copy_only=False)
+        rows[:, position] = values.to_numpy(zero_copy_only=False)
     return rows
 
 
@@ -148,8 +149,8 @@ def signature_of(table: pa.Table, columns: Sequence[str]) -> list[dict[str, obje
     """MLflow's description of the input columns of a table."""
     described = []
     for name in columns:
-        kind = _column(table, name).type
-        if _is_text(kind):
+        kind = column(table, name).type
+        if is_text(kind):
             mlflow_type = "string"
         elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
             mlflow_type = "double"  # a whole number may be missing, and only a double can say so
@@ -157,21 +158,6 @@ def signature_of(table: pa.Table, columns: Sequence[str]) -> list[dict[str, obje
             raise InvalidInput(f"column {name!r} is of type {kind}", expected="numbers or text as model inputs")
         described.append({"name": name, "type": mlflow_type, "required": True})
     return described
-
-
-def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
-    """A column of a table, categories as what they stand for."""
-    if table.column_names.count(name) != 1:
-        close = nearest(name, table.column_names)
-        many = "more than one" if name in table.column_names else "no"
-        hint = f"did you mean {close!r}?" if close and many == "no" else None
-        raise InvalidInput(f"the table has {many} column {name!r}", hint=hint)
-    column = table.column(name)
-    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def save_model(
@@ -186,7 +172,7 @@ def save_model(
     """Write the folder: MLmodel, model.pkl, requirements.txt and a few example rows."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _MODEL_FILE).write_bytes(pickle.dumps(estimator, protocol=5))
-    columns = [str(column["name"]) for column in inputs]
+    columns = [str(described["name"]) for described in inputs]
     values = [
         [None if isinstance(v, float) and not math.isfinite(v) else v for v in row]  # JSON has neither NaN nor infinity
         for row in matrix(example, columns).tolist()

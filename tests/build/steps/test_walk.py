@@ -8,9 +8,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tests.build.projects import Project
+from tests.build.steps.projects import Project
 
-from assay.build.closure import code_of
+from assay.build.steps.closure import code_of
 
 
 @pytest.fixture
@@ -148,7 +148,8 @@ def test_a_library_counts_where_it_is_reached_and_not_where_it_is_only_imported(
     assert {name for name in before if name.endswith("==")} == {"numpy=="}
     for upgraded, expected in (("pyarrow", set()), ("numpy", {"numpy=="})):
         monkeypatch.setattr(
-            "assay.build.sources._version", lambda name, new=upgraded: "9.9" if name == new else metadata.version(name)
+            "assay.build.steps.modules._version",
+            lambda name, new=upgraded: "9.9" if name == new else metadata.version(name),
         )
         assert changed(before, project.code()) == expected
 
@@ -255,7 +256,7 @@ def test_neither_the_working_folder_nor_the_place_of_the_project_matters(
 def test_a_key_that_was_computed_costs_microseconds(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write(LAYERED)
     work = project.function()
-    monkeypatch.setattr("assay.build.sources._SETTLED_NS", 0)
+    monkeypatch.setattr("assay.build.steps.modules._SETTLED_NS", 0)
     code_of(work)
     began = time.process_time()
     for _ in range(1000):

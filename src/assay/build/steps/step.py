@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, overload
 
-from assay.build import values
-from assay.build.closure import Grain, code_of
-from assay.build.step_options import Options, checked_options
-from assay.build.time_limit import time_limit
+from assay.build.steps import values
+from assay.build.steps.closure import Grain, code_of
+from assay.build.steps.step_options import Options, checked_options
+from assay.build.steps.time_limit import time_limit
 from assay.errors import InvalidInput, NotFound, Tampered
 from assay.record.canonical import canonical_json, digest_bytes
 from assay.record.clock import iso
@@ -67,8 +67,8 @@ def step(
 
     `retries` more attempts follow one that failed with an exception of `retry_on`, after `backoff` seconds that double
     each time, give or take half; every attempt is recorded. An attempt longer than `timeout` seconds ends with
-    TimedOut; what that cannot stop is said in `assay.build.time_limit`. With `cache=False` it is computed every time,
-    and may take and return what cannot be kept. `version` is one more part of the key. With `code="module"` or
+    TimedOut; what that cannot stop is said in `assay.build.steps.time_limit`. With `cache=False` it is computed every
+    time, and may take and return what cannot be kept. `version` is one more part of the key. With `code="module"` or
     `"package"` the whole module or package counts. InvalidInput for options that make no sense.
     """
     options = checked_options(

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.build.projects import Project
+from tests.build.steps.projects import Project
 
 import assay
-from assay.build.step import step
+from assay.build.steps.step import step
 from assay.errors import InvalidInput
 from assay.record.clock import moment
 from assay.record.sqlstore import SqlStore

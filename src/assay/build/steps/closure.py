@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from types import CellType
 from typing import Any, Literal, NamedTuple
 
-from assay.build.content import content_hash
-from assay.build.sources import Signature, signature
-from assay.build.walk import MISSING, Walk
+from assay.build.steps.content import content_hash
+from assay.build.steps.modules import Signature, signature
+from assay.build.steps.walk import MISSING, Walk
 from assay.errors import InvalidInput
 from assay.record.canonical import canonical_json, digest_bytes
 

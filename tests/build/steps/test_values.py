@@ -20,9 +20,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tests.build.projects import Project
+from tests.build.steps.projects import Project
 
-from assay.build.values import decode, encode, value_hash
+from assay.build.steps.values import decode, encode, value_hash
 from assay.errors import InvalidInput, NotFound, Tampered
 from assay.record.blobs import Blobs
 from assay.record.canonical import canonical_json

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import get_args
 
-from assay.build.closure import Grain
+from assay.build.steps.closure import Grain
 from assay.errors import InvalidInput, nearest
 
 __all__ = ["Options", "checked_options"]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.build.matrix_models import FrameModel, GroupThresholds, MatrixModel, ScoreColumn, group_key
-from assay.build.packaging import load_model, matrix, package_model
+from assay.build.models.matrix_models import FrameModel, GroupThresholds, MatrixModel, ScoreColumn, group_key
+from assay.build.models.packaging import load_model, matrix, package_model
 from assay.record.sqlstore import SqlStore
 from assay.record.tracking.runs import start_run
 

@@ -7,7 +7,8 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.errors import InvalidInput, nearest
+from assay.build.data import columns
+from assay.errors import InvalidInput
 
 __all__ = ["split_by_time"]
 
@@ -22,14 +23,7 @@ def split_by_time(table: pa.Table, column: str, cuts: Sequence[datetime]) -> lis
         raise InvalidInput(f"cuts are {[str(cut) for cut in cuts]}", expected="two or more ascending moments")
     if any(cut.tzinfo is None for cut in cuts):
         raise InvalidInput("a cut has no time zone", expected="aware datetimes")
-    if column not in table.column_names:
-        close = nearest(column, table.column_names)
-        raise InvalidInput(
-            f"the table has no column {column!r}",
-            expected=", ".join(table.column_names),
-            hint=f"did you mean {close!r}?" if close else None,
-        )
-    times = table.column(column)
+    times = columns.column(table, column)
     if not pa.types.is_temporal(times.type) or pa.types.is_time(times.type) or pa.types.is_duration(times.type):
         raise InvalidInput(f"column {column!r} is of type {times.type}", expected="a column of times")
     if not pa.types.is_timestamp(times.type) or times.type.unit in ("s", "ms"):  # a cut may be finer than they are

@@ -6,10 +6,10 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tests.build.projects import Project
+from tests.build.steps.projects import Project
 
 import assay
-from assay.build.why import StepReason, why
+from assay.build.steps.why import StepReason, why
 from assay.cli.main import main
 from assay.errors import NotFound
 from assay.record.sqlstore import SqlStore
@@ -109,7 +109,7 @@ def test_a_library_is_named_with_both_versions(
 ) -> None:
     call("prepare", 1)
     monkeypatch.setattr(
-        "assay.build.sources._version", lambda name: "99" if name == "numpy" else metadata.version(name)
+        "assay.build.steps.modules._version", lambda name: "99" if name == "numpy" else metadata.version(name)
     )
     call("prepare", 1)
     assert why(store, "prepare").reasons == [f"numpy {metadata.version('numpy')} -> 99"]

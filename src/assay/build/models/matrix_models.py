@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from assay.build.packaging import Classifier, matrix
+from assay.build.models.packaging import Classifier, matrix
 
 __all__ = ["FrameModel", "GroupThresholds", "MatrixModel", "ScoreColumn", "group_key"]
 

@@ -10,9 +10,9 @@ from typing import Any, assert_type
 
 import pytest
 
-from assay.build.step import step
-from assay.build.step_options import Options
-from assay.build.time_limit import time_limit
+from assay.build.steps.step import step
+from assay.build.steps.step_options import Options
+from assay.build.steps.time_limit import time_limit
 from assay.errors import InvalidInput, TimedOut
 from assay.record.sqlstore import SqlStore
 from assay.record.store import Row

@@ -11,9 +11,8 @@ from collections import deque
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from assay.build.content import content_hash
-from assay.build.references import References
-from assay.build.sources import (
+from assay.build.steps.content import content_hash
+from assay.build.steps.modules import (
     Definition,
     Parsed,
     Signature,
@@ -27,6 +26,7 @@ from assay.build.sources import (
     signature,
     source_of,
 )
+from assay.build.steps.references import References
 from assay.errors import InvalidInput
 from assay.record.canonical import digest
 
@@ -34,7 +34,7 @@ __all__ = ["MISSING", "Walk"]
 
 MISSING = object()
 _PLAIN = (int, float, str, bytes, bool, complex, type(None))
-_STEP_MODULE = "assay.build.step"
+_STEP_MODULE = "assay.build.steps.step"
 _ANYTHING = {"eval", "exec", "__import__", "import_module"}
 _COMPUTED = {"getattr", "globals"}
 

@@ -1,0 +1,3 @@
+"""Tables before they teach anything: checked, cleaned, split."""
+
+__all__: list[str] = []

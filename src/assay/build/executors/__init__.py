@@ -1,0 +1,3 @@
+"""Where work runs. An executor only runs: retries, remembering, lineage and leases are the step's."""
+
+__all__: list[str] = []

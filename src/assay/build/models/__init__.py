@@ -1,0 +1,3 @@
+"""Models in memory and as folders."""
+
+__all__: list[str] = []
