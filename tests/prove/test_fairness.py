@@ -64,7 +64,7 @@ def test_a_column_that_was_not_evaluated_is_missing_evidence() -> None:
         ("recall = {}", "recall is bounded in no way or in two"),
         ("recall = {gap = 0.1, ratio = 0.8}", "recall is bounded in no way or in two"),
         ("recall = {gap = 5}", "the bound of recall is 5.0"),
-        ("recall = {gaps = 5}", "unknown field `gaps`"),
+        ("recall = {gaps = 5}", "an unknown key 'gaps'"),
     ],
 )
 def test_a_wrong_bound_is_told(text: str, message: str) -> None:

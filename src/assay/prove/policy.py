@@ -13,6 +13,7 @@ import msgspec
 
 from assay.errors import InvalidInput, nearest
 from assay.record.canonical import digest
+from assay.record.toml_text import parse_toml, place, read_text
 from assay.stats import GROUP_RATES, known_metrics, metric_of_any_task
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "GoldenSet",
     "Guard",
     "Policy",
+    "check_policy",
     "load_policy",
     "parse_policy",
 ]
@@ -160,40 +162,34 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load_policy(path: str | Path) -> Policy:
     """Read a policy from a TOML file. Raises InvalidInput with the file and the key that is wrong."""
-    file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"the policy cannot be read: {error.strerror}", where=str(file)) from error
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"the policy is not UTF-8 text: {error.reason}", where=str(file)) from error
-    return parse_policy(text, str(file))
+    return parse_policy(read_text(path, "policy"), str(path))
 
 
 def parse_policy(text: str, where: str) -> Policy:
     """The policy in the text of a TOML file; `where` names it in messages."""
+    _check_margins(text, where)
+    policy = parse_toml(text, where, Policy, "policy")
+    check_policy(policy, where)
+    return policy
+
+
+def _check_margins(text: str, where: str) -> None:
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInput(f"the policy is not valid TOML: {error}", where=where) from error
-    metrics = content.get("metrics")
+        metrics = tomllib.loads(text).get("metrics")
+    except tomllib.TOMLDecodeError:
+        return  # said with all else that is wrong
     for name, guard in metrics.items() if isinstance(metrics, dict) else ():
         if isinstance(guard, dict) and not {"margin", "at_least", "at_most"} & set(guard):
             raise InvalidInput(
                 f"metric {name!r} has no margin",
-                where=f"{where}: metrics.{name}",
+                where=place(text, where, ["metrics", name]),
                 expected="margin = the loss your team agrees to be unimportant",
                 hint=_nearest_of(guard, "margin"),
             )
-    try:
-        policy = msgspec.convert(content, Policy)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(f"the policy is not valid: {error}", where=where, hint=_nearest_key(str(error))) from error
-    _check(policy, where)
-    return policy
 
 
-def _check(policy: Policy, where: str) -> None:
+def check_policy(policy: Policy, where: str) -> None:
+    """InvalidInput, naming `where` it was written, for a policy that demands nothing, or what cannot be met."""
     if not (policy.metrics or policy.calibration or policy.fairness):
         raise InvalidInput("the policy guards no metric", where=where, expected="at least one [metrics.NAME]")
     if not policy.name.strip():
@@ -310,26 +306,6 @@ def _check_bound(rate: str, bound: Bound, where: str) -> None:
     value = bound.gap if bound.gap is not None else bound.ratio
     if value is None or not 0 < value < 1:
         raise InvalidInput(f"the bound of {rate} is {value}", where=where, expected="more than 0, less than 1")
-
-
-_PARTS: tuple[type[msgspec.Struct], ...] = (
-    Policy,
-    Guard,
-    Bound,
-    Calibration,
-    DataRules,
-    DatasetRules,
-    GoldenSet,
-    Budget,
-)
-
-
-def _nearest_key(message: str) -> str | None:
-    _, _, rest = message.partition("unknown field `")
-    word = rest.partition("`")[0]
-    known = [name for part in _PARTS for name in part.__struct_encode_fields__]
-    close = nearest(word, known) if word else None
-    return f"did you mean {close!r}?" if close else None
 
 
 def _nearest_of(guard: dict[str, object], key: str) -> str | None:
