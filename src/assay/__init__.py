@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from assay.build import check_table, load_model, log_model, package_model, run, split_by_time, step, why
+    from assay.build import check_table, load_model, log_model, package_model, run, split, split_by_time, step, why
     from assay.operate import examine, record_labels, serve
     from assay.prove import (
         Policy,
@@ -51,7 +51,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "build": ["check_table", "load_model", "log_model", "package_model", "run", "split_by_time", "step", "why"],
+    "build": [
+        "check_table",
+        "load_model",
+        "log_model",
+        "package_model",
+        "run",
+        "split",
+        "split_by_time",
+        "step",
+        "why",
+    ],
     "operate": ["examine", "record_labels", "serve"],
     "prove": [
         "Policy",
@@ -132,6 +142,7 @@ __all__ = [
     "serve",
     "show_run",
     "snapshot",
+    "split",
     "split_by_time",
     "start_run",
     "step",

@@ -1,7 +1,9 @@
 """Floor 2: build. From a table to a packaged model: checks, splits, steps that remember, and models as folders."""
 
 from assay.build.data.checks import Expectation, check_table
-from assay.build.data.splits import split_by_time
+from assay.build.data.split_rolling import rolling_splits
+from assay.build.data.split_slices import slice_of
+from assay.build.data.splits import Split, split, split_by_time
 from assay.build.models.packaging import LoadedModel, load_model, package_model
 from assay.build.models.run_model import log_model
 from assay.build.steps.step import step
@@ -11,12 +13,16 @@ from assay.record.live.live_run import run
 __all__ = [
     "Expectation",
     "LoadedModel",
+    "Split",
     "StepReason",
     "check_table",
     "load_model",
     "log_model",
     "package_model",
+    "rolling_splits",
     "run",
+    "slice_of",
+    "split",
     "split_by_time",
     "step",
     "why",
