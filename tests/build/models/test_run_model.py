@@ -46,8 +46,11 @@ def test_a_model_is_among_the_files_of_its_run_with_its_signature(store: SqlStor
 
 def test_what_cannot_be_packed_is_refused_and_leaves_no_file(store: SqlStore) -> None:
     with assay.run("churn", store=store.location, system_metrics=False) as run:
-        with pytest.raises(InvalidInput, match="pickled"):
+        with pytest.raises(InvalidInput, match="a function is no model"):
             run.model(lambda rows: rows, TABLE)
+        here = type("Here", (), {"predict": lambda self, rows: rows})
+        with pytest.raises(InvalidInput, match="cannot be pickled"):
+            run.model(here(), TABLE)
         with pytest.raises(InvalidInput, match="agee"):
             run.model(_fitted(), TABLE, columns=["agee"])
     assert store.query("artifact_file") == []

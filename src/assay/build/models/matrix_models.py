@@ -1,12 +1,13 @@
 """Classifiers that take rows of mixed columns, whatever the estimator inside takes; all can be pickled and packaged."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from assay.build.models.packaging import Classifier, matrix
+from assay.build.models.inputs import Classifier, Regressor, matrix
 
 __all__ = ["FrameModel", "GroupThresholds", "MatrixModel", "ScoreColumn", "group_key"]
 
@@ -33,18 +34,24 @@ class MatrixModel:
 class FrameModel:
     """An estimator that was fitted on a frame of named columns."""
 
-    def __init__(self, estimator: Classifier, columns: Sequence[str]) -> None:
+    def __init__(self, estimator: Classifier | Regressor, columns: Sequence[str]) -> None:
         self.estimator = estimator
         self.columns = list(columns)
 
     def predict_proba(self, X: Rows) -> Floats:
-        """Array (rows, 2)."""
+        """Array (rows, classes)."""
+        return np.asarray(cast(Classifier, self.estimator).predict_proba(self._frame(X)))
+
+    def predict(self, X: Rows) -> Floats:
+        """Array (rows,)."""
+        return np.asarray(cast(Regressor, self.estimator).predict(self._frame(X)))
+
+    def _frame(self, X: Rows) -> Any:
         try:
             import pandas as pd
         except ImportError:
-            return np.asarray(self.estimator.predict_proba(np.asarray(X, dtype=np.float64).astype(object)))
-        frame = pd.DataFrame(X, columns=self.columns).infer_objects()
-        return np.asarray(self.estimator.predict_proba(frame))
+            return np.asarray(X, dtype=np.float64).astype(object)
+        return pd.DataFrame(X, columns=self.columns).infer_objects()
 
 
 class ScoreColumn:

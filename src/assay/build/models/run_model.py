@@ -1,12 +1,11 @@
 """`run.model`: an estimator among the files of a run that goes on, in the layout that MLflow's clients load."""
 
-import pickle
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from assay.build.models.packaging import save_model, signature_of
-from assay.errors import InvalidInput
+from assay.build.models.folder import save_model
+from assay.build.models.inputs import signature_of
 from assay.record import tables
 from assay.record.clock import Clock, iso
 from assay.record.live.live_run import LiveRun, pack_models_with
@@ -29,12 +28,7 @@ def log_model(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         created = iso(Clock().now())
-        try:
-            save_model(folder, estimator, inputs, table.slice(0, _EXAMPLE_ROWS), run_id=run.run_id, created=created)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise InvalidInput(
-                f"the estimator cannot be pickled: {error}", expected="an object of a class at the top of a module"
-            ) from error
+        save_model(folder, estimator, inputs, table.slice(0, _EXAMPLE_ROWS), run_id=run.run_id, created=created)
         run.artifact(folder, name)
     return f"runs:/{run.run_id}/{name}"
 

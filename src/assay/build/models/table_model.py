@@ -1,0 +1,82 @@
+"""An estimator with the columns it takes: it answers for tables."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from assay.build.data.columns import column, is_text
+from assay.build.models.inputs import Classifier, Column, Regressor, matrix
+from assay.build.models.matrix_models import FrameModel
+from assay.errors import InvalidInput
+
+__all__ = ["TableModel"]
+
+Floats = NDArray[np.float64]
+
+
+class TableModel:
+    """Answers for rows in the order of its columns, and for tables that have these columns by name."""
+
+    def __init__(
+        self,
+        name: str,
+        estimator: Classifier | Regressor,
+        columns: Sequence[Column],
+        classes: Sequence[object] = (),
+    ) -> None:
+        self.name = name
+        self.columns = tuple(columns)
+        self._estimator = estimator
+        self._classes = tuple(classes)
+        named = hasattr(estimator, "feature_names_in_")  # fitted on named columns, so it may ask for them
+        self._answering = FrameModel(estimator, [one.name for one in self.columns]) if named else estimator
+
+    @property
+    def estimator(self) -> Classifier | Regressor:
+        """What was fitted."""
+        return self._estimator
+
+    @property
+    def classes(self) -> tuple[object, ...]:
+        """The classes a classifier knows, in the order of its probabilities; none for other models."""
+        return self._classes or tuple(getattr(self._estimator, "classes_", ()))
+
+    def predict(self, rows: NDArray[np.object_]) -> Floats:
+        """Probability of the positive class for each row; columns in the order of the signature, None for missing.
+
+        A regressor gives its prediction.
+        """
+        answers = self.answers(rows)
+        return answers[:, 1] if answers.ndim == 2 else answers
+
+    def answers(self, rows: NDArray[np.object_]) -> Floats:
+        """[rows, classes] probabilities of a classifier, [rows] predictions of a regressor.
+
+        A classifier that only names a class is as sure as can be of it.
+        """
+        if hasattr(self._estimator, "predict_proba"):
+            return np.asarray(self._answering.predict_proba(rows))  # type: ignore[union-attr]
+        said = np.asarray(self._answering.predict(rows))  # type: ignore[union-attr]
+        if not self.classes:
+            return said
+        coded = {one: code for code, one in enumerate(getattr(self._estimator, "classes_", range(len(self.classes))))}
+        return np.eye(len(self.classes))[[coded[one] for one in said.tolist()]]
+
+    def predict_table(self, table: pa.Table) -> Floats:
+        """`predict` for a table that has the model's columns by name; InvalidInput for a missing or wrong column."""
+        return self.predict(self._rows(table))
+
+    def answer_table(self, table: pa.Table) -> Floats:
+        """`answers` for such a table."""
+        return self.answers(self._rows(table))
+
+    def _rows(self, table: pa.Table) -> NDArray[np.object_]:
+        for expected in self.columns:
+            kind = column(table, expected.name).type
+            if is_text(kind) == expected.is_number and not pa.types.is_null(kind):
+                raise InvalidInput(
+                    f"column {expected.name!r} is of type {kind}", where=self.name, expected=expected.type
+                )
+        return matrix(table, [expected.name for expected in self.columns])
