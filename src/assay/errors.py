@@ -11,6 +11,8 @@
     ├── Tampered          content does not match its hash
     ├── PortInUse         another process listens on that port (also OSError)
     ├── TimedOut          a step took longer than it may (also TimeoutError)
+    ├── TaskFailed        a task raised in another process what this one cannot raise
+    ├── WorkerLost        a process died with the task that it worked at
     └── MissingExtra      an optional dependency is not installed (also ImportError)
 
 Each says what was wrong, where, what was expected and what to do: at most four short lines. A refused input
@@ -29,7 +31,9 @@ __all__ = [
     "StoreMismatch",
     "StoreUnavailable",
     "Tampered",
+    "TaskFailed",
     "TimedOut",
+    "WorkerLost",
     "nearest",
 ]
 
@@ -96,6 +100,14 @@ class PortInUse(AssayError, OSError):
 
 class TimedOut(AssayError, TimeoutError):
     """A step took longer than its limit."""
+
+
+class TaskFailed(AssayError):
+    """A task raised an exception in another process that cannot be made again in this one."""
+
+
+class WorkerLost(AssayError):
+    """The process that worked at a task died: killed, out of memory, or its machine is gone."""
 
 
 class MissingExtra(AssayError, ImportError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NewType, Protocol
+from typing import Any, NewType, Protocol, Self
 
 __all__ = ["Executor", "Info", "Outcome", "Task", "TaskId"]
 
@@ -13,13 +13,15 @@ TaskId = NewType("TaskId", int)
 class Task:
     """A call. Where it leaves the process, function, arguments and result must be something pickle can write.
 
-    `name` is what people read: in logs, errors and the record.
+    `name` is what people read: in logs, errors and the record. `resources` is what a cluster must have free for it:
+    `num_cpus`, `num_gpus`, `memory` in bytes, or a word of the cluster's own; other executors take one worker.
     """
 
     name: str
     function: Callable[..., Any]
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,10 @@ class Info:
 
 
 class Executor(Protocol):
-    """Runs tasks. One thread talks to an executor at a time; results come in the order in which they end."""
+    """Runs tasks. One thread talks to an executor at a time; results come in the order in which they end.
+
+    As a context it is closed at the end.
+    """
 
     def submit(self, task: Task) -> TaskId:
         """Take a task; it runs as soon as a worker is free. InvalidInput, naming it, where it cannot be sent."""
@@ -77,5 +82,16 @@ class Executor(Protocol):
         ...
 
     def close(self) -> None:
-        """Stop every task and worker. Nothing is submitted afterwards; closing twice changes nothing."""
+        """Stop every task and worker. Nothing is submitted afterwards; closing twice changes nothing.
+
+        A thread cannot be stopped: what has begun there ends first.
+        """
+        ...
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        ...
+
+    def __exit__(self, *raised: object) -> None:
+        """Close it."""
         ...

@@ -1,0 +1,144 @@
+"""The worker's side of a process pool. It is run as a file, in a fresh interpreter: `child.py SOCKET LIFELINE`.
+
+Only the standard library is imported, and nothing of Assay, so that a worker is there in 30 ms. It reads a task from
+the socket, runs it in its main thread, and writes how it ended; what the task prints goes to the pipe that stdout and
+stderr are. See worker.py for the other side and the form of the messages.
+"""
+
+import contextlib
+import ctypes
+import faulthandler
+import fcntl
+import os
+import pickle
+import resource
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+__all__ = ["main"]
+
+_LENGTH = struct.Struct("<Q")
+
+
+def main() -> None:
+    """Work until the socket is closed."""
+    _die_with_parent(int(sys.argv[2]))
+    control = socket.socket(fileno=int(sys.argv[1]))
+    for descriptor in (control.fileno(), int(sys.argv[2])):
+        os.set_inheritable(descriptor, False)
+    sys.argv = [""]
+    faulthandler.enable()  # a crash of compiled code leaves the line of Python that called it in the log
+    sys.stdout.reconfigure(line_buffering=True, errors="replace")  # type: ignore[union-attr] # a text file here
+    with contextlib.suppress(OSError):  # when memory runs out the kernel should rather take a worker than its parent
+        Path("/proc/self/oom_score_adj").write_text("500")
+    library = ctypes.CDLL(None)
+    while (head := _receive(control)) is not None:
+        path, call = pickle.loads(head), _receive(control)  # noqa: S301 # from the parent
+        if call is None:
+            return
+        if path is not None:
+            sys.path[:] = path
+        said, value = _run(call)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # a task may close them
+                stream.flush()
+        library.fflush(None)  # what compiled code has printed
+        how = pickle.dumps(said)
+        control.sendall(_LENGTH.pack(len(how)) + how + _LENGTH.pack(len(value)))
+        control.sendall(value)
+        del call, value
+
+
+def _run(call: bytearray) -> tuple[dict[str, Any], bytes]:
+    """Run a pickled call; how it ended, and its result pickled."""
+    _forget_peak()
+    said: dict[str, Any] = {"stage": "import"}
+    value = b""
+    began, cpu = time.perf_counter(), _cpu_s()
+    try:
+        function, args, kwargs = pickle.loads(call)  # noqa: S301 # from the parent
+        said["stage"] = "run"
+        result = function(*args, **kwargs)
+        said["stage"], said["kind"] = "send", type(result).__qualname__
+        value = pickle.dumps(result, protocol=5)
+        said["stage"] = "done"
+    except BaseException as error:  # noqa: BLE001 # the parent decides what it means
+        said |= _as_message(error)
+    return said | {"seconds": time.perf_counter() - began, "cpu_s": _cpu_s() - cpu, "memory_mb": _peak_mb()}, value
+
+
+def _as_message(error: BaseException) -> dict[str, Any]:
+    kind = type(error)
+    shown = "".join(traceback.format_exception(error))
+    try:
+        pickled = pickle.dumps(error)
+    except Exception:  # noqa: BLE001 # then its text has to do
+        pickled = b""
+    try:
+        text = str(error)
+    except Exception as failure:  # noqa: BLE001 # its __str__ is the task's code as well
+        text = f"its text cannot be had: {failure}"
+    return {"error": pickled, "class": f"{kind.__module__}.{kind.__qualname__}", "text": text, "traceback": shown}
+
+
+def _die_with_parent(lifeline: int) -> None:
+    """Let the kernel kill this process and all that it starts when the other end of the pipe is closed.
+
+    Nothing is ever written to it: it closes when the parent ends, however it ends. A thread that watched it would wait
+    for code that holds Python's lock.
+    """
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
+    fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+    try:
+        os.read(lifeline, 1)
+    except BlockingIOError:
+        return
+    os._exit(0)  # it was closed before
+
+
+def _receive(control: socket.socket) -> bytearray | None:
+    """The next message; None where the parent is gone."""
+    length = _exactly(control, _LENGTH.size)
+    return None if length is None else _exactly(control, *_LENGTH.unpack(length))
+
+
+def _exactly(control: socket.socket, size: int) -> bytearray | None:
+    data = bytearray(size)
+    view = memoryview(data)
+    while view:
+        got = control.recv_into(view)
+        if not got:
+            return None
+        view = view[got:]
+    return data
+
+
+def _cpu_s() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def _forget_peak() -> None:
+    with contextlib.suppress(OSError):  # then the peak is that of the process so far
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_mb() -> float | None:
+    # Not ru_maxrss: that begins with the size of the process that started this one.
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    _, found, rest = status.partition("VmHWM:")
+    return int(rest.split(maxsplit=1)[0]) / 1024 if found else None
+
+
+if __name__ == "__main__":
+    main()
