@@ -256,11 +256,32 @@ Table(
     METADATA,
     _key("step_id"),
     Column("run_id", ForeignKey("run.run_id"), nullable=False),
+    # state: done | cached | failed | cancelled | waiting; one that runs has a row in `lease`
     *_required("name", "key", "components", "state", "started", "ended"),
     Column("seconds", Float, nullable=False),
     *_text("inputs", "output", "reason"),
+    Column("attempt", Integer),  # 1, 2, ...; null: it did not run
+    *_text("executor", "worker"),
+    *_text("exit"),  # how an attempt that ran ended: returned | raised | late | lost | stopped
+    *_text("log", "log_blob"),  # what it printed: short texts here, longer ones as a blob
+    Column("cpu_s", Float),
+    Column("memory_mb", Float),
     *_evidence(),
-    Index(None, "key"),
+    Index(None, "key", "state"),
+    Index(None, "run_id"),
+)
+Table(
+    "step_components",  # what keys were made of, under the hash of the text: many rows of `step` share one
+    METADATA,
+    _key("hash"),
+    *_required("detail"),
+)
+Table(
+    "lease",  # a step that somebody computes: the right to do so, until it expires
+    METADATA,
+    _key("key"),
+    *_required("step_id", "run_id", "name", "owner", "place", "started", "expires"),
+    Column("pid", Integer, nullable=False),
     Index(None, "run_id"),
 )
 Table(

@@ -123,7 +123,7 @@ def test_a_grain_is_part_of_the_key_by_what_it_takes_in(store: SqlStore) -> None
         return 1
 
     (row,) = rows_of(store, work)
-    components = json.loads(row["components"])
+    components = json.loads(store.get("step_components", {"hash": row["components"]})["detail"])
     assert f"{__name__}:(whole)" in components["code"]
     assert f"{__name__} widened to module: code='module'" in components["widened"]
 

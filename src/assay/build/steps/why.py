@@ -52,10 +52,10 @@ def why(
     within = {"run_id": run_id} if run_id is not None else {}
     name = step.rpartition(".")[2]
     rows = store.query("step", {"name": name, **within}, order_by=_LATEST, limit=1 if step == name else None)
-    row = next((row for row in rows if step in (name, _components(row)["step"])), None)
+    row = next((row for row in rows if step in (name, _components(store, row)["step"])), None)
     if row is None:
         raise _unknown(store, step, run_id)
-    now = _components(row)
+    now = _components(store, row)
     earlier = {"name": name, "state": "done", "started <=": row["started"], "step_id !=": row["step_id"]}
     if row["state"] == "cached":
         source = next(iter(store.query("step", {**earlier, "key": row["key"]}, order_by=_LATEST, limit=1)), None)
@@ -63,8 +63,8 @@ def why(
         before = source
     else:
         computed = store.query("step", earlier, order_by=_LATEST)
-        before = next((other for other in computed if _components(other)["step"] == now["step"]), None)
-        reasons = _differences(_components(before), now) if before else ["first time"]
+        before = next((other for other in computed if _components(store, other)["step"] == now["step"]), None)
+        reasons = _differences(_components(store, before), now) if before else ["first time"]
         reasons += ["it is never remembered: cache=False"] if now.get("cache") is False else []
         reasons += [row["reason"]] if row["reason"] else []
     return StepReason(
@@ -79,8 +79,8 @@ def why(
     )
 
 
-def _components(row: Row) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(row["components"])
+def _components(store: Store, row: Row) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(store.get("step_components", {"hash": row["components"]})["detail"])
     return found
 
 

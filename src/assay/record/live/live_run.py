@@ -3,6 +3,7 @@
 Logging never slows down or breaks what it watches: a store that is away, busy or full only makes the journal longer.
 """
 
+import contextlib
 import contextvars
 import os
 import random
@@ -17,7 +18,7 @@ from typing import Literal, Self
 import msgspec
 import numpy as np
 
-from assay.errors import Conflict, InvalidInput, NotFound
+from assay.errors import AssayError, Conflict, InvalidInput, NotFound
 from assay.record import tables
 from assay.record.artifacts import checked_path
 from assay.record.clock import Clock, iso
@@ -31,7 +32,7 @@ from assay.record.live.system_metrics import SystemMetrics
 from assay.record.live.targets import target_of
 from assay.record.names import check_key
 from assay.record.tracking.run_changes import ENDS
-from assay.record.tracking.runs import Run, Unwaiting, innermost, leave, printable, stand_in
+from assay.record.tracking.runs import Run, Unwaiting, ending, innermost, leave, printable, stand_in
 
 __all__ = ["LiveRun", "flush", "pack_models_with", "run"]
 
@@ -150,6 +151,8 @@ class LiveRun:
             raise InvalidInput(f"a run cannot end as {status!r}", expected=" | ".join(ENDS))
         if self.ended:
             raise self._over()
+        with contextlib.suppress(AssayError):  # a store that is away is told again later
+            ending()
         if self._sampler is not None:
             self._sampler.stop()
         self._put(End(self.run_id, status, iso(self._clock.now()), reason, round(time.process_time() - self._cpu, 3)))

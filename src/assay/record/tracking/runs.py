@@ -3,7 +3,7 @@
 import contextvars
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -26,7 +26,9 @@ __all__ = [
     "RunStep",
     "RunSummary",
     "Unwaiting",
+    "before_end",
     "current_run",
+    "ending",
     "find_run",
     "innermost",
     "leave",
@@ -38,6 +40,7 @@ __all__ = [
 ]
 
 _current: contextvars.ContextVar["Run | Unwaiting | None"] = contextvars.ContextVar("assay_run", default=None)
+_before_end: list[Callable[[], None]] = []
 
 
 class Unwaiting(Protocol):
@@ -83,6 +86,7 @@ class Run:
         """End the run: `finished`, `failed` with the reason, `killed` or `stopped`. Conflict where it has ended."""
         if status not in ENDS:
             raise InvalidInput(f"a run cannot end as {status!r}", expected=" | ".join(ENDS))
+        ending()
         changes = {"status": status, "ended": iso(self.store.clock.now()), "reason": reason}
         self.store.amend("run", {"run_id": self.run_id}, changes, expect={"status": "running"})
         self.ended = True
@@ -90,6 +94,17 @@ class Run:
     def _io(self, role: str, artifact_id: str, name: str) -> None:
         row = {"run_id": self.run_id, "role": role, "artifact_id": artifact_id, "name": name}
         self.store.append_many("run_io", [row], skip_existing=True)
+
+
+def before_end(write: Callable[[], None]) -> None:
+    """Have something written before any run of this process ends: a room above gathers what it writes."""
+    _before_end.append(write)
+
+
+def ending() -> None:
+    """Have everything written that was gathered."""
+    for write in _before_end:
+        write()
 
 
 def current_run(store: Store | None = None) -> Run | None:
