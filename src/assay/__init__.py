@@ -9,7 +9,18 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from assay.build import check_table, load_model, log_model, package_model, run, split, split_by_time, step, why
+    from assay.build import (
+        check_table,
+        load_model,
+        log_model,
+        package_model,
+        run,
+        search,
+        split,
+        split_by_time,
+        step,
+        why,
+    )
     from assay.operate import examine, record_labels, serve
     from assay.prove import (
         Policy,
@@ -57,12 +68,17 @@ _ROOMS = {
         "log_model",
         "package_model",
         "run",
+        "search",
         "split",
         "split_by_time",
         "step",
         "why",
     ],
-    "operate": ["examine", "record_labels", "serve"],
+    "operate": [
+        "examine",
+        "record_labels",
+        "serve",
+    ],
     "prove": [
         "Policy",
         "Segments",
@@ -98,8 +114,13 @@ _ROOMS = {
         "sync",
         "verify",
     ],
-    "stats": ["Profile", "metric"],
-    "steer": ["report"],
+    "stats": [
+        "Profile",
+        "metric",
+    ],
+    "steer": [
+        "report",
+    ],
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -139,6 +160,7 @@ __all__ = [
     "rollback",
     "run",
     "save_profile",
+    "search",
     "serve",
     "show_run",
     "snapshot",

@@ -6,21 +6,36 @@ from assay.build.data.split_slices import slice_of
 from assay.build.data.splits import Split, split, split_by_time
 from assay.build.models.packaging import LoadedModel, load_model, package_model
 from assay.build.models.run_model import log_model
+from assay.build.searching.budget import Budget
+from assay.build.searching.parameters import Choice, Float, Int
+from assay.build.searching.pruners import Asha
+from assay.build.searching.search import search
+from assay.build.searching.searched import Searched
+from assay.build.searching.trial import Pruned, Trial
 from assay.build.steps.step import step
 from assay.build.steps.why import StepReason, why
 from assay.record.live.live_run import run
 
 __all__ = [
+    "Asha",
+    "Budget",
+    "Choice",
     "Expectation",
+    "Float",
+    "Int",
     "LoadedModel",
+    "Pruned",
+    "Searched",
     "Split",
     "StepReason",
+    "Trial",
     "check_table",
     "load_model",
     "log_model",
     "package_model",
     "rolling_splits",
     "run",
+    "search",
     "slice_of",
     "split",
     "split_by_time",

@@ -23,7 +23,7 @@ from assay.record.migrations import HEAD, version_of
 from assay.record.sqlstore import SqlStore
 from assay.record.store import Row, Store
 
-__all__ = ["Soundness", "check", "mend"]
+__all__ = ["Soundness", "check", "goes_on", "mend"]
 
 _LEFT_OVER_S = 3600  # a temporary file that nobody has touched for so long belongs to nobody
 _CLOCK_SLACK = timedelta(seconds=2)  # the system tells to the second when it was started
@@ -196,18 +196,20 @@ def _runs(store: Store, found: Soundness, _deep: bool) -> None:
 def _interrupted(store: Store) -> list[Row]:
     """Runs of this host that are said to go on, and whose process is gone."""
     running = store.query("run", {"status": "running", "host": platform.node(), "pid !=": None}, order_by=["started"])
-    return [run for run in running if not _goes_on(run["pid"], moment(run["started"]))]
+    return [run for run in running if not goes_on(run)]
 
 
-def _goes_on(pid: int, started: datetime) -> bool:
+def goes_on(run: Row) -> bool:
+    """Whether the process of a run, which is one of this host, is there."""
     try:
-        os.kill(pid, 0)
+        os.kill(run["pid"], 0)
     except ProcessLookupError:
         return False
     except PermissionError:  # it is there, and somebody else's
         pass
-    began = _began(pid)  # a process that began after the run only has the same number, as in a restarted container
-    return began is None or began <= started + _CLOCK_SLACK
+    # A process that began after the last word of the run only has the same number, as in a restarted container.
+    began, last = _began(run["pid"]), moment(run["seen"] or run["started"])
+    return began is None or began <= last + _CLOCK_SLACK
 
 
 def _began(pid: int) -> datetime | None:

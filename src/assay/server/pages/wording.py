@@ -20,6 +20,7 @@ _SIGNS = {
     "failed": "✕",
     "killed": "■",
     "stopped": "■",
+    "pruned": "✂",
     "lost": "?",
 }
 

@@ -21,6 +21,7 @@ STATUSES = {
     "failed": "FAILED",
     "killed": "KILLED",
     "stopped": "KILLED",
+    "pruned": "KILLED",  # as MLflow itself tells of a pruned trial of Optuna
 }
 
 

@@ -1,0 +1,256 @@
+"""`assay.search`: try settings until the budget is spent, keep every trial as a run, and say which was best."""
+
+import os
+import platform
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from assay.build.executors.executor import Executor
+from assay.build.searching.budget import Budget
+from assay.build.searching.coordinator import Coordinator, Plan
+from assay.build.searching.goals import Goals, checked_goals
+from assay.build.searching.here import Here
+from assay.build.searching.parameters import Parameter
+from assay.build.searching.pruners import Pruner, pruner_named
+from assay.build.searching.samplers import Sampler, sampler_named
+from assay.build.searching.searched import Searched, searched
+from assay.build.searching.space import Space, checked_space
+from assay.build.searching.trial import Objective
+from assay.build.searching.trials import (
+    DEFINITION_TAG,
+    TrialRecord,
+    begin_search,
+    definition_of,
+    find_search,
+    read_trials,
+)
+from assay.errors import Conflict, InvalidInput
+from assay.record.clock import iso, to_ms
+from assay.record.location import open_store
+from assay.record.soundness import goes_on
+from assay.record.store import Row, Store
+from assay.record.tracking.lost import state_of
+from assay.record.tracking.metrics import points_of
+from assay.record.tracking.run_changes import log, update_run
+from assay.record.tracking.runs import Run, printable
+
+__all__ = ["search"]
+
+_SEEDS = 2**31
+
+
+def search(
+    objective: Objective,
+    space: Mapping[str, Parameter] | Space,
+    *,
+    store: Store | str | Path | None = None,
+    experiment: str = "Default",
+    name: str | None = None,
+    n_trials: int | None = None,
+    budget: Budget | None = None,
+    sampler: str = "random",
+    seed: int | None = None,
+    direction: str | None = None,
+    objectives: Mapping[str, str] | None = None,
+    pruner: str | Pruner | None = None,
+    executor: str | Executor = "threads",
+    workers: int = 1,
+    in_flight: int | None = None,
+    resume: str | None = None,
+) -> Searched:
+    """Search a space for the parameters with which `objective(params, trial)` is best, and record every trial as a run.
+
+    The objective returns a number, or with several `objectives` (directions by name) a dictionary; `direction` of the
+    one objective is minimize by default. `trial.report(value, step)` lets the `pruner` end a trial early.
+    `sampler` is random, grid or sobol. A search ends after `n_trials`, or by a `budget` of trials,
+    seconds, money and patience. `seed` makes it repeatable; without it one is drawn, and kept.
+
+    The trials are the same for one seed and one `in_flight` (by default the workers), whatever the number of `workers`
+    up to it. `resume` takes the run of a search up again, by the first characters of its id: what had ended stays, what
+    was running is run again with the same parameters.
+
+    InvalidInput for options that make no sense, for a `resume` of another search, and where the first trials all fail.
+    Conflict where the search still goes on.
+    """
+    if workers < 1 or (in_flight is not None and in_flight < 1):
+        raise InvalidInput(f"workers={workers!r}, in_flight={in_flight!r}", expected="whole numbers of at least 1")
+    with _opened(store) as opened:
+        asked = _Asked(
+            space=checked_space(space),
+            goals=_goals(direction, objectives),
+            sampler=sampler,
+            seed=seed,
+            pruner=pruner_named(pruner),
+            budget=_budget(n_trials, budget),
+            in_flight=in_flight,
+        )
+        asked, row = (
+            _resumed(opened, asked, resume) if resume is not None else _begun(opened, asked, experiment, name, workers)
+        )
+        runner = Here() if isinstance(executor, str) else executor
+        return _run(opened, asked, row, objective, runner, workers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a search is asked to do."""
+
+    space: Space
+    goals: Goals
+    sampler: str
+    seed: int | None
+    pruner: Pruner | None
+    budget: Budget
+    in_flight: int | None
+    warm: Sequence[str] = field(default=())
+
+    def definition(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return {
+            "space": self.space.canonical(),
+            "objectives": dict(self.goals.directions),
+            "sampler": self.sampler,
+            "seed": self.seed,
+            "pruner": self.pruner.canonical() if self.pruner else None,
+            "in_flight": self.in_flight,
+            "budget": self.budget.canonical(),
+        }
+
+    def new_sampler(self) -> Sampler:
+        """The sampler at its beginning."""
+        assert self.seed is not None
+        return sampler_named(self.sampler, self.space, self.seed)
+
+
+def _begun(store: Store, asked: _Asked, experiment: str, name: str | None, workers: int) -> tuple[_Asked, Row]:
+    """Begin the run of a search. The sampler is made before: a refused input leaves nothing behind."""
+    if not asked.budget.ends and asked.sampler != "grid":
+        raise InvalidInput("the search would never end", expected="n_trials, or a budget")
+    seed = random.SystemRandom().randrange(_SEEDS) if asked.seed is None else asked.seed
+    asked = replace(asked, seed=seed, in_flight=asked.in_flight or workers)
+    asked.new_sampler()
+    said = {
+        "sampler": asked.sampler,
+        "seed": str(seed),
+        "pruner": "none" if asked.pruner is None else _words(asked.pruner.canonical()),
+        "in_flight": str(asked.in_flight),
+        "objectives": _words(dict(asked.goals.directions)),
+        **{f"space/{name}": _words(said) for name, said in asked.space.canonical().items()},
+    }
+    title = name or f"{experiment.rpartition('/')[2]} search"
+    return asked, begin_search(store, experiment, title, asked.definition(), said, seed)
+
+
+def _resumed(store: Store, asked: _Asked, run: str) -> tuple[_Asked, Row]:
+    """Take up the run of a search; what is asked has to be what it is, the budget aside."""
+    row = find_search(store, run)
+    if row["status"] == "running" and row["pid"] is not None:
+        here = row["host"] == platform.node()
+        alive = goes_on(row) and row["pid"] != os.getpid() if here else state_of(row, store.clock.now()) == "running"
+        if alive:
+            raise Conflict(f"search {row['run_id'][:8]} still goes on", where=f"process {row['pid']} on {row['host']}")
+    kept = definition_of(store, row["run_id"])
+    asked = replace(asked, seed=kept["seed"] if asked.seed is None else asked.seed)
+    asked = replace(asked, in_flight=asked.in_flight or kept["in_flight"])
+    if not asked.budget.ends:
+        asked = replace(asked, budget=Budget(**kept["budget"]))
+    now = asked.definition()
+    for key, title in _COMPARED.items():
+        if msgspec.json.encode(now[key]) != msgspec.json.encode(kept[key]):  # in the same order, too
+            raise InvalidInput(
+                f"search {row['run_id'][:8]} has another {title}",
+                where=f"{_words(now[key])} here, {_words(kept[key])} there",
+                hint="begin a new search; warm_start lets it learn from this one",
+            )
+    with store.transaction():
+        log(store, row["run_id"], tags={DEFINITION_TAG: msgspec.json.encode(now).decode()})
+        update_run(store, row["run_id"], status="running")
+        store.amend("run", {"run_id": row["run_id"]}, {"host": platform.node(), "pid": os.getpid(), "reason": None})
+    return asked, store.get("run", {"run_id": row["run_id"]})
+
+
+_COMPARED = {
+    "space": "space",
+    "objectives": "objective",
+    "sampler": "sampler",
+    "seed": "seed",
+    "pruner": "pruner",
+    "in_flight": "in_flight",
+}
+
+
+def _run(store: Store, asked: _Asked, row: Row, objective: Objective, executor: Executor, workers: int) -> Searched:
+    run = Run(store, row["run_id"])
+    try:
+        trials = _on_record(store, row, asked)
+        plan = Plan(objective, asked.goals, asked.new_sampler(), asked.pruner, asked.budget, asked.in_flight or workers)
+        coordinator = Coordinator(store, row, plan, executor, trials, workers)
+        ended = coordinator.run()
+        _note_best(store, row, asked.goals, coordinator.trials)
+    except Exception as error:
+        run.finish("failed", printable(f"{type(error).__name__}: {error}"[:500]))
+        raise
+    except BaseException:
+        run.finish("killed", "interrupted")
+        raise
+    run.finish("finished", ended)
+    return searched(store, store.get("run", {"run_id": row["run_id"]}))
+
+
+def _on_record(store: Store, row: Row, asked: _Asked) -> list[TrialRecord]:
+    trials = read_trials(store, row["run_id"], asked.space, asked.goals.first)
+    for number, trial in enumerate(trials):
+        if trial.number != number:
+            raise InvalidInput(f"trial {number} of the search was deleted", hint="restore its run")
+    return trials
+
+
+def _note_best(store: Store, row: Row, goals: Goals, trials: Sequence[TrialRecord]) -> None:
+    """The best trial's values as metrics of the search, so that searches can be compared as any runs."""
+    best = goals.ranked(trials)[:1]
+    if best:
+        now = to_ms(iso(store.clock.now()))
+        points = {name: points_of([(len(trials), now, best[0].values[name])]) for name in goals.names}
+        log(store, row["run_id"], metrics=points, tags={"search.best": best[0].run_id})
+
+
+def _goals(direction: str | None, objectives: Mapping[str, str] | None) -> Goals:
+    if direction is not None and objectives is not None:
+        raise InvalidInput("a direction and objectives are given", expected="one of them")
+    return checked_goals(objectives if objectives is not None else direction or "minimize")
+
+
+def _budget(n_trials: int | None, budget: Budget | None) -> Budget:
+    if budget is None:
+        return Budget(trials=n_trials)
+    if n_trials is not None and budget.trials not in (None, n_trials):
+        raise InvalidInput(f"n_trials is {n_trials} and the budget says {budget.trials}", expected="one of them")
+    return replace(budget, trials=n_trials) if n_trials is not None else budget
+
+
+def _words(value: object) -> str:
+    """A small value of JSON in a line for people."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_words(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return " ".join(_words(item) for item in value)
+    return str(value)
+
+
+@contextmanager
+def _opened(store: Store | str | Path | None) -> Iterator[Store]:
+    """The store itself, or one that is opened for the block."""
+    if store is not None and not isinstance(store, str | Path):
+        yield store
+        return
+    opened = open_store(store)
+    try:
+        yield opened
+    finally:
+        opened.close()
