@@ -16,12 +16,17 @@ if TYPE_CHECKING:
         package_model,
         run,
         search,
+        source,
         split,
         split_by_time,
         step,
         why,
     )
-    from assay.operate import examine, record_labels, serve
+    from assay.operate import (
+        examine,
+        record_labels,
+        serve,
+    )
     from assay.prove import (
         Policy,
         Segments,
@@ -56,8 +61,13 @@ if TYPE_CHECKING:
         sync,
         verify,
     )
-    from assay.stats import Profile, metric
-    from assay.steer import report
+    from assay.stats import (
+        Profile,
+        metric,
+    )
+    from assay.steer import (
+        report,
+    )
 
 __version__ = "0.1.0"
 
@@ -69,6 +79,7 @@ _ROOMS = {
         "package_model",
         "run",
         "search",
+        "source",
         "split",
         "split_by_time",
         "step",
@@ -164,6 +175,7 @@ __all__ = [
     "serve",
     "show_run",
     "snapshot",
+    "source",
     "split",
     "split_by_time",
     "start_run",

@@ -1,6 +1,9 @@
 """Floor 2: build. From a table to a packaged model: checks, splits, steps that remember, and models as folders."""
 
+from assay.build.data.adding import add_dataset
 from assay.build.data.checks import Expectation, check_table
+from assay.build.data.listing import list_datasets, show_dataset
+from assay.build.data.sources import Source, source
 from assay.build.data.split_rolling import rolling_splits
 from assay.build.data.split_slices import slice_of
 from assay.build.data.splits import Split, split, split_by_time
@@ -26,17 +29,22 @@ __all__ = [
     "LoadedModel",
     "Pruned",
     "Searched",
+    "Source",
     "Split",
     "StepReason",
     "Trial",
+    "add_dataset",
     "check_table",
+    "list_datasets",
     "load_model",
     "log_model",
     "package_model",
     "rolling_splits",
     "run",
     "search",
+    "show_dataset",
     "slice_of",
+    "source",
     "split",
     "split_by_time",
     "step",

@@ -25,6 +25,15 @@ COMMANDS: dict[str, Command] = {
     "compare": Command(
         "assay.record.tracking.comparing", "Put runs side by side: params, metrics and tags that differ"
     ),
+    "data add": Command(
+        "assay.build.data.adding", "Keep a table as a version of a dataset; the same content is the same version"
+    ),
+    "data ls": Command(
+        "assay.build.data.listing", "List datasets with their newest version, or all versions of the one that is named"
+    ),
+    "data show": Command(
+        "assay.build.data.listing", "Show a dataset: where it is from, and what the values of each column look like"
+    ),
     "demo": Command("assay.demo.operation", "Turn the whole loop once on a year of real flights"),
     "diff": Command(
         "assay.record.tracking.comparing",

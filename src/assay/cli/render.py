@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from assay.cli.comparison import comparison, difference, repetition
+from assay.cli.data import dataset_detail, dataset_list, dataset_version
 from assay.cli.demo_table import demo_table
 from assay.cli.lineage import lineage
 from assay.cli.tables import lines, number, pairs, table, when
@@ -322,6 +323,9 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "AliasMove": _move,
     "AliasThen": _alias_then,
     "Comparison": comparison,
+    "DatasetDetail": dataset_detail,
+    "DatasetList": dataset_list,
+    "DatasetVersion": dataset_version,
     "DemoResult": demo_table,
     "Difference": difference,
     "Examination": _examination,

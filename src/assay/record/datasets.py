@@ -3,7 +3,7 @@
 import msgspec
 import pyarrow as pa
 
-from assay.errors import NotFound
+from assay.errors import InvalidInput, NotFound, nearest
 from assay.record import tables
 from assay.record.blobs import Blobs
 from assay.record.clock import iso
@@ -11,7 +11,9 @@ from assay.record.identity import new_id
 from assay.record.ledger import serialise
 from assay.record.store import Row, Store
 
-__all__ = ["DatasetVersion", "dataset", "kept_table", "snapshot"]
+__all__ = ["DatasetVersion", "dataset", "dataset_versions", "find_dataset", "kept_table", "snapshot"]
+
+_SHORT = 12
 
 
 class DatasetVersion(msgspec.Struct, frozen=True):
@@ -70,6 +72,31 @@ def dataset(store: Store, content: str) -> pa.Table:
     if not known:
         raise NotFound(f"no dataset with hash {content[:12]}", where=store.location)
     return tables.from_parquet(store.blobs.get(known[0]["blob"]))
+
+
+def dataset_versions(store: Store, name: str | None = None) -> list[DatasetVersion]:
+    """All versions, newest first; only those of one dataset where `name` is given."""
+    where = {"type": "dataset"} | ({"name": name} if name else {})
+    return [_version(row) for row in store.query("artifact", where, order_by=["-created", "-artifact_id"])]
+
+
+def find_dataset(store: Store, which: str) -> DatasetVersion:
+    """The version that `NAME` (its newest), `NAME@HASH` or `@HASH` names; the first characters of a hash are enough."""
+    name, _, begins = which.partition("@")
+    versions = dataset_versions(store, name or None)
+    if not versions:
+        names = sorted({version.name for version in dataset_versions(store)})
+        close = nearest(name, names)
+        hint = f"did you mean {close!r}?" if close else "`assay data ls` lists what there is"
+        raise NotFound(f"there is no dataset {name!r}", where=store.location, hint=hint)
+    found = {version.hash: version for version in reversed(versions) if version.hash.startswith(begins)}
+    if not found:
+        known = ", ".join(version.hash[:_SHORT] for version in versions[:5])
+        raise NotFound(f"no version of {name or 'any dataset'} has a hash that begins with {begins}", expected=known)
+    if begins and len(found) > 1:
+        several = ", ".join(one[:_SHORT] for one in found)
+        raise InvalidInput(f"{len(found)} versions begin with {begins}: {several}", hint="write more of the hash")
+    return versions[0] if not begins else next(iter(found.values()))
 
 
 def _version(row: Row) -> DatasetVersion:
