@@ -79,6 +79,13 @@ ARCHIVES = {
         "7f21cf0943f2a6fef7f7597eb99461bd4b2f7a26fe9810964675496cde6992e1",
         "Apache-2.0",
     ),
+    "islp": Archive(
+        "islp",
+        "0.6.0",
+        "islp-0.6.0-py3-none-any.whl",
+        "ca772cecca1747a2f84ee799a5503ddddbdf0e98f90c235494790c1d036c694b",
+        "BSD-3-Clause",
+    ),
 }
 _BTS = "US Bureau of Transportation Statistics, work of the US government"
 _NOAA = "weather stations of the three airports, hourly (ASOS)"
@@ -92,6 +99,7 @@ TABLES = {
     "acs_reference": Table("nannyml", "nannyml/datasets/data/employment_MA_reference.pq", _ACS),
     "acs_analysis": Table("nannyml", "nannyml/datasets/data/employment_MA_analysis.pq", _ACS),
     "acs_labels": Table("nannyml", "nannyml/datasets/data/employment_MA_analysis_target.pq", _ACS),
+    "bikeshare": Table("islp", "ISLP/data/Bikeshare.csv", "Capital Bikeshare, Washington, 2011 and 2012, hourly"),
     "compas": Table("fairness", "fairness/data/raw/propublica-recidivism.csv", "ProPublica, 2016", _COMPAS),
 }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from assay.build import (
+        check_leakage,
         check_table,
         load_model,
         log_model,
@@ -73,6 +74,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "build": [
+        "check_leakage",
         "check_table",
         "load_model",
         "log_model",
@@ -139,6 +141,7 @@ __all__ = [
     "Policy",
     "Profile",
     "Segments",
+    "check_leakage",
     "check_table",
     "compare",
     "contribution",

@@ -2,6 +2,8 @@
 
 from assay.build.data.adding import add_dataset
 from assay.build.data.checks import Expectation, check_table
+from assay.build.data.finding import Finding, Findings
+from assay.build.data.leakage import check_leakage
 from assay.build.data.listing import list_datasets, show_dataset
 from assay.build.data.sources import Source, source
 from assay.build.data.split_rolling import rolling_splits
@@ -24,6 +26,8 @@ __all__ = [
     "Budget",
     "Choice",
     "Expectation",
+    "Finding",
+    "Findings",
     "Float",
     "Int",
     "LoadedModel",
@@ -34,6 +38,7 @@ __all__ = [
     "StepReason",
     "Trial",
     "add_dataset",
+    "check_leakage",
     "check_table",
     "list_datasets",
     "load_model",
