@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         split,
         split_by_time,
         step,
+        train,
         why,
     )
     from assay.operate import (
@@ -85,6 +86,7 @@ _ROOMS = {
         "split",
         "split_by_time",
         "step",
+        "train",
         "why",
     ],
     "operate": [
@@ -185,6 +187,7 @@ __all__ = [
     "step",
     "sync",
     "thresholds",
+    "train",
     "verify",
     "why",
 ]

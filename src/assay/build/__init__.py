@@ -19,6 +19,7 @@ from assay.build.searching.searched import Searched
 from assay.build.searching.trial import Pruned, Trial
 from assay.build.steps.step import step
 from assay.build.steps.why import StepReason, why
+from assay.build.training.train import TrainedModel, train
 from assay.record.live.live_run import run
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Source",
     "Split",
     "StepReason",
+    "TrainedModel",
     "Trial",
     "add_dataset",
     "check_leakage",
@@ -53,5 +55,6 @@ __all__ = [
     "split",
     "split_by_time",
     "step",
+    "train",
     "why",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from assay.build.models.packaging import LoadedModel
+from assay.build.models.table_model import TableModel
 from assay.errors import InvalidInput, nearest
 from assay.stats import Task
 
@@ -26,7 +26,7 @@ class Estimator(Protocol):
         ...
 
 
-Model = LoadedModel | Estimator | Callable[[pa.Table], ArrayLike] | str | ArrayLike
+Model = TableModel | Estimator | Callable[[pa.Table], ArrayLike] | str | ArrayLike
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,12 +40,12 @@ class Said:
 def said_of(model: Model, data: pa.Table, role: str) -> Said:
     """The answers of a model on the rows of `data`, as it gives them.
 
-    A registered version, a scikit-learn estimator fitted on named columns, a function of an Arrow table, the name of a
-    column of answers, or the answers themselves. InvalidInput, naming the `role`, for anything else and for a result of
-    another length.
+    A registered version, a model of `assay.train`, a scikit-learn estimator fitted on named columns, a function of an
+    Arrow table, the name of a column of answers, or the answers themselves. InvalidInput, naming the `role`, for
+    anything else and for a result of another length.
     """
     classes: tuple[str, ...] = ()
-    if isinstance(model, LoadedModel):
+    if isinstance(model, TableModel):
         answers: Any = model.answer_table(data)
         classes = class_names(model.classes)
     elif isinstance(model, str):
@@ -105,8 +105,8 @@ def class_names(classes: Sequence[object] | NDArray[np.generic]) -> tuple[str, .
 
 def describe(model: Model) -> str:
     """A name for people: `late/3`, the class of an estimator, the name of a column or a function."""
-    if isinstance(model, LoadedModel):
-        return f"{model.version.model}/{model.version.version}"
+    if isinstance(model, TableModel):
+        return model.name
     if isinstance(model, str):
         return model
     if isinstance(model, Estimator):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from assay.build.models.inputs import Classifier, Regressor, matrix
 
-__all__ = ["FrameModel", "GroupThresholds", "MatrixModel", "ScoreColumn", "group_key"]
+__all__ = ["AfterPreparation", "FrameModel", "GroupThresholds", "MatrixModel", "ScoreColumn", "group_key"]
 
 Rows = NDArray[np.object_]
 Floats = NDArray[np.float64]
@@ -52,6 +52,22 @@ class FrameModel:
         except ImportError:
             return np.asarray(X, dtype=np.float64).astype(object)
         return pd.DataFrame(X, columns=self.columns).infer_objects()
+
+
+class AfterPreparation:
+    """An estimator of one's own behind a fitted transformer; scikit-learn's Pipeline takes those of its kind only."""
+
+    def __init__(self, preparation: Any, estimator: Any) -> None:
+        self.preparation = preparation
+        self.estimator = estimator
+
+    def fit(self, X: Rows, y: NDArray[Any]) -> None:
+        """Fit both."""
+        self.estimator.fit(self.preparation.fit_transform(X), y)
+
+    def predict(self, X: Rows) -> NDArray[Any]:
+        """Array (rows,)."""
+        return np.asarray(self.estimator.predict(self.preparation.transform(X)))
 
 
 class ScoreColumn:

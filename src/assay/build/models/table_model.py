@@ -1,6 +1,7 @@
 """An estimator with the columns it takes: it answers for tables."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,13 +26,17 @@ class TableModel:
         estimator: Classifier | Regressor,
         columns: Sequence[Column],
         classes: Sequence[object] = (),
+        answering: Classifier | Regressor | None = None,
     ) -> None:
+        """`answering` is what answers in place of the estimator where that takes other rows than these."""
         self.name = name
         self.columns = tuple(columns)
         self._estimator = estimator
         self._classes = tuple(classes)
-        named = hasattr(estimator, "feature_names_in_")  # fitted on named columns, so it may ask for them
-        self._answering = FrameModel(estimator, [one.name for one in self.columns]) if named else estimator
+        names = [one.name for one in self.columns]
+        named = list(getattr(estimator, "feature_names_in_", ())) == names  # then it may ask for a frame
+        self._answering: Any = answering or (FrameModel(estimator, names) if named else estimator)
+        self._likely = hasattr(answering or estimator, "predict_proba")
 
     @property
     def estimator(self) -> Classifier | Regressor:
@@ -56,13 +61,14 @@ class TableModel:
 
         A classifier that only names a class is as sure as can be of it.
         """
-        if hasattr(self._estimator, "predict_proba"):
-            return np.asarray(self._answering.predict_proba(rows))  # type: ignore[union-attr]
-        said = np.asarray(self._answering.predict(rows))  # type: ignore[union-attr]
+        if self._likely:
+            return np.asarray(self._answering.predict_proba(rows))
+        said = np.asarray(self._answering.predict(rows))
         if not self.classes:
             return said
-        coded = {one: code for code, one in enumerate(getattr(self._estimator, "classes_", range(len(self.classes))))}
-        return np.eye(len(self.classes))[[coded[one] for one in said.tolist()]]
+        codes = {one: code for code, one in enumerate(self.classes)}
+        sure: Floats = np.eye(len(codes))[[codes[one] for one in said.tolist()]]
+        return sure
 
     def predict_table(self, table: pa.Table) -> Floats:
         """`predict` for a table that has the model's columns by name; InvalidInput for a missing or wrong column."""
