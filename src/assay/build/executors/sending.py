@@ -1,14 +1,15 @@
-"""Tasks as bytes for a process that imports the project's code itself, and errors that come back from there."""
+"""Tasks as bytes for a process that imports the project's code itself, and what comes back from there."""
 
 import io
 import pickle
 import types
+from collections.abc import Mapping
 from typing import Any
 
 from assay.build.executors.executor import Task
 from assay.errors import InvalidInput, TaskFailed
 
-__all__ = ["came_back", "packed", "unimportable", "unsendable_result"]
+__all__ = ["arrived", "packed"]
 
 _WORKER_IMPORTS = "a worker imports functions and classes by the name of their module"
 
@@ -40,7 +41,36 @@ class _Pickler(pickle.Pickler):
         return NotImplemented
 
 
-def unimportable(name: str, error: BaseException, place: str) -> BaseException:
+def arrived(
+    name: str, place: str, said: Mapping[str, Any], result: bytearray | memoryview
+) -> tuple[Any, BaseException | None]:
+    """The value of a task or its error, from what `child.run_call` said about it in another process."""
+    if said["stage"] == "done":
+        try:
+            return pickle.loads(result), None  # noqa: S301 # from a worker of our own
+        except Exception as failure:  # noqa: BLE001 # any class may refuse what pickle gives it
+            return None, _unsendable_result(name, said["kind"], str(failure))
+    if said["stage"] == "send":
+        return None, _unsendable_result(name, said["kind"], said["text"])
+    error = _came_back(name, said)
+    return None, _unimportable(name, error, place) if said["stage"] == "import" else error
+
+
+def _came_back(name: str, said: Mapping[str, Any]) -> BaseException:
+    """The exception that was raised there; one that cannot be made again here is a TaskFailed with class and text."""
+    error: object = None
+    text = said["text"]
+    try:
+        error = pickle.loads(said["error"]) if said["error"] else None  # noqa: S301 # from a worker of our own
+    except Exception as failure:  # noqa: BLE001 # any class may refuse what pickle gives it
+        text = f"{text} (it cannot be raised again here: {failure})"
+    if not isinstance(error, BaseException):
+        error = TaskFailed(f"task {name!r} raised {said['class']}: {text}")
+    error.add_note(f"in the worker of task {name!r}:\n{said['traceback']}")
+    return error
+
+
+def _unimportable(name: str, error: BaseException, place: str) -> BaseException:
     """What to say when a worker could not make the function and arguments of a task out of their bytes."""
     if isinstance(error, ModuleNotFoundError):
         return InvalidInput(
@@ -59,7 +89,7 @@ def unimportable(name: str, error: BaseException, place: str) -> BaseException:
     return error
 
 
-def unsendable_result(name: str, kind: str, why: str) -> InvalidInput:
+def _unsendable_result(name: str, kind: str, why: str) -> InvalidInput:
     """What to say when the result of a task cannot leave the worker, or not arrive here."""
     return InvalidInput(
         f"the result of task {name!r} cannot be sent back: {why}",
@@ -67,19 +97,3 @@ def unsendable_result(name: str, kind: str, why: str) -> InvalidInput:
         expected="something that pickle can write and read",
         hint="return numbers, tables, arrays or the path of a file, or run it in threads",
     )
-
-
-def came_back(name: str, pickled: bytes, kind: str, text: str, traceback: str) -> BaseException:
-    """The exception that a task raised in another process, with the traceback from there as a note.
-
-    One that cannot be made again here is a TaskFailed with its class and text.
-    """
-    error: object = None
-    try:
-        error = pickle.loads(pickled) if pickled else None  # noqa: S301 # from a worker of our own
-    except Exception as failure:  # noqa: BLE001 # any class may refuse what pickle gives it
-        text = f"{text} (it cannot be raised again here: {failure})"
-    if not isinstance(error, BaseException):
-        error = TaskFailed(f"task {name!r} raised {kind}: {text}")
-    error.add_note(f"in the worker of task {name!r}:\n{traceback}")
-    return error

@@ -24,7 +24,7 @@ from assay.build.executors import child
 from assay.build.executors.executor import Outcome
 from assay.build.executors.log_ends import LogEnds
 from assay.build.executors.losses import lost, out_of_memory_kills
-from assay.build.executors.sending import came_back, unimportable, unsendable_result
+from assay.build.executors.sending import arrived
 from assay.errors import WorkerLost
 
 __all__ = ["Call", "Worker"]
@@ -71,7 +71,7 @@ class Worker:
                 died = lost(call.name, self._end(), is_memory_short=process.is_memory_short())
             return Outcome(error=died, lost=True, log=log.text(), worker=place)
         said, result = answer
-        value, failure = _result(call.name, place, said, result)
+        value, failure = arrived(call.name, place, said, result)
         return Outcome(
             value=value,
             error=failure,
@@ -97,18 +97,6 @@ class Worker:
     def _end(self) -> int | None:
         process, self._process = self._process, None
         return process.end() if process is not None else None
-
-
-def _result(name: str, place: str, said: Mapping[str, Any], result: bytearray) -> tuple[Any, BaseException | None]:
-    if said["stage"] == "done":
-        try:
-            return pickle.loads(result), None  # noqa: S301 # from a worker of our own
-        except Exception as failure:  # noqa: BLE001 # any class may refuse what pickle gives it
-            return None, unsendable_result(name, said["kind"], str(failure))
-    if said["stage"] == "send":
-        return None, unsendable_result(name, said["kind"], said["text"])
-    error = came_back(name, said["error"], said["class"], said["text"], said["traceback"])
-    return None, unimportable(name, error, place) if said["stage"] == "import" else error
 
 
 class _Process:
