@@ -180,7 +180,7 @@ def test_a_damaged_database_file_is_found(store: SqlStore, tmp_path: Path) -> No
 
 def test_another_schema_version_is_found(either_store: SqlStore, meddle: Meddle) -> None:
     meddle(either_store, "UPDATE alembic_version SET version_num = '9999'")
-    assert soundness.check(either_store).problems == ["the store has schema version 9999, expected 0002"]
+    assert soundness.check(either_store).problems == ["the store has schema version 9999, expected 0003"]
 
 
 def test_an_interrupted_run_is_a_note_and_is_mended(either_store: SqlStore) -> None:

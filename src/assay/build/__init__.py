@@ -17,6 +17,7 @@ from assay.build.searching.pruners import Asha
 from assay.build.searching.search import search
 from assay.build.searching.searched import Searched
 from assay.build.searching.trial import Pruned, Trial
+from assay.build.steps.pipeline import pipeline
 from assay.build.steps.step import step
 from assay.build.steps.why import StepReason, why
 from assay.build.training.train import TrainedModel, train
@@ -46,6 +47,7 @@ __all__ = [
     "load_model",
     "log_model",
     "package_model",
+    "pipeline",
     "rolling_splits",
     "run",
     "search",

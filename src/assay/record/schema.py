@@ -271,7 +271,7 @@ Table(
     Index(None, "run_id"),
 )
 Table(
-    "step_components",  # what keys were made of, under the hash of the text: many rows of `step` share one
+    "step_code",  # the code that keys were made of, under the hash of its text: many rows of `step` name the same
     METADATA,
     _key("hash"),
     *_required("detail"),

@@ -14,6 +14,7 @@ from tests.build.steps.projects import Project
 
 import assay
 from assay.build.steps.step import step
+from assay.build.steps.why import components_of
 from assay.errors import InvalidInput
 from assay.record.clock import moment
 from assay.record.sqlstore import SqlStore
@@ -131,7 +132,7 @@ def test_the_second_call_is_remembered_in_the_same_and_in_another_run(store: Sql
 
 def test_the_record_holds_name_key_inputs_output_and_time(store: SqlStore) -> None:
     done, cached = run_steps(store, lambda: scale("a", seed=3), lambda: scale("a", seed=3))
-    components = json.loads(store.get("step_components", {"hash": done["components"]})["detail"])
+    components = components_of(store, done)
     assert (done["name"], components["step"]) == ("scale", f"{__name__}.scale")
     assert json.loads(done["inputs"]) == components["inputs"]
     assert components["inputs"].keys() == {"x", "factor", "seed"}

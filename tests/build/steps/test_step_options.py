@@ -13,6 +13,7 @@ import pytest
 from assay.build.steps.step import step
 from assay.build.steps.step_options import Options
 from assay.build.steps.time_limit import time_limit
+from assay.build.steps.why import components_of
 from assay.errors import InvalidInput, TimedOut
 from assay.record.sqlstore import SqlStore
 from assay.record.store import Row
@@ -123,7 +124,7 @@ def test_a_grain_is_part_of_the_key_by_what_it_takes_in(store: SqlStore) -> None
         return 1
 
     (row,) = rows_of(store, work)
-    components = json.loads(store.get("step_components", {"hash": row["components"]})["detail"])
+    components = components_of(store, row)
     assert f"{__name__}:(whole)" in components["code"]
     assert f"{__name__} widened to module: code='module'" in components["widened"]
 

@@ -88,8 +88,9 @@ def key_of(
     text = canonical_json(components)
     key = digest_bytes(f"{code.hash}{text}".encode())
     # Where the closure was widened is for people, and no part of the key: its lines move with every comment.
-    told = f'{{"code":{code.text},"widened":{canonical_json(code.widened)},{text[1:]}'
-    return Keyed(step.label, key, told, canonical_json(inputs))
+    told = f'{{"code":{code.text},"widened":{canonical_json(code.widened)}}}'
+    parts = f'{{"code":"{digest_bytes(told.encode())}",{text[1:]}'
+    return Keyed(step.label, key, parts, told, canonical_json(inputs))
 
 
 def keep(step: Definition, result: object, blobs: Blobs) -> str | None:

@@ -6,6 +6,7 @@ For debuggers, and for steps so small that handing them to a thread costs more t
 import time
 from collections import deque
 from collections.abc import Collection
+from typing import Self
 
 from assay.build.executors.executor import Info, Outcome, Task, TaskId
 
@@ -48,6 +49,12 @@ class InlineExecutor:
     def close(self) -> None:
         """Forget what waits."""
         self._waiting.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
 
 
 def _outcome(task: Task) -> Outcome:

@@ -10,21 +10,43 @@ just calls the function.
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from assay.build.steps.at_once import call_at_once
 from assay.build.steps.calls import defined
 from assay.build.steps.closure import Grain
+from assay.build.steps.fan_out import mapped
+from assay.build.steps.handles import current_calls, inside_step
 from assay.build.steps.step_options import checked_options
 from assay.record.tracking.runs import current_run
 
-__all__ = ["step"]
+__all__ = ["Step", "step"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+
+class Step(Protocol[P, R]):
+    """A function that is a step: called as before, and for many items at once."""
+
+    __name__: str
+    __wrapped__: Callable[..., Any]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """What the function returns; in a pipeline a handle that stands for it."""
+        ...
+
+    def map(self, items: Iterable[Any], **fixed: Any) -> list[R]:
+        """The results for every item, in their order; `fixed` are further arguments by name.
+
+        The item is the first argument. Where some fail, the others are computed and remembered all the same; then an
+        ExceptionGroup says which failed and why. In a pipeline, a handle that stands for the list.
+        """
+        ...
+
+
 @overload
-def step(function: Callable[P, R], /) -> Callable[P, R]: ...
+def step(function: Callable[P, R], /) -> Step[P, R]: ...
 @overload
 def step(
     *,
@@ -35,7 +57,7 @@ def step(
     cache: bool = True,
     version: str | int | None = None,
     code: Grain = "function",
-) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(
     function: Callable[P, R] | None = None,
     /,
@@ -47,7 +69,7 @@ def step(
     cache: bool = True,
     version: str | int | None = None,
     code: Grain = "function",
-) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
+) -> Step[P, R] | Callable[[Callable[P, R]], Step[P, R]]:
     """Make a plain function a step. It must be deterministic in its arguments: pass a seed where it draws.
 
     Variables of a surrounding function count as arguments, and globals by their content at the call; files and the
@@ -69,18 +91,29 @@ def step(
         code=code,
     )
 
-    def decorate(plain: Callable[P, R]) -> Callable[P, R]:
+    def decorate(plain: Callable[P, R]) -> Step[P, R]:
         definition = defined(plain, options)
 
         @functools.wraps(plain)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            run = current_run()
+            calls = current_calls()
+            if calls is not None:
+                return calls.add(definition, args, kwargs)  # type: ignore[return-value] # a handle stands for it
+            run = current_run() if inside_step.get() is None else None
             if run is None:
                 return plain(*args, **kwargs)
             arguments = definition.arguments(args, kwargs)
             result: R = call_at_once(run, definition, arguments, lambda: plain(*args, **kwargs))
             return result
 
-        return call
+        def over(items: Iterable[Any], **fixed: Any) -> list[R]:
+            calls = current_calls()
+            if calls is not None:
+                return cast(list[R], calls.add_all(definition, items, fixed))
+            return mapped(definition, call, items, fixed)
+
+        made = cast(Step[P, R], call)
+        made.map = over  # type: ignore[method-assign] # a function has none
+        return made
 
     return decorate if function is None else decorate(function)

@@ -39,11 +39,15 @@ _LEASE_COLUMNS = ("key", "step_id", "run_id", "name", "owner", "place", "pid", "
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """A call of a step by what decides its result: `components` is JSON and more than the key, `inputs` JSON."""
+    """A call of a step by what decides its result: `components`, `code` and `inputs` are JSON.
+
+    `components` names the code by its hash; many calls have the same.
+    """
 
     name: str
     key: str
     components: str
+    code: str
     inputs: str
 
 
@@ -82,7 +86,7 @@ class Attempt:
         *,
         output: str | None = None,
         reason: str | None = None,
-        exit: str | None = None,  # noqa: A002 - the name of the column
+        exit: str | None = None,
         seconds: float | None = None,
         executor: str | None = None,
         worker: str | None = None,
@@ -90,7 +94,7 @@ class Attempt:
         cpu_s: float | None = None,
         memory_mb: float | None = None,
     ) -> Row:
-        """The row, ending now, with the components themselves in place of their hash."""
+        """The row, ending now; `code` is no column, and is kept beside it."""
         took = time.perf_counter() - self.clock if seconds is None else seconds
         return {
             "step_id": self.step_id,
@@ -98,6 +102,7 @@ class Attempt:
             "name": self.keyed.name,
             "key": self.keyed.key,
             "components": self.keyed.components,
+            "code": self.keyed.code,
             "state": state,
             "started": iso(self.started),
             "ended": iso(self.started + timedelta(seconds=took)),
@@ -123,7 +128,7 @@ class StepRecord:
         self._store = weakref.ref(store)
         self._lock = threading.Lock()  # never held while the store is asked
         self._gathered: list[Row] = []
-        self._known: set[str] = set()  # hashes of components that are in the store
+        self._known: set[str] = set()  # code that is in the store
         self._running: dict[str, str] = {}  # step_id -> key
         self._over: list[str] = []  # leases to be taken away when something is written
         self._runs: dict[str, float] = {}  # runs that go on -> when a sign of life was written
@@ -160,9 +165,7 @@ class StepRecord:
                     if not leases.is_dead(lease, iso(store.clock.now())):
                         return Held(lease["run_id"], lease["pid"])
                     self._write([_lost(lease, attempt)])
-            store.put_many(
-                "lease", [leases.lease_row(store, key, attempt.step_id, attempt.run_id, attempt.keyed.name)]
-            )
+            store.put_many("lease", [leases.lease_row(store, key, attempt.step_id, attempt.run_id, attempt.keyed.name)])
         with self._lock:
             self._running[attempt.step_id] = key
         _keeper.watch(self)
@@ -199,14 +202,14 @@ class StepRecord:
                 self._runs.pop(run_id, None)
 
     @property
+    def is_alive(self) -> bool:
+        """Whether anybody still has the store."""
+        return self._store() is not None
+
+    @property
     def is_busy(self) -> bool:
         """Whether something is to be renewed."""
         return bool(self._running or self._runs)
-
-    @property
-    def has_gathered(self) -> bool:
-        """Whether something waits to be written."""
-        return bool(self._gathered)
 
     def renew(self) -> None:
         """Renew the leases of this process, and say that its runs go on."""
@@ -241,21 +244,16 @@ class StepRecord:
 
     def _put(self, rows: list[Row], over: list[str]) -> None:
         store = self.store
-        texts: dict[str, str] = {}
-        kept = []
-        for row in rows:
-            components = digest_bytes(row["components"].encode())
-            if components not in self._known:
-                texts[components] = row["components"]
-            kept.append({**row, "components": components, **_kept_log(store, row["log"])})
+        fresh = {row["code"] for row in rows} - self._known
+        kept = [{name: row[name] for name in row if name != "code"} | _kept_log(store, row["log"]) for row in rows]
         with store.transaction(), store.unguarded():
-            if texts:
-                listed = [{"hash": digest, "detail": text} for digest, text in texts.items()]
-                store.append_many("step_components", listed, skip_existing=True)
+            if fresh:
+                listed = [{"hash": digest_bytes(text.encode()), "detail": text} for text in fresh]
+                store.append_many("step_code", listed, skip_existing=True)
             store.append_many("step", kept)
             if over:
                 store.remove("lease", {"step_id in": over})
-        self._known |= texts.keys()
+        self._known |= fresh
 
 
 _MOST_OVER = 500
@@ -306,18 +304,21 @@ class _Keeper:
 
     def flush(self) -> None:
         """Write what was gathered for every store."""
-        for record in list(self.records):
+        for record in self._alive():
             record.flush()
+
+    def _alive(self) -> list[StepRecord]:
+        return [record for record in list(self.records) if record.is_alive]
 
     def _keep(self) -> None:
         renewed = time.monotonic()
         while True:
-            busy = any(record.is_busy for record in list(self.records))
+            busy = any(record.is_busy for record in self._alive())
             self._wake.wait(leases.LEASE_S / 6 if busy else None)
             self._wake.clear()
             time.sleep(_GATHER_S)
             due = time.monotonic() - renewed >= leases.LEASE_S / 6
-            for record in list(self.records):
+            for record in self._alive():
                 with contextlib.suppress(AssayError):  # a store that is away is asked again
                     record.flush()
                     if due:
@@ -340,7 +341,7 @@ def record_of(store: Store) -> StepRecord:
 
 
 def _after_fork() -> None:
-    global _keeper, _making  # noqa: PLW0603 - locks and threads are the parent's
+    global _keeper, _making
     for record in list(_records.values()):
         record.forget()
     _keeper, _making = _Keeper(), threading.Lock()

@@ -12,7 +12,7 @@ from assay.record.schema import METADATA
 from assay.record.store import Row, Store
 from assay.record.tracking.runs import find_run
 
-__all__ = ["StepReason", "why"]
+__all__ = ["StepReason", "components_of", "why"]
 
 _OUTCOMES = {"cached": "remembered", "done": "computed", "failed": "failed"}
 _LATEST = ["-started", "-step_id"]  # ids of one millisecond have no order
@@ -52,10 +52,10 @@ def why(
     within = {"run_id": run_id} if run_id is not None else {}
     name = step.rpartition(".")[2]
     rows = store.query("step", {"name": name, **within}, order_by=_LATEST, limit=1 if step == name else None)
-    row = next((row for row in rows if step in (name, _components(store, row)["step"])), None)
+    row = next((row for row in rows if step in (name, components_of(store, row)["step"])), None)
     if row is None:
         raise _unknown(store, step, run_id)
-    now = _components(store, row)
+    now = components_of(store, row)
     earlier = {"name": name, "state": "done", "started <=": row["started"], "step_id !=": row["step_id"]}
     if row["state"] == "cached":
         source = next(iter(store.query("step", {**earlier, "key": row["key"]}, order_by=_LATEST, limit=1)), None)
@@ -63,8 +63,8 @@ def why(
         before = source
     else:
         computed = store.query("step", earlier, order_by=_LATEST)
-        before = next((other for other in computed if _components(store, other)["step"] == now["step"]), None)
-        reasons = _differences(_components(store, before), now) if before else ["first time"]
+        before = next((other for other in computed if components_of(store, other)["step"] == now["step"]), None)
+        reasons = _differences(components_of(store, before), now) if before else ["first time"]
         reasons += ["it is never remembered: cache=False"] if now.get("cache") is False else []
         reasons += [row["reason"]] if row["reason"] else []
     return StepReason(
@@ -79,9 +79,11 @@ def why(
     )
 
 
-def _components(store: Store, row: Row) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(store.get("step_components", {"hash": row["components"]})["detail"])
-    return found
+def components_of(store: Store, row: Row) -> dict[str, Any]:
+    """What the key of a row was made of, the code with it."""
+    found: dict[str, Any] = json.loads(row["components"])
+    code: dict[str, Any] = json.loads(store.get("step_code", {"hash": found["code"]})["detail"])
+    return found | code
 
 
 def _unknown(store: Store, step: str, run_id: str | None) -> NotFound:

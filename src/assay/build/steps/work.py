@@ -50,9 +50,9 @@ def work_of(
     step: Definition, arguments: Mapping[str, Any], seed: int, *, leaves: bool, versions: Mapping[str, str]
 ) -> Work:
     """The work of a call. Where it `leaves` the process, its function must be found again by its name."""
-    bound = inspect.BoundArguments(step.signature, dict(arguments))  # type: ignore[arg-type] # it is ordered
+    bound = inspect.BoundArguments(step.signature, dict(arguments))
     inner = inspect.unwrap(step.function)
-    stays = not leaves or "<" in inner.__qualname__
+    stays = not leaves or "<" in inner.__qualname__ or inner.__module__ == "__main__"
     return Work(
         step.name,
         step.function if stays else None,

@@ -21,7 +21,7 @@ _HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _LENGTH = 64
 _NAME_NONE = {  # what was decided, changed and told, not content; and points of metrics
     *("ledger", "ledger_head", "history", "outbox", "delivery", "webhook", "run_metric", "metric_chunk", "run_io"),
-    "step_components",  # hashes of inputs that steps which stay name themselves
+    "step_code",  # fingerprints of functions
 }
 
 

@@ -18,7 +18,7 @@ from assay.record.store import Row, Store
 from assay.record.tracking.experiments import ensure_experiment
 from assay.record.tracking.lost import state_of
 from assay.record.tracking.metrics import latest, points_of
-from assay.record.tracking.run_changes import ENDS, NAME_TAG, create_run, log
+from assay.record.tracking.run_changes import ENDS, NAME_TAG, create_run, log, update_run
 
 __all__ = [
     "Run",
@@ -27,6 +27,7 @@ __all__ = [
     "RunSummary",
     "Unwaiting",
     "before_end",
+    "continue_run",
     "current_run",
     "ending",
     "find_run",
@@ -174,7 +175,21 @@ def start_run(
         host=platform.node(),
         pid=os.getpid(),
     )
-    run = Run(store, run_id)
+    with _going_on(Run(store, run_id)) as run:
+        yield run
+
+
+@contextmanager
+def continue_run(store: Store, run_id: str) -> Iterator[Run]:
+    """Open a run again, whether it has ended or its process died; it ends with the block, as in `start_run`."""
+    update_run(store, run_id, status="running")
+    store.amend("run", {"run_id": run_id}, {"reason": None, "host": platform.node(), "pid": os.getpid()})
+    with _going_on(Run(store, run_id)) as run:
+        yield run
+
+
+@contextmanager
+def _going_on(run: Run) -> Iterator[Run]:
     token = stand_in(run)
     try:
         yield run

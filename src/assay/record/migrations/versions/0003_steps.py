@@ -1,6 +1,7 @@
 """Steps: what their keys are made of is kept once, attempts say where and how they ran, and leases who runs now."""
 
 import hashlib
+import json
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,10 +15,10 @@ _LEASE = ("key", "step_id", "run_id", "name", "owner", "place", "started", "expi
 
 def upgrade() -> None:
     op.create_table(
-        "step_components",
+        "step_code",
         sa.Column("hash", _TEXT, nullable=False),
         sa.Column("detail", _TEXT, nullable=False),
-        sa.PrimaryKeyConstraint("hash", name=op.f("pk_step_components")),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_step_code")),
     )
     op.create_table(
         "lease",
@@ -33,14 +34,24 @@ def upgrade() -> None:
         op.add_column("step", sa.Column(name, sa.Float(), nullable=True))
     op.drop_index(op.f("ix_step_key"), "step")
     op.create_index(op.f("ix_step_key_state"), "step", ["key", "state"], unique=False)
-    _components()
+    _code()
 
 
-def _components() -> None:
-    """Every different text goes to a row of its own, whose hash stands in its place."""
+def _code() -> None:
+    """The code that a key was made of goes to a row of its own, whose hash stands in its place."""
     connection = op.get_bind()
-    texts = connection.execute(sa.text("SELECT DISTINCT components FROM step")).scalars().all()
-    for text in texts:
-        values = {"hash": hashlib.sha256(text.encode()).hexdigest(), "detail": text}
-        connection.execute(sa.text("INSERT INTO step_components (hash, detail) VALUES (:hash, :detail)"), values)
-        connection.execute(sa.text("UPDATE step SET components = :hash WHERE components = :detail"), values)
+    known: set[str] = set()
+    for text in connection.execute(sa.text("SELECT DISTINCT components FROM step")).scalars().all():
+        parts = json.loads(text)
+        code = _json({"code": parts.pop("code", {}), "widened": parts.pop("widened", [])})
+        parts["code"] = hashlib.sha256(code.encode()).hexdigest()
+        if parts["code"] not in known:
+            known.add(parts["code"])
+            insert = sa.text("INSERT INTO step_code (hash, detail) VALUES (:hash, :detail)")
+            connection.execute(insert, {"hash": parts["code"], "detail": code})
+        change = sa.text("UPDATE step SET components = :after WHERE components = :before")
+        connection.execute(change, {"before": text, "after": _json(parts)})
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,437 @@
+"""Calls of a pipeline as a graph that runs: what is ready goes to the executor, what is remembered is read.
+
+The body of a pipeline only adds calls; they begin when a value is first asked for, so that a mistake in what is passed
+is told before anything runs. Everything happens in the thread that asks.
+"""
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from assay.build.executors.executor import Executor, Outcome, Task, TaskId
+from assay.build.steps import values
+from assay.build.steps.annotations import check_arguments
+from assay.build.steps.at_once import read_back, told_failure
+from assay.build.steps.calls import Definition, keep, key_of
+from assay.build.steps.choices import Choices
+from assay.build.steps.fan_out import iterated, results_or_failures
+from assay.build.steps.handles import Handle, Mapped, handles_in, replaced
+from assay.build.steps.step_record import Attempt, Found, Held, Keyed, record_of
+from assay.build.steps.work import derived_seed, perform, work_of
+from assay.errors import InvalidInput, WorkerLost
+from assay.progress import tell
+from assay.record.tracking.runs import Run
+
+__all__ = ["Graph"]
+
+_MOST_LOST = 3  # workers that may die under one step
+_AHEAD = 2  # calls at the executor for each worker: one runs, one waits
+_ASK_S = 0.05  # how often a step that another process computes is asked for
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A call: `parts` are what it needs. Over when it has a value or an error."""
+
+    step: Definition
+    arguments: dict[str, Any]
+    parts: list["Node"]
+    index: int | None = None
+    missing: int = 0  # parts that are not over
+    next: list["Node"] = field(default_factory=list)  # calls that this one is a part of
+    same: list["Node"] = field(default_factory=list)  # calls with the same key, which wait for this one
+    over: bool = False
+    value: Any = None
+    error: BaseException | None = None
+    is_told: bool = False  # somebody has got the error
+    hash: str | None = None
+    keyed: Keyed | None = None
+    attempt: Attempt | None = None
+    number: int = 1
+    lost: int = 0
+    due: float = 0.0
+    note: str | None = None
+    is_anew: bool = False
+    is_chosen: bool = False  # named by from_step, or after one that is
+
+
+@dataclass(slots=True)
+class _Queues:
+    """Calls by what they wait for."""
+
+    ready: deque[Node] = field(default_factory=deque)
+    later: list[Node] = field(default_factory=list)  # for a moment: another attempt, or somebody else
+    running: dict[TaskId, Node] = field(default_factory=dict)
+
+
+class Graph:
+    """The calls of one pipeline in one run."""
+
+    def __init__(
+        self, run: Run, executor: Executor | Callable[[], Executor], seed: int | None, choices: Choices
+    ) -> None:
+        self._run = run
+        self._record = record_of(run.store)
+        self._open: Callable[[], Executor] = executor if callable(executor) else lambda: executor
+        self._owns = callable(executor)  # one that is given stays open for whoever gave it
+        self._executor: Executor | None = None
+        self._kind = ""
+        self._room = 1
+        self._seed = seed
+        self._choices = choices
+        self._nodes: dict[Handle[Any], Node] = {}
+        self._all: list[Node] = []
+        self._queues = _Queues()
+        self._busy: dict[str, Node] = {}  # calls that are computed now, by key
+        self._done = 0
+
+    # --- the body --------------------------------------------------------------------------------------------------
+
+    def add(self, step: Definition, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Handle[Any]:
+        """A call that runs when what it needs is there."""
+        return self._added(step, args, kwargs, None)
+
+    def add_all(self, step: Definition, items: object, fixed: dict[str, Any]) -> Mapped[Any]:
+        """A call for every item."""
+        listed = items.result() if isinstance(items, Handle) and not isinstance(items, Mapped) else items
+        each = [self._added(step, (item,), fixed, index) for index, item in enumerate(iterated(listed, step))]
+        nodes = [self._nodes[handle] for handle in each]
+        mapped: Mapped[Any] = Mapped(step.label, lambda: self._taken_all(step, nodes), each)
+        return mapped
+
+    def value(self, given: Any) -> Any:
+        """What is given, with the value of every handle in it."""
+        self._settle([self._node(handle) for handle in _single(handles_in(given))])
+        return replaced(given, lambda handle: handle.result())
+
+    def keys(self) -> list[str]:
+        """The keys of all calls until now, which are waited for."""
+        self._settle(self._all)
+        return [node.keyed.key if node.keyed is not None else "" for node in self._all]
+
+    def finish(self) -> None:
+        """Wait for every call; raises the first failure that nobody has been told."""
+        self._settle(self._all)
+        for node in self._all:
+            if node.error is not None and not node.is_told:
+                node.is_told = True
+                raise node.error
+        self._choices.check_met({node.step.label for node in self._all} | {node.step.name for node in self._all})
+
+    def leave(self, *, cancel: bool) -> None:
+        """Begin nothing more. What runs is stopped where that can be, or else waited for, and kept."""
+        queues = self._queues
+        queues.ready.clear()
+        queues.later.clear()
+        executor = self._executor
+        if executor is None:
+            return
+        try:
+            if cancel:
+                for task, node in list(queues.running.items()):
+                    if executor.cancel(task):
+                        del queues.running[task]
+                        self._end(node, "cancelled", exit="stopped", reason="the pipeline was stopped")
+            while queues.running:
+                self._take(executor, None)
+        finally:
+            if self._owns:
+                executor.close()
+
+    # --- taking values ---------------------------------------------------------------------------------------------
+
+    def _added(self, step: Definition, args: tuple[Any, ...], kwargs: dict[str, Any], index: int | None) -> Handle[Any]:
+        arguments = self._bound(step, args, kwargs, index)
+        parts = [self._node(handle) for handle in _single(handles_in(list(arguments.values())))]
+        check_arguments(step, arguments, lambda handle: self._node(handle).step)
+        node = Node(step, arguments, parts, index)
+        for part in parts:
+            if not part.over:
+                part.next.append(node)
+                node.missing += 1
+        node.is_chosen = self._choices.begins_at(step) or any(part.is_chosen for part in parts)
+        handle: Handle[Any] = Handle(step.label, lambda: self._taken(node))
+        self._nodes[handle] = node
+        self._all.append(node)
+        if not node.missing:
+            self._queues.ready.append(node)
+        return handle
+
+    def _bound(
+        self, step: Definition, args: tuple[Any, ...], kwargs: dict[str, Any], index: int | None
+    ) -> dict[str, Any]:
+        """Arguments by name. One called `seed` that is not given, and has no value but None, is derived."""
+        parameter = step.signature.parameters.get("seed")
+        if parameter is not None and parameter.default in (parameter.empty, None):
+            bound = step.signature.bind_partial(*args, **kwargs)
+            if bound.arguments.get("seed") is None and parameter.kind is not parameter.POSITIONAL_ONLY:
+                kwargs = {**kwargs, "seed": derived_seed(self._seed or 0, step.name, index)}
+        try:
+            return step.arguments(args, kwargs)
+        except TypeError as error:
+            raise InvalidInput(f"step {step.name} is called in a wrong way: {error}") from None
+
+    def _node(self, handle: Handle[Any]) -> Node:
+        node = self._nodes.get(handle)
+        if node is None:
+            raise InvalidInput(
+                f"{handle!r} belongs to another pipeline, which has ended", hint="pass its value: take it by .result()"
+            )
+        return node
+
+    def _taken(self, node: Node) -> Any:
+        self._settle([node])
+        if node.error is not None:
+            node.is_told = True
+            for part in _before(node):
+                part.is_told = part.error is not None
+            raise node.error
+        return node.value
+
+    def _taken_all(self, step: Definition, nodes: list[Node]) -> list[Any]:
+        self._settle(nodes)
+        failed = [(node.index, node.error) for node in nodes if node.error is not None]
+        for node in nodes:
+            for part in (node, *_before(node)):
+                part.is_told = part.error is not None
+        return results_or_failures(step, [node.value for node in nodes], failed)
+
+    # --- running ---------------------------------------------------------------------------------------------------
+
+    def _settle(self, wanted: Iterable[Node]) -> None:
+        """Run until those are over. Others go on beside them."""
+        waited = list(wanted)
+        queues = self._queues
+        while True:
+            self._start()
+            while waited and waited[-1].over:
+                waited.pop()
+            if not waited:
+                return
+            if queues.running:
+                assert self._executor is not None
+                soonest = min((node.due for node in queues.later), default=None)
+                self._take(self._executor, None if soonest is None else max(soonest - time.monotonic(), 0.0))
+            elif queues.later:
+                time.sleep(max(min(node.due for node in queues.later) - time.monotonic(), 0.0))
+
+    def _start(self) -> None:
+        """Begin everything that can begin now, as far as there is room at the executor."""
+        queues = self._queues
+        if queues.later:
+            now = time.monotonic()
+            queues.ready.extendleft(node for node in reversed(queues.later) if node.due <= now)
+            queues.later = [node for node in queues.later if node.due > now]
+        while queues.ready and len(queues.running) < self._room * _AHEAD:
+            self._begin(queues.ready.popleft())
+
+    def _begin(self, node: Node) -> None:
+        failed = next((part for part in node.parts if part.error is not None), None)
+        if failed is not None:
+            self._over(node, error=failed.error)
+            return
+        try:
+            if node.keyed is None:
+                self._prepare(node)
+            if not node.over:
+                self._compute(node)
+        except InvalidInput as error:
+            self._over(node, error=error)
+
+    def _prepare(self, node: Node) -> None:
+        """Compute the key, and look for a result."""
+        step, known = node.step, {}
+        for name, given in node.arguments.items():
+            if isinstance(given, Handle) and not isinstance(given, Mapped):
+                known[name] = self._hash_of(self._nodes[given], f"{step.name}: argument {name}", step)
+        node.arguments = {name: replaced(given, self._peek) for name, given in node.arguments.items()}
+        keyed = node.keyed = key_of(step, node.arguments, seed=self._seed, known=known)
+        attempt = self._record.begin(keyed, self._run.run_id)
+        found = self._choices.kept(keyed.key)
+        if found is None and step.options.cache and not self._choices.runs(step, is_after=node.is_chosen):
+            found = self._record.remembered(keyed.key)
+        if found is None:
+            self._choices.check_may_run(step)
+            node.is_anew = self._choices.runs(step, is_after=node.is_chosen)
+        elif not self._read(node, attempt, found, None):
+            self._choices.check_may_run(step)
+
+    def _read(self, node: Node, attempt: Attempt, found: Found, reason: str | None) -> bool:
+        """Take a remembered result; False, with a note, where it is damaged."""
+        value, damage = read_back(found, self._run.store)
+        if damage is not None:
+            node.note, node.is_anew = f"computed again: {damage}", True
+            return False
+        self._record.gather(attempt.row("cached", output=found.output, reason=reason))
+        self._over(node, value=value)
+        return True
+
+    def _compute(self, node: Node) -> None:
+        assert node.keyed is not None
+        attempt = node.attempt = self._record.begin(node.keyed, self._run.run_id, node.number + node.lost)
+        if node.step.options.cache:
+            same = self._busy.get(node.keyed.key)
+            if same is not None and same is not node:
+                same.same.append(node)
+                return
+            answer = self._record.claim(attempt, anew=node.is_anew)
+            if isinstance(answer, Held):
+                node.is_anew = False  # whoever holds it computes it anew
+                node.due = time.monotonic() + _ASK_S
+                self._queues.later.append(node)
+                return
+            if answer is not None:
+                if self._read(node, attempt, answer, "another run computed it just now"):
+                    return
+                self._compute(node)
+                return
+        executor = self._opened()
+        versions = _versions(node.keyed) if self._leaves else {}
+        seed = derived_seed(self._seed or 0, node.step.name, None)
+        work = work_of(node.step, node.arguments, seed, leaves=self._leaves, versions=versions)
+        try:
+            task = executor.submit(Task(node.step.name, perform, (work,)))
+        except InvalidInput as error:
+            self._end(node, "failed", exit="raised", reason=f"InvalidInput: {error}")
+            raise
+        self._queues.running[task] = node
+        self._busy[node.keyed.key] = node
+
+    def _take(self, executor: Executor, timeout_s: float | None) -> None:
+        """Take what has ended at the executor."""
+        for task, outcome in executor.wait(list(self._queues.running), timeout_s).items():
+            node = self._queues.running.pop(task)
+            if outcome.error is None:
+                self._returned(node, outcome)
+            else:
+                self._failed(node, outcome, outcome.error)
+
+    def _returned(self, node: Node, outcome: Outcome) -> None:
+        try:
+            output = keep(node.step, outcome.value, self._run.store.blobs)
+        except InvalidInput as error:
+            self._end(node, "failed", exit="raised", reason=f"InvalidInput: {error}", outcome=outcome)
+            self._over(node, error=error)
+            return
+        again = f"attempt {node.number} of {node.step.options.retries + 1}" if node.number > 1 else None
+        reason = "; ".join(part for part in (again, node.note) if part) or None
+        self._end(node, "done", output=output, exit="returned", reason=reason, outcome=outcome)
+        self._over(node, value=outcome.value)
+
+    def _failed(self, node: Node, outcome: Outcome, error: BaseException) -> None:
+        options = node.step.options
+        if outcome.lost:
+            node.lost += 1
+            reason = f"the worker was lost, for the {node.lost}. time: {error}"
+            self._end(node, "failed", exit="lost", reason=reason, outcome=outcome)
+            if node.lost < _MOST_LOST:
+                self._again(node, options.wait(node.lost) if node.lost > 1 else 0.0)
+                return
+            error = _given_up(node, error)
+        else:
+            how, reason = told_failure(error, node.number, options.retries)
+            self._end(node, "failed", exit=how, reason=reason, outcome=outcome)
+            if node.number <= options.retries and isinstance(error, options.retry_on):
+                node.number += 1
+                self._again(node, options.wait(node.number - 1))
+                return
+        error.add_note(f"in step {node.step.name}")
+        self._over(node, error=error)
+
+    def _again(self, node: Node, pause: float) -> None:
+        node.due = time.monotonic() + pause
+        self._queues.later.append(node)
+
+    def _end(self, node: Node, state: str, *, outcome: Outcome | None = None, **said: Any) -> None:
+        assert node.attempt is not None
+        ran = outcome or Outcome(seconds=time.perf_counter() - node.attempt.clock)
+        row = node.attempt.row(
+            state,
+            executor=self._kind,
+            worker=ran.worker or None,
+            log=ran.log,
+            seconds=ran.seconds or time.perf_counter() - node.attempt.clock,
+            cpu_s=ran.cpu_s,
+            memory_mb=ran.memory_mb,
+            **said,
+        )
+        self._record.end(node.attempt, row)
+
+    def _over(self, node: Node, *, value: Any = None, error: BaseException | None = None) -> None:
+        node.over, node.value, node.error = True, value, error
+        if node.keyed is not None and self._busy.get(node.keyed.key) is node:
+            del self._busy[node.keyed.key]
+        for other in node.next:
+            other.missing -= 1
+            if not other.missing:
+                self._queues.ready.append(other)
+        self._queues.ready.extend(node.same)
+        node.next, node.same = [], []
+        self._done += 1
+        tell("steps", self._done / len(self._all), node.step.label)
+
+    def _opened(self) -> Executor:
+        if self._executor is None:
+            self._executor = self._open()
+            about = self._executor.info()
+            self._kind, self._room = about.kind, about.workers
+        return self._executor
+
+    @property
+    def _leaves(self) -> bool:
+        return self._kind not in ("threads", "inline")
+
+    def _peek(self, handle: Handle[Any]) -> Any:
+        """The value of a part, which is over."""
+        if isinstance(handle, Mapped):
+            return [self._nodes[one].value for one in handle]
+        return self._nodes[handle].value
+
+    def _hash_of(self, part: Node, where: str, step: Definition) -> str:
+        """The hash of a result, computed once however many steps take it."""
+        if part.hash is None:
+            try:
+                part.hash = values.value_hash(part.value, where)
+            except InvalidInput:
+                if step.options.cache:
+                    raise
+                return f"not hashed: {type(part.value).__qualname__}"
+        return part.hash
+
+
+def _given_up(node: Node, error: BaseException) -> BaseException:
+    what = error.what if isinstance(error, WorkerLost) else str(error)
+    return WorkerLost(
+        f"step {node.step.name} lost its worker {node.lost} times; the last time: {what}",
+        hint=getattr(error, "hint", None) or "give it less to do at once, or more memory",
+    )
+
+
+def _versions(keyed: Keyed) -> dict[str, str]:
+    """The libraries that count in a key, with their versions."""
+    code: dict[str, str] = json.loads(keyed.components)["code"]
+    return {name.removesuffix("=="): version for name, version in code.items() if name.endswith("==")}
+
+
+def _single(handles: Iterable[Handle[Any]]) -> Iterable[Handle[Any]]:
+    """Handles, those of a mapped step one by one."""
+    for handle in handles:
+        if isinstance(handle, Mapped):
+            yield from handle
+        else:
+            yield handle
+
+
+def _before(node: Node) -> list[Node]:
+    """Everything that a call rests on."""
+    found: dict[int, Node] = {}
+    waiting = list(node.parts)
+    while waiting:
+        part = waiting.pop()
+        if id(part) not in found:
+            found[id(part)] = part
+            waiting += part.parts
+    return list(found.values())
