@@ -2,12 +2,14 @@
 
 import io
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from assay.build.steps.files import hash_of_path
 from assay.errors import InvalidInput
 from assay.record import tables
 from assay.record.canonical import digest, digest_bytes
@@ -15,8 +17,11 @@ from assay.record.canonical import digest, digest_bytes
 __all__ = ["content_hash", "is_plain_array", "pickled", "table_hash"]
 
 
-def content_hash(value: object, where: str, named: list[object]) -> str:
-    """The hash; `named` gains the classes and functions that the value's pickle refers to."""
+def content_hash(value: object, where: str, named: list[object], *, follow: bool = False) -> str:
+    """The hash; `named` gains the classes and functions that the value's pickle refers to.
+
+    With `follow` a path counts by the file or folder that it leads to, else by its name.
+    """
     kind = type(value)
     if isinstance(value, pa.Table):
         return digest(["table", table_hash(value, where)])
@@ -26,21 +31,20 @@ def content_hash(value: object, where: str, named: list[object]) -> str:
         )
     # Subclasses (np.float64, named tuples, OrderedDict, enumerations) are values of another type: they are pickled.
     if isinstance(value, list | tuple) and kind in (list, tuple):
-        return digest([kind.__name__, [content_hash(item, where, named) for item in value]])
+        return digest([kind.__name__, [content_hash(item, where, named, follow=follow) for item in value]])
     if isinstance(value, dict) and kind is dict:
-        return digest(
-            [
-                "dict",
-                sorted(
-                    (content_hash(key, where, named), content_hash(item, where, named)) for key, item in value.items()
-                ),
-            ]
-        )
+        pairs = [
+            (content_hash(key, where, named, follow=follow), content_hash(item, where, named, follow=follow))
+            for key, item in value.items()
+        ]
+        return digest(["dict", sorted(pairs)])
     if isinstance(value, set | frozenset) and kind in (set, frozenset):
-        return digest([kind.__name__, sorted(content_hash(item, where, named) for item in value)])
+        return digest([kind.__name__, sorted(content_hash(item, where, named, follow=follow) for item in value)])
     plain = _plain(value)
     if plain is not None:
         return digest([kind.__name__, plain])
+    if follow and isinstance(value, Path):
+        return digest(["path", hash_of_path(value, where)])
     content, found = pickled(value, where)
     named += found
     return digest(["pickle", digest_bytes(_settled(content, where))])

@@ -143,7 +143,10 @@ class Pipeline(Generic[P, R]):
                 f"what run {row['run_id'][:8]} was called with could not be kept",
                 hint=f"call it with the same arguments: {self.name}.options(resume={row['run_id'][:8]!r})(...)",
             )
-        return cast(dict[str, Any], values.decode(json.loads(tags[0]["value"]), store.blobs))
+        kept = json.loads(tags[0]["value"])
+        others = cast(dict[str, Any], values.decode(kept["values"], store.blobs))
+        found = {**others, **{name: Path(path) for name, path in kept["paths"].items()}}
+        return {name: found[name] for name in self._definition.signature.parameters}
 
     def _check_own(self, row: Row) -> None:
         if row["pipeline"] != self._definition.name:
@@ -294,8 +297,10 @@ def _keep_arguments(run: Run, arguments: dict[str, Any]) -> None:
     """Keep what the pipeline is called with: short values as params, all of it as a tag where it can be kept."""
     shown = {name: value for name, value in arguments.items() if isinstance(value, str | int | float | Path)}
     run.params({name: str(value)[:500] for name, value in shown.items()})
+    paths = {name: str(value) for name, value in arguments.items() if isinstance(value, Path)}  # never copied
+    others = {name: value for name, value in arguments.items() if name not in paths}
     try:
-        kept = values.encode(dict(arguments), run.store.blobs, "the arguments")
+        kept = values.encode(others, run.store.blobs, "the arguments")
     except InvalidInput:  # a connection, say; then only a call with arguments can resume it
         return
-    run.tags({_ARGUMENTS: canonical_json(kept)})
+    run.tags({_ARGUMENTS: canonical_json({"values": kept, "paths": paths})})

@@ -72,8 +72,9 @@ def step(
 ) -> Step[P, R] | Callable[[Callable[P, R]], Step[P, R]]:
     """Make a plain function a step. It must be deterministic in its arguments: pass a seed where it draws.
 
-    Variables of a surrounding function count as arguments, and globals by their content at the call; files and the
-    network are not seen. In a run, InvalidInput names the argument or the result that cannot be kept.
+    Variables of a surrounding function count as arguments, and globals by their content at the call. A `Path` that is
+    passed or returned counts by the file or folder it leads to; other files and the network are not seen. In a run,
+    InvalidInput names the argument or the result that cannot be kept.
 
     `retries` more attempts follow one that failed with an exception of `retry_on`, after `backoff` seconds that double
     each time, give or take half; every attempt is recorded. An attempt longer than `timeout` seconds ends with

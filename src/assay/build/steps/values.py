@@ -1,12 +1,13 @@
 """Values between steps: how each kind is kept, and the hash by which two of them are the same.
 
-Small JSON stays inline; a table becomes Parquet, an array .npy, anything else a pickle (which may miss, but never
-hits falsely). Lists, tuples and dictionaries are kept item by item.
+Small JSON stays inline; a table becomes Parquet, an array .npy, a path the content that is there, anything else a
+pickle (which may miss, but never hits falsely). Lists, tuples and dictionaries are kept item by item.
 """
 
 import io
 import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from assay.build.steps.closure import code_of_objects
 from assay.build.steps.content import content_hash, is_plain_array, pickled, table_hash
+from assay.build.steps.files import keep_path, restored
 from assay.errors import InvalidInput
 from assay.record import tables
 from assay.record.blobs import Blobs
@@ -33,7 +35,7 @@ def value_hash(value: object, where: str = "value") -> str:
     """
     try:
         named: list[object] = []
-        content = content_hash(value, where, named)
+        content = content_hash(value, where, named, follow=True)
     except RecursionError:
         raise InvalidInput(f"{where} is nested too deeply, or holds itself", expected="data that ends") from None
     return digest([content, code_of_objects(named)]) if named else content
@@ -50,6 +52,8 @@ def encode(value: object, blobs: Blobs, where: str = "result") -> Encoded:
         return {"as": "array", "blob": blobs.put(buffer.getvalue())}
     if _is_small(value):
         return {"as": "json", "value": value}
+    if isinstance(value, Path):
+        return {**keep_path(value, blobs, where)}
     try:
         if isinstance(value, list | tuple) and kind in (list, tuple):
             return {"as": kind.__name__, "items": [encode(item, blobs, where) for item in value]}
@@ -75,6 +79,8 @@ def decode(encoded: Encoded, blobs: Blobs) -> object:
     if kind in ("list", "tuple"):
         items = [decode(item, blobs) for item in encoded["items"]]
         return items if kind == "list" else tuple(items)
+    if kind in ("file", "folder"):
+        return restored(encoded, blobs)
     content = blobs.get(encoded["blob"])
     if kind == "table":
         return tables.from_parquet(content)
