@@ -133,7 +133,7 @@ def begin_trial(
     if attempt > 1:
         given[ATTEMPT_TAG] = str(attempt)
     started = iso(store.clock.now())
-    with store.transaction():
+    with store.unguarded():
         run_id = create_run(
             store,
             search["experiment_id"],
@@ -165,7 +165,7 @@ def end_trial(store: Store, search: Row, trial: TrialRecord, result: Result, obj
     if result.trace is not None:
         files["traceback.txt"] = result.trace.encode()
     blobs = [(path, store.blobs.put(content), len(content)) for path, content in files.items()]
-    with store.transaction():
+    with store.unguarded():
         add_points(store, trial.run_id, points)
         if result.tags:
             log(store, trial.run_id, tags=result.tags)
