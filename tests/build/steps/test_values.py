@@ -4,6 +4,7 @@ import collections
 import enum
 import json
 import math
+import pickle
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -328,3 +330,13 @@ def test_a_pickle_of_code_that_is_gone_is_told(tmp_path: Path) -> None:
     gone = {"as": "pickle", "blob": blobs.put(b"cno_such_module\nThing\n.")}
     with pytest.raises(InvalidInput, match="what was kept cannot be read: ModuleNotFoundError"):
         decode(gone, blobs)
+
+
+def test_a_model_and_the_same_one_read_back_as_a_part_of_another_object_are_the_same_value() -> None:
+    class_names = ["".join(["n_features", "_in_"]), "b"]
+    model = DummyClassifier(strategy="prior").fit([[0.0], [1.0]], class_names)
+    model.note = {"n_features_in_": class_names[0], "again": class_names[0]}
+    whole = pickle.loads(pickle.dumps({"model": model, "names": class_names}))
+    assert value_hash(whole["model"]) == value_hash(model)
+    model.note["again"] = "another"
+    assert value_hash(whole["model"]) != value_hash(model)

@@ -1,7 +1,9 @@
 """The hash of a value by type and content, and which classes and functions stand in it."""
 
+import hashlib
 import io
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ from assay.build.steps.files import hash_of_path
 from assay.errors import InvalidInput
 from assay.record import tables
 from assay.record.canonical import digest, digest_bytes
+
+_TEXTS = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8")
+_RECALLS = ("BINGET", "LONG_BINGET")
 
 __all__ = ["content_hash", "is_plain_array", "pickled", "table_hash"]
 
@@ -47,7 +52,7 @@ def content_hash(value: object, where: str, named: list[object], *, follow: bool
         return digest(["path", hash_of_path(value, where)])
     content, found = pickled(value, where)
     named += found
-    return digest(["pickle", digest_bytes(_settled(content, where))])
+    return digest(["pickle", _texts_by_value(_settled(content, where))])
 
 
 def _plain(value: object) -> str | None:
@@ -117,3 +122,45 @@ def _settled(content: bytes, where: str) -> bytes:
             hint="pass the data instead of a handle to it",
         ) from error
     return pickled(again, where)[0]
+
+
+def _texts_by_value(content: bytes) -> str:
+    """The hash of a pickle in which it does not matter which equal texts are one object.
+
+    Reading a pickle back makes some of them one (names of attributes) and others two, so that a model that was trained
+    a moment ago and the same one read from a store would differ.
+    """
+    hashed = hashlib.sha256()
+    texts: dict[int, str] = {}
+    places: dict[int, int] = {}
+    text: str | None = None
+    count = 0
+    for code, argument, _ in pickletools.genops(content):
+        if code.name == "MEMOIZE":
+            if text is None:
+                places[count] = len(places)
+                hashed.update(b"M")
+            else:
+                texts[count] = text
+            count += 1
+            continue
+        text = None
+        if code.name in _TEXTS:
+            text = str(argument)
+            _add(hashed, b"T", text.encode("utf-8", "surrogatepass"))
+        elif code.name in _RECALLS and argument in texts:
+            _add(hashed, b"T", texts[argument].encode("utf-8", "surrogatepass"))
+        elif code.name in _RECALLS:
+            _add(hashed, b"G", str(places[int(str(argument))]).encode())
+        elif code.name != "FRAME":
+            _add(
+                hashed,
+                code.code.encode("latin-1"),
+                argument if isinstance(argument, bytes) else repr(argument).encode(),
+            )
+    return hashed.hexdigest()
+
+
+def _add(hashed: "hashlib._Hash", kind: bytes, content: bytes) -> None:
+    hashed.update(kind + len(content).to_bytes(8, "little"))
+    hashed.update(content)

@@ -25,6 +25,7 @@ from assay.build.steps.modules import (
     parsed,
     signature,
     source_of,
+    version_of_assay,
 )
 from assay.build.steps.references import References
 from assay.errors import InvalidInput
@@ -37,6 +38,9 @@ _PLAIN = (int, float, str, bytes, bool, complex, type(None))
 _STEP_MODULE = "assay.build.steps.step"
 _ANYTHING = {"eval", "exec", "__import__", "import_module"}
 _COMPUTED = {"getattr", "globals"}
+
+
+_GUEST = "assay.demo"  # lives here, and is a user's project
 
 
 class Walk:
@@ -92,8 +96,8 @@ class Walk:
         top = module.partition(".")[0]
         if not top or top in sys.stdlib_module_names:
             return False
-        if top == "assay" and self.own != "assay":
-            self.components.update({f"{name}==": version for name, version in distributions_of("assay").items()})
+        if top == "assay" and not module.startswith(_GUEST):
+            self.components["assay-mlops=="] = version_of_assay()
             return False
         source = self._source(module)
         if source is None:
