@@ -59,6 +59,10 @@ COMMANDS: dict[str, Command] = {
         "assay.record.exchange.mlflow_import",
         "Bring experiments, runs, files, models and aliases of an MLflow store over",
     ),
+    "init": Command(
+        "assay.operate.project.scaffold",
+        "Write a small project around a CSV or Parquet file: assay.toml, plain functions, a README",
+    ),
     "ledger list": Command("assay.record.ledger", "List decisions, newest first"),
     "ledger verify": Command("assay.record.ledger", "Check the chain of decisions from the first entry to the last"),
     "lineage": Command("assay.record.models.version_lineage", "Show what a version came from, and what came of it"),
@@ -94,6 +98,10 @@ COMMANDS: dict[str, Command] = {
         "Run the command of a run once more with its code, and say whether the metrics agree and what differs",
     ),
     "rollback": Command("assay.prove.promotion", "Put the previous champion back at once; no gate stands in the way"),
+    "run": Command(
+        "assay.operate.project.running",
+        "Go from a project's data to a candidate that was judged: check, split, train, evaluate by segment, gate",
+    ),
     "runs": Command(
         "assay.record.search.run_listing", "List runs, newest first, or those that a query finds, in its order"
     ),

@@ -20,7 +20,7 @@ def derive(operation: Operation, invoke: Invoke) -> click.Command:
     signature = inspect.signature(operation.function)
     parameters: list[click.Parameter] = []
     for parameter in list(signature.parameters.values())[1:]:  # the first one is the store
-        if hints[parameter.name] == list[str]:
+        if hints[parameter.name] == list[str] and parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             parameters.append(click.Argument([parameter.name], nargs=-1, required=True, callback=_listed))
             continue
         kind, text = _type_and_help(hints[parameter.name])
@@ -65,16 +65,22 @@ def _help(operation: Operation) -> str:
 def _option(parameter: inspect.Parameter, kind: type, text: str) -> click.Option:
     name = f"--{parameter.name.replace('_', '-')}"
     text = f"{text}." if text else ""
+    if kind is list:
+        return click.Option([name, parameter.name], multiple=True, default=(), callback=_listed, help=text)
     if kind is bool:
-        return click.Option([name], is_flag=True, default=bool(parameter.default), help=text)
+        return click.Option([name, parameter.name], is_flag=True, default=bool(parameter.default), help=text)
     has_default = parameter.default is not None
-    return click.Option([name], type=kind, default=parameter.default, show_default=has_default, help=text)
+    return click.Option(
+        [name, parameter.name], type=kind, default=parameter.default, show_default=has_default, help=text
+    )
 
 
 def _type_and_help(hint: object) -> tuple[type, str]:
     text = ""
     if typing.get_origin(hint) is typing.Annotated:
         hint, text = typing.get_args(hint)
+    if hint == list[str]:
+        return list, text
     if isinstance(hint, types.UnionType):
         (hint,) = (argument for argument in typing.get_args(hint) if argument is not type(None))
     assert hint in (str, int, float, bool), f"an operation takes plain values, not {hint}"

@@ -128,7 +128,7 @@ def _group(name: str) -> click.Group:
 
 def _invoke(operation: Operation, given: dict[str, object]) -> None:
     from assay.record.live.server_calls import is_server
-    from assay.record.location import open_store
+    from assay.record.location import open_store, stated_location
 
     context = click.get_current_context()
     outer = context.find_root().params
@@ -141,7 +141,7 @@ def _invoke(operation: Operation, given: dict[str, object]) -> None:
         announced.append(begun)
         _print(begun, as_json)
 
-    location = location or os.environ.get("ASSAY_STORE")
+    location = location or stated_location()
     if is_server(location):
         result = _on_server(operation, str(location), given)
         _print(result, as_json)

@@ -12,6 +12,7 @@ from assay.cli.comparison import comparison, difference, repetition
 from assay.cli.data import dataset_detail, dataset_list, dataset_version
 from assay.cli.demo_table import demo_table
 from assay.cli.lineage import lineage
+from assay.cli.project import candidate_run, new_project
 from assay.cli.tables import lines, number, pairs, table, when
 from assay.cli.time_tables import projects, time_report
 from assay.cli.why import step_reason
@@ -329,7 +330,9 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "DemoResult": demo_table,
     "Difference": difference,
     "Examination": _examination,
+    "CandidateRun": lambda found: candidate_run(found, _judgement(found.judgement)),
     "Judgement": _judgement,
+    "NewProject": new_project,
     "Measurement": _measurement,
     "Promotion": _promotion,
     "Remedy": _remedy,

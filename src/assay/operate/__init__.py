@@ -3,15 +3,21 @@
 from assay.operate.client import PredictionClient, ServerProcess
 from assay.operate.doctor import Examination, examine
 from assay.operate.labels import Label, record_labels
+from assay.operate.project.running import CandidateRun, run_project
+from assay.operate.project.scaffold import NewProject, init
 from assay.operate.serve import Served, serve
 
 __all__ = [
+    "CandidateRun",
     "Examination",
     "Label",
+    "NewProject",
     "PredictionClient",
     "Served",
     "ServerProcess",
     "examine",
+    "init",
     "record_labels",
+    "run_project",
     "serve",
 ]

@@ -5,6 +5,7 @@ who has the store.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -15,9 +16,10 @@ from assay.prove.evaluation import load_evaluation
 from assay.prove.gate import GateResult, computed_with, gate, judge, result_of
 from assay.prove.policy import Policy, load_policy
 from assay.record.canonical import canonical_json
+from assay.record.models.registry import ModelVersion
 from assay.record.store import Row, Store
 
-__all__ = ["Judgement", "find_row", "judge_evaluation"]
+__all__ = ["Judgement", "find_row", "judge_evaluation", "recorded_verdict"]
 
 
 class Judgement(GateResult, frozen=True, kw_only=True):
@@ -55,6 +57,38 @@ def judge_evaluation(
     row = find_row(store, "evaluation", "evaluation_id", evaluation, {})
     found = gate(load_evaluation(store, row["evaluation_id"]), load_policy(policy), store=store)
     return Judgement(**{name: getattr(found, name) for name in GateResult.__struct_fields__})
+
+
+def recorded_verdict(
+    store: Store,
+    candidate: ModelVersion,
+    baseline: ModelVersion,
+    *,
+    dataset_hash: str,
+    policy: Policy,
+    unit: Sequence[str],
+    segments: Sequence[str],
+) -> Judgement | None:
+    """The latest verdict on a candidate beside a baseline on those rows by that policy, computed once more.
+
+    None where there is none of an evaluation with these units and segments.
+    """
+    asked = {
+        "mv_id": candidate.mv_id,
+        "baseline_mv_id": baseline.mv_id,
+        "policy_version": policy.version,
+        "mode": "auto",
+    }
+    for row in store.query("gate", asked, order_by=["-decision"]):
+        evaluation = store.get("evaluation", {"evaluation_id": row["evaluation_id"]})
+        detail = json.loads(evaluation["detail"])
+        if (evaluation["dataset_hash"], detail["unit"], detail["segments"]) == (
+            dataset_hash,
+            list(unit),
+            list(segments),
+        ):
+            return _again(store, row)
+    return None
 
 
 def _again(store: Store, row: Row) -> Judgement:

@@ -6,6 +6,7 @@ evidence literature (docs/statistics.md explains each) and is printed with every
 
 import math
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,7 @@ __all__ = [
     "GoldenSet",
     "Guard",
     "Policy",
+    "check_margins",
     "check_policy",
     "load_policy",
     "parse_policy",
@@ -167,22 +169,27 @@ def load_policy(path: str | Path) -> Policy:
 
 def parse_policy(text: str, where: str) -> Policy:
     """The policy in the text of a TOML file; `where` names it in messages."""
-    _check_margins(text, where)
+    check_margins(text, where)
     policy = parse_toml(text, where, Policy, "policy")
     check_policy(policy, where)
     return policy
 
 
-def _check_margins(text: str, where: str) -> None:
+def check_margins(text: str, where: str, at: Sequence[str] = ()) -> None:
+    """InvalidInput for a metric of a policy in TOML that bounds nothing; `at` are the keys of the policy's table."""
     try:
-        metrics = tomllib.loads(text).get("metrics")
+        content = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return  # said with all else that is wrong
+    found: object = content
+    for key in [*at, "metrics"]:
+        found = found.get(key) if isinstance(found, dict) else None
+    metrics = found
     for name, guard in metrics.items() if isinstance(metrics, dict) else ():
         if isinstance(guard, dict) and not {"margin", "at_least", "at_most"} & set(guard):
             raise InvalidInput(
                 f"metric {name!r} has no margin",
-                where=place(text, where, ["metrics", name]),
+                where=place(text, where, [*at, "metrics", name]),
                 expected="margin = the loss your team agrees to be unimportant",
                 hint=_nearest_of(guard, "margin"),
             )

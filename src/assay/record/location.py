@@ -1,6 +1,7 @@
 """Finding and opening a store: a folder `.assay`, or the address of a PostgreSQL database."""
 
 import os
+import tomllib
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,9 +15,10 @@ from assay.record.identity import Actor
 from assay.record.migrations import HEAD, bring_up_to_date, version_of
 from assay.record.sqlstore import SqlStore, make_engine
 
-__all__ = ["FOLDER", "find_folder", "open_store"]
+__all__ = ["FOLDER", "PROJECT_FILE", "find_folder", "find_project", "open_store", "stated_location"]
 
 FOLDER = ".assay"
+PROJECT_FILE = "assay.toml"
 _DATABASE = "assay.db"
 
 
@@ -30,13 +32,13 @@ def open_store(
 ) -> SqlStore:
     """Open a store, creating or migrating it where needed.
 
-    `location` is a folder or `postgresql://...`; without it ASSAY_STORE, else the nearest `.assay` here or above, else
-    `.assay` here. With `create=False` a missing store is NotFound. `blobs` is the folder of blobs, by default inside
-    the store's folder (for PostgreSQL: `.assay/blobs` here).
+    `location` is a folder or `postgresql://...`; without it ASSAY_STORE, else what the nearest `assay.toml` says, else
+    the nearest `.assay` here or above, else `.assay` here. With `create=False` a missing store is NotFound. `blobs` is
+    the folder of blobs, by default inside the store's folder (for PostgreSQL: `.assay/blobs` here).
 
     Raises StoreUnavailable where it cannot be read or written, StoreMismatch where a newer Assay wrote it.
     """
-    address = str(location or os.environ.get("ASSAY_STORE") or find_folder())
+    address = str(location or stated_location() or find_folder())
     if address.startswith(("postgresql:", "postgresql+", "postgres:")):
         engine = make_engine(_postgres_url(address))
         blob_folder = Path(blobs or Path(FOLDER) / "blobs")
@@ -68,6 +70,27 @@ def find_folder(start: Path | None = None) -> Path:
         if (folder / FOLDER / _DATABASE).is_file():
             return folder / FOLDER
     return here / FOLDER
+
+
+def find_project(start: Path | None = None) -> Path | None:
+    """The nearest `assay.toml`, in `start` or above it."""
+    here = (start or Path.cwd()).absolute()
+    return next((file for folder in (here, *here.parents) if (file := folder / PROJECT_FILE).is_file()), None)
+
+
+def stated_location() -> str | None:
+    """Where somebody said the store is: ASSAY_STORE, else `store` of the nearest `assay.toml`."""
+    stated = os.environ.get("ASSAY_STORE")
+    file = None if stated else find_project()
+    if file is None:
+        return stated
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8")).get("store")
+    except (OSError, ValueError) as error:  # a wrong file may hide the right store: nothing is guessed
+        raise InvalidInput(f"the project file cannot be read: {error}", where=str(file)) from error
+    if not isinstance(found, str):
+        return None
+    return found if "://" in found else str(file.parent / found)
 
 
 def _prepare(store: SqlStore, *, create: bool) -> None:

@@ -9,7 +9,7 @@ from assay.record.blobs import Blobs
 from assay.record.canonical import digest
 from assay.record.live.fold import apply_frames
 from assay.record.live.server_calls import ServerConnection, is_server
-from assay.record.location import find_folder, open_store
+from assay.record.location import find_folder, open_store, stated_location
 from assay.record.store import Store
 
 __all__ = ["OpenTarget", "ServerTarget", "StoreTarget", "Target", "spool_blobs", "spool_folder", "target_of"]
@@ -139,8 +139,8 @@ class ServerTarget:
 
 
 def target_of(location: str | Path | None) -> Target:
-    """The target at a location; without one ASSAY_STORE, else the nearest `.assay`."""
-    address = str(location or os.environ.get("ASSAY_STORE") or find_folder())
+    """The target at a location; without one that which was stated, else the nearest `.assay`."""
+    address = str(location or stated_location() or find_folder())
     if is_server(address):
         return ServerTarget(address)
     return StoreTarget(address if "://" in address else str(Path(address).absolute()))

@@ -17,6 +17,7 @@ from assay.record.store import Row, Store
 
 __all__ = [
     "RegisteredModel",
+    "check_model_name",
     "create_registered_model",
     "delete_registered_model",
     "delete_registered_model_tag",
@@ -96,7 +97,7 @@ def create_registered_model(
     store: Store, name: str, *, tags: Mapping[str, str] | None = None, description: str | None = None
 ) -> RegisteredModel:
     """A new model without versions. AlreadyExists where the name is taken."""
-    _check_name(name)
+    check_model_name(name)
     check_tags("tag {} of a model", tags or {}, *_TAG_LIMITS)
     with store.transaction():
         _check_untaken(store, name)
@@ -129,7 +130,7 @@ def rename_registered_model(store: Store, name: str, new_name: str) -> Registere
 
     Conflict where it is deployed or watched under its name, or where the new name has given out its numbers before.
     """
-    _check_name(new_name)
+    check_model_name(new_name)
     with store.transaction():
         row = model_row(store, name)
         if new_name == name:
@@ -230,7 +231,8 @@ def _check_untaken(store: Store, name: str) -> None:
         raise AlreadyExists(f"Registered Model (name={name}) already exists.")
 
 
-def _check_name(name: str) -> None:
+def check_model_name(name: str) -> None:
+    """InvalidInput unless `name` may name a registered model."""
     if not name.strip() or "\x00" in name:
         raise InvalidInput("Registered model name cannot be empty.")
     if "/" in name or ":" in name:

@@ -1,0 +1,193 @@
+"""From a project's data to a candidate that was judged: the way that `assay run` goes."""
+
+from collections.abc import Mapping
+
+import msgspec
+import pyarrow as pa
+
+from assay.build.data.finding import Finding
+from assay.build.data.leakage import check_leakage
+from assay.build.data.sources import source
+from assay.build.data.splits import Split, split
+from assay.build.models.packaging import load_model, package_model
+from assay.build.models.table_model import TableModel
+from assay.build.steps.values import value_hash
+from assay.errors import InvalidInput
+from assay.operate.project.code import called_with, function_of, load_code
+from assay.operate.project.estimators import train_by_name
+from assay.operate.project.settings import ProjectFile
+from assay.operate.project.sql import run_sql_steps
+from assay.operate.project.tables import feature_columns, labelled
+from assay.progress import tell
+from assay.prove.evaluation import Evaluation, evaluate
+from assay.prove.gate import gate
+from assay.prove.judgement import Judgement, recorded_verdict
+from assay.prove.segments import Segments
+from assay.record import tables
+from assay.record.canonical import digest
+from assay.record.datasets import DatasetVersion, snapshot
+from assay.record.models.registry import CHAMPION, ModelVersion, alias, version_by_id
+from assay.record.models.versions import set_version_tags
+from assay.record.store import Store
+from assay.record.tracking.runs import Run
+
+__all__ = ["Prepared", "judge_candidate", "prepare", "register_once", "train_model"]
+
+_CONTENT_TAG = "assay.content"  # what was learned, whichever run wrote it
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A project's rows, ready to teach and to judge. `features` are the columns a model learns from."""
+
+    parts: Split
+    features: list[str]
+    raw: DatasetVersion
+    hold_out: DatasetVersion
+    findings: list[Finding]
+
+
+def prepare(store: Store, project: ProjectFile, run: Run) -> Prepared:
+    """Read, keep, check, transform and split the data of a project, within a run of its store."""
+    tell("data", 0.0, project.data.source)
+    table = _read(project)
+    raw = snapshot(store, project.name, table)
+    run.uses(raw.artifact_id, raw.name)
+    tell("data", 0.4, f"{table.num_rows:,} rows")
+    table = run_sql_steps(project, table)
+    module = load_code(project)
+    own = function_of(project, module, "prepare", needed=False) if module else None
+    if own is not None:
+        table = _table_of(project, own(table))
+    table = labelled(project, table)
+    features = feature_columns(project, table)
+    parts = _split(project, table)
+    hold_out = snapshot(store, f"{project.name}-test", parts.test)
+    run.makes(hold_out.artifact_id, hold_out.name)
+    tell("data", 0.8, "looking for leaks")
+    findings = check_leakage(parts, label=project.data.label, features=features)
+    tell("data", 1.0, f"{parts.train.num_rows:,} rows teach, {parts.test.num_rows:,} judge")
+    return Prepared(parts, features, raw, hold_out, list(findings))
+
+
+def train_model(project: ProjectFile, ready: Prepared, params: Mapping[str, object]) -> object:
+    """What the project's `train`, or its estimator, makes of the rows that teach, with these params."""
+    data, seed = project.data, project.split.seed
+    module = load_code(project)
+    if module is None:
+        return train_by_name(project, ready.parts.train, ready.features, params)
+    train = function_of(project, module, "train", needed=True)
+    assert train is not None
+    given = {
+        "table": ready.parts.train,
+        "features": ready.features,
+        "label": data.label,
+        "task": project.model.task,
+        "seed": seed,
+    }
+    arguments = called_with(project, train, given, params)
+    model = train(**arguments)
+    if not hasattr(model, "predict"):
+        raise InvalidInput(
+            f"train returned a {type(model).__name__}, which cannot predict",
+            where=project.where("model", "code"),
+            expected="a fitted estimator",
+            hint="return assay.train(estimator, table, label=label, features=features)",
+        )
+    return model
+
+
+def register_once(
+    store: Store, project: ProjectFile, model: object, ready: Prepared, *, run: Run, description: str
+) -> tuple[ModelVersion, bool]:
+    """The version that holds the model, and whether it is new: what was learned before is registered already."""
+    name = project.model_name
+    fitted = getattr(model, "estimator", model)  # and not how long it took
+    content = digest([ready.features, project.data.label, value_hash(fitted, "the model")])
+    for row in store.query("model_version_tag", {"key": _CONTENT_TAG, "value": content}):
+        known = version_by_id(store, row["mv_id"])
+        if known.model == name:
+            return known, False
+    takes = [one.name for one in model.columns] if isinstance(model, TableModel) else ready.features
+    version = package_model(store, name, model, ready.parts.train, takes, run=run, description=description)
+    set_version_tags(store, name, version.version, {_CONTENT_TAG: content})
+    return version, True
+
+
+def judge_candidate(
+    store: Store, project: ProjectFile, ready: Prepared, candidate: ModelVersion, baseline: ModelVersion
+) -> Judgement:
+    """The verdict on a candidate: beside the champion where there is one, else beside the baseline, by segment.
+
+    The same candidate on the same rows by the same policy was judged before: then that verdict, which uses no rows up.
+    """
+    beside = alias(store, project.model_name, CHAMPION) or baseline
+    if beside.mv_id == candidate.mv_id:
+        raise InvalidInput(
+            f"version {candidate.version} is the champion already: nothing has changed since it was trained",
+            where=project.model_name,
+            hint="change data, code or params; `assay why train` says what was looked at",
+        )
+    known = recorded_verdict(
+        store,
+        candidate,
+        beside,
+        dataset_hash=ready.hold_out.hash,
+        policy=project.policy,
+        unit=project.data.unit,
+        segments=project.policy.segments,
+    )
+    if known is not None:
+        return known
+    tell("gate", 0.0, f"version {candidate.version} beside version {beside.version}")
+    found: Evaluation = evaluate(
+        load_model(store, candidate),
+        ready.parts.test,
+        baseline=load_model(store, beside),
+        label=project.data.label,
+        task=project.model.task,
+        unit=project.data.unit,
+        segments=Segments(by=project.policy.segments, cross=project.policy.cross),
+        store=store,
+        dataset=ready.hold_out,
+        seed=project.split.seed,
+    )
+    result = gate(found, project.policy, store=store)
+    tell("gate", 1.0, result.verdict)
+    return Judgement(**{name: getattr(result, name) for name in type(result).__struct_fields__})
+
+
+def _read(project: ProjectFile) -> pa.Table:
+    where = project.data.source
+    place = where if "://" in where else str(project.folder / where)
+    try:
+        return source(place, **project.data.options).read()
+    except InvalidInput as error:
+        raise InvalidInput(
+            error.what, where=project.where("data", "source"), expected=error.expected, hint=error.hint
+        ) from error
+
+
+def _table_of(project: ProjectFile, made: object) -> pa.Table:
+    try:
+        return tables.as_table(made)
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"prepare returned a {type(made).__name__}", where=project.where("model", "code"), expected="a table"
+        ) from error
+
+
+def _split(project: ProjectFile, table: pa.Table) -> Split:
+    how = project.split.how
+    by: dict[str, object] = {}
+    if how == "stratified":
+        by = {"label": project.data.label, "by": project.split.by}
+    elif how == "group":
+        by = {"group": project.split.by}
+    elif how == "time":
+        by = {"time": project.split.by[0]}
+    try:
+        return split(table, how, test=project.split.test, seed=project.split.seed, **by)  # type: ignore[arg-type] # each takes what it was given
+    except InvalidInput as error:
+        raise InvalidInput(
+            error.what, where=project.where("split"), expected=error.expected, hint=error.hint
+        ) from error

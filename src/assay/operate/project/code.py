@@ -1,0 +1,122 @@
+"""The functions of a project's own file."""
+
+import importlib
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from assay.errors import InvalidInput, nearest
+from assay.operate.project.settings import ProjectFile
+
+__all__ = ["GIVEN", "called_with", "function_of", "load_code"]
+
+GIVEN = ("table", "features", "label", "task", "seed")  # what a function may ask for by name; the rest are params
+
+
+def load_code(project: ProjectFile) -> ModuleType | None:
+    """The module of the file that `[model] code` names; None where an estimator is named instead.
+
+    Its folder becomes importable, so that helpers beside it are found, here and in the processes of an executor.
+    InvalidInput with the file and the line of what is wrong in it.
+    """
+    if project.model.code is None:
+        return None
+    path = (project.folder / project.model.code).resolve()
+    if path.suffix != ".py" or not path.is_file():
+        files = sorted(one.name for one in path.parent.glob("*.py")) if path.parent.is_dir() else []
+        close = nearest(path.name, files)
+        raise InvalidInput(
+            f"there is no Python file {project.model.code!r}",
+            where=project.where("model", "code"),
+            hint=f"did you mean {close!r}?" if close else None,
+        )
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    before = sys.modules.get(path.stem)
+    if before is not None and _file_of(before) == path:
+        return before  # a step is known by its module: loading it twice would make two of it
+    if before is not None:
+        raise InvalidInput(
+            f"a module {path.stem!r} is there already", where=project.where("model", "code"), expected="another name"
+        )
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(path.stem)
+    except Exception as error:  # whatever their code raises
+        raise InvalidInput(f"{path.name} cannot be loaded: {_said(error)}", where=_line_in(error, path)) from error
+
+
+def function_of(project: ProjectFile, module: ModuleType, name: str, *, needed: bool) -> Callable[..., Any] | None:
+    """A function of the module; InvalidInput where a needed one is missing, or the name is no function."""
+    found = getattr(module, name, None)
+    if found is None and not needed:
+        return None
+    if not callable(found):
+        names = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        close = nearest(name, names)
+        raise InvalidInput(
+            f"{project.model.code} has no function {name!r}",
+            where=project.where("model", "code"),
+            expected=f"def {name}(table, features, label): ...",
+            hint=f"did you mean {close!r}?" if close else None,
+        )
+    return found  # type: ignore[no-any-return] # callable, whatever it takes
+
+
+def called_with(
+    project: ProjectFile, function: Callable[..., Any], given: Mapping[str, object], params: Mapping[str, object]
+) -> dict[str, object]:
+    """The arguments of a call: what it asks for by name, and the params it takes.
+
+    InvalidInput for a param that no argument stands for (it names the nearest), and an argument that nothing gives.
+    """
+    signature = inspect.signature(function)
+    names = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_POSITIONAL]
+    takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in names)
+    own = [one.name for one in names if one.kind is not inspect.Parameter.VAR_KEYWORD and one.name not in given]
+    for key in params:
+        if key not in own and not takes_any:
+            close = nearest(key, own)
+            raise InvalidInput(
+                f"{function.__name__} takes no param {key!r}",
+                where=project.where("params", key),
+                expected=", ".join(own) or "none",
+                hint=f"did you mean {close!r}?" if close else None,
+            )
+    lacking = [
+        one.name
+        for one in names
+        if one.default is inspect.Parameter.empty
+        and one.kind is not inspect.Parameter.VAR_KEYWORD
+        and one.name not in {**given, **params}
+    ]
+    if lacking:
+        raise InvalidInput(
+            f"{function.__name__} asks for {lacking[0]!r}, which nothing gives",
+            where=project.where("params"),
+            expected=f"{lacking[0]} = ... in [params], or one of {', '.join(given)}",
+        )
+    asked = {one.name for one in names}
+    return {**{key: value for key, value in given.items() if key in asked}, **params}
+
+
+def _file_of(module: ModuleType) -> Path | None:
+    return Path(module.__file__).resolve() if module.__file__ else None
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"it imports {error.name!r}, which is not installed"
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+
+
+def _line_in(error: Exception, path: Path) -> str:
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f"{path.name}, line {error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f"{path.name}, line {lines[-1]}" if lines else path.name
