@@ -118,6 +118,10 @@ class MissingExtra(AssayError, ImportError):
             f"{package} is not installed, and this needs it",
             hint=f"pip install 'assay-mlops[{extra}]'",
         )
+        self._made_of = extra, package
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:  # else pickle makes it of its message
+        return type(self), self._made_of
 
 
 def nearest(word: str, choices: "list[str]") -> str | None:

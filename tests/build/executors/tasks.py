@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from assay.errors import InvalidInput, MissingExtra
+
 
 def add(a: int, b: int = 0) -> int:
     return a + b
@@ -54,6 +56,14 @@ def fail_particularly() -> None:
 
 def fail_locked() -> None:
     raise Locked
+
+
+def refuse() -> None:
+    raise InvalidInput("no column 'agee'", expected="age, sex", hint="age")
+
+
+def miss() -> None:
+    raise MissingExtra("ray", "ray")
 
 
 def leave() -> None:
@@ -138,6 +148,13 @@ def crash() -> None:
 def close_everything() -> None:
     os.closerange(3, 1000)
     time.sleep(60)
+
+
+def close_streams() -> None:
+    sys.stdout.close()
+    sys.stderr.close()
+    os.close(1)
+    time.sleep(0.1)
 
 
 def die_once(flag: Path, value: Any) -> Any:

@@ -20,12 +20,13 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 __all__ = ["flush_output", "main", "run_call"]
 
 T = TypeVar("T")
 
+_STREAMS: list[TextIO] = []
 _LENGTH = struct.Struct("<Q")
 
 
@@ -37,7 +38,7 @@ def main() -> None:
         os.set_inheritable(descriptor, False)
     sys.argv = [""]
     faulthandler.enable()  # a crash of compiled code leaves the line of Python that called it in the log
-    sys.stdout.reconfigure(line_buffering=True, errors="replace")  # type: ignore[union-attr] # a text file here
+    output = os.dup(1)
     with contextlib.suppress(OSError):  # when memory runs out the kernel should rather take a worker than its parent
         Path("/proc/self/oom_score_adj").write_text("500")
     library = ctypes.CDLL(None)
@@ -47,12 +48,25 @@ def main() -> None:
             return
         if path is not None:
             sys.path[:] = path
+        _write_to(output)
         said, value = run_call(call)
         flush_output(library)
         how = pickle.dumps(said)
         control.sendall(_LENGTH.pack(len(how)) + how + _LENGTH.pack(len(value)))
         control.sendall(value)
         del call, value
+
+
+def _write_to(output: int) -> None:
+    """Let stdout and stderr lead to the parent, whatever the last task did to them."""
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+    if [sys.stdout, sys.stderr] != _STREAMS or any(stream.closed for stream in _STREAMS):
+        _STREAMS[:] = [
+            open(descriptor, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115 # it stays
+            for descriptor in (1, 2)
+        ]
+        sys.stdout, sys.stderr = _STREAMS
 
 
 def run_call(call: bytes | bytearray) -> tuple[dict[str, Any], bytes]:
