@@ -1,6 +1,7 @@
 import datetime
 import decimal
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import InvalidInput
+from assay.record.table_hash import BLOCK_ROWS
 from assay.record.tables import as_table, column_texts, content_hash, from_parquet, schema_hash, to_parquet
 
 DAY = datetime.date(2013, 4, 1)
@@ -113,11 +115,54 @@ def test_a_table_without_columns_has_a_hash() -> None:
     assert content_hash(pa.table({})) == content_hash(pa.table({}))
 
 
+@pytest.mark.parametrize("name", COLUMNS)
+def test_blocks_of_rows_do_not_matter(name: str) -> None:
+    """More rows than a block, from pieces that end elsewhere."""
+    column = pa.concat_arrays([COLUMNS[name]] * (BLOCK_ROWS // 4 + 3))
+    cut = pa.chunked_array([column[:5], column[5 : BLOCK_ROWS + 1], column[BLOCK_ROWS + 1 :]])
+    assert content_hash(_table(c=cut)) == content_hash(_table(c=column))
+    if name != "null":
+        assert content_hash(_table(c=column[1:])) != content_hash(_table(c=column[:-1]))
+    assert content_hash(_table(c=column[4:])) != content_hash(_table(c=column))
+
+
+def test_a_nan_is_a_nan_and_no_null_and_zeros_have_a_sign() -> None:
+    def floats(kind: pa.DataType, *bits: int) -> pa.Array:
+        return pa.array(bits, {16: pa.uint16(), 32: pa.uint32(), 64: pa.uint64()}[kind.bit_width]).view(kind)
+
+    for kind, one, other in (
+        (pa.float64(), 0x7FF8000000000000, 0xFFF8000000000001),
+        (pa.float32(), 0x7FC00000, 0xFFC00001),
+        (pa.float16(), 0x7E00, 0xFE01),
+    ):
+        assert content_hash(_table(c=floats(kind, one, 0))) == content_hash(_table(c=floats(kind, other, 0)))
+        assert content_hash(_table(c=floats(kind, one))) != content_hash(_table(c=pa.nulls(1, kind)))
+    assert content_hash(_table(c=[0.0])) != content_hash(_table(c=[-0.0]))
+    listed = pa.array([[math.nan], [-math.nan]])
+    assert content_hash(_table(c=listed[:1])) == content_hash(_table(c=listed[1:]))
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary(), pa.large_binary()])
+def test_text_that_stands_under_a_null_does_not_count(kind: pa.DataType) -> None:
+    bare = pa.array(["a", "secret", "b"]).cast(kind)
+    _, offsets, data = bare.buffers()
+    under = pa.Array.from_buffers(kind, 3, [pa.py_buffer(b"\x05"), offsets, data], null_count=1)
+    assert content_hash(_table(c=under)) == content_hash(_table(c=pa.array(["a", None, "b"]).cast(kind)))
+
+
+def test_text_of_any_length_is_told_apart() -> None:
+    texts = [["a" * count, "b"] for count in (0, 1, 255, 256, 65_535, 65_536)]
+    hashes = {content_hash(_table(c=pair)) for pair in [*texts, *(pair[::-1] for pair in texts)]}
+    assert len(hashes) == 2 * len(texts)
+
+
 VALUES = {
     pa.int64(): st.integers(-(2**63), 2**63 - 1),
     pa.float64(): st.floats(allow_nan=False),
     pa.string(): st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
     pa.bool_(): st.booleans(),
+    pa.timestamp("s"): st.datetimes().map(lambda moment: moment.replace(microsecond=0)),
+    pa.date32(): st.dates(),
     pa.list_(pa.string()): st.lists(
         st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=3), max_size=3
     ),

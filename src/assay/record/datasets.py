@@ -1,4 +1,4 @@
-"""Datasets: a named table with versions by content hash, kept as Parquet."""
+"""Datasets: a named table with versions by content hash, kept as Parquet: one file, or one for each part."""
 
 import msgspec
 import pyarrow as pa
@@ -7,11 +7,22 @@ from assay.errors import InvalidInput, NotFound, nearest
 from assay.record import tables
 from assay.record.blobs import Blobs
 from assay.record.clock import iso
+from assay.record.dataset_parts import PARTS, Manifest
 from assay.record.identity import new_id
 from assay.record.ledger import serialise
 from assay.record.store import Row, Store
+from assay.record.table_files import put_table
 
-__all__ = ["DatasetVersion", "dataset", "dataset_versions", "find_dataset", "kept_table", "snapshot"]
+__all__ = [
+    "DatasetVersion",
+    "dataset",
+    "dataset_versions",
+    "enter_version",
+    "find_dataset",
+    "kept_table",
+    "snapshot",
+    "version_of",
+]
 
 _SHORT = 12
 
@@ -37,20 +48,20 @@ def snapshot(
     content = tables.content_hash(table)
     known = store.query("artifact", {"type": "dataset", "name": name, "hash": content}, limit=1)
     if known:
-        return _version(known[0])
-    row: Row = {
-        **kept_table(store.blobs, table, content, iso(store.clock.now())),
-        "type": "dataset",
-        "name": name,
-        "source_system": source_system,
-        "licence": licence,
-    }
+        return version_of(known[0])
+    row = kept_table(store.blobs, table, content, iso(store.clock.now()))
+    return enter_version(store, {**row, "name": name, "source_system": source_system, "licence": licence})
+
+
+def enter_version(store: Store, row: Row) -> DatasetVersion:
+    """Enter a version whose content is kept, unless its dataset has one of that content."""
+    same = {"type": "dataset", "name": row["name"], "hash": row["hash"]}
     with store.transaction():  # somebody else may keep the same content right now
         serialise(store)
-        known = store.query("artifact", {"type": "dataset", "name": name, "hash": content}, limit=1)
+        known = store.query("artifact", same, limit=1)
         if not known:
-            store.append("artifact", row)
-    return _version(known[0] if known else row)
+            store.append("artifact", {**row, "type": "dataset"})
+    return version_of(known[0] if known else row)
 
 
 def kept_table(blobs: Blobs, table: pa.Table, content: str, created: str) -> dict[str, str | int | None]:
@@ -61,7 +72,7 @@ def kept_table(blobs: Blobs, table: pa.Table, content: str, created: str) -> dic
         "schema_hash": tables.schema_hash(table),
         "format": "parquet",
         "rows": table.num_rows,
-        "blob": blobs.put(tables.to_parquet(table)),
+        "blob": put_table(blobs, table),
         "created": created,
     }
 
@@ -71,13 +82,17 @@ def dataset(store: Store, content: str) -> pa.Table:
     known = store.query("artifact", {"type": "dataset", "hash": content}, limit=1)
     if not known:
         raise NotFound(f"no dataset with hash {content[:12]}", where=store.location)
-    return tables.from_parquet(store.blobs.get(known[0]["blob"]))
+    row = known[0]
+    if row["format"] != PARTS:
+        return tables.from_parquet(store.blobs.get(row["blob"]))
+    manifest = Manifest.read(store.blobs, row["blob"])
+    return pa.concat_tables([manifest.schema.empty_table(), *(part.read(store.blobs) for part in manifest.parts)])
 
 
 def dataset_versions(store: Store, name: str | None = None) -> list[DatasetVersion]:
     """All versions, newest first; only those of one dataset where `name` is given."""
     where = {"type": "dataset"} | ({"name": name} if name else {})
-    return [_version(row) for row in store.query("artifact", where, order_by=["-created", "-artifact_id"])]
+    return [version_of(row) for row in store.query("artifact", where, order_by=["-created", "-artifact_id"])]
 
 
 def find_dataset(store: Store, which: str) -> DatasetVersion:
@@ -99,5 +114,6 @@ def find_dataset(store: Store, which: str) -> DatasetVersion:
     return versions[0] if not begins else next(iter(found.values()))
 
 
-def _version(row: Row) -> DatasetVersion:
+def version_of(row: Row) -> DatasetVersion:
+    """What a row of `artifact` says."""
     return DatasetVersion(**{name: row[name] for name in DatasetVersion.__struct_fields__})

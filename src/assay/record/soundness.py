@@ -9,6 +9,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from assay.errors import Conflict, NotFound, StoreUnavailable, Tampered
 from assay.record import ledger
 from assay.record.canonical import digest_file
 from assay.record.clock import iso, moment
+from assay.record.dataset_parts import PARTS, Manifest
 from assay.record.faults import storage_faults
 from assay.record.migrations import HEAD, version_of
 from assay.record.sqlstore import SqlStore
@@ -128,7 +130,11 @@ def _blobs(store: Store, found: Soundness, deep: bool) -> None:
 def _named(store: Store) -> Iterator[tuple[str, str]]:
     """Every hash of a blob that a row names, with the row in words."""
     for row in store.query("artifact", {"blob !=": None}):
-        yield row["blob"], f"{row['type']} {row['name'] or row['artifact_id']}"
+        whose = f"{row['type']} {row['name'] or row['artifact_id']}"
+        yield row["blob"], whose
+        if row["format"] == PARTS:
+            with suppress(NotFound, Tampered):  # told for the manifest itself
+                yield from ((part.blob, f"a part of {whose}") for part in Manifest.read(store.blobs, row["blob"]).parts)
     for row in store.query("evaluation"):
         yield row["profile_blob"], f"evaluation {row['evaluation_id'][:12]}"
     for row in store.query("step", {"output !=": None}):

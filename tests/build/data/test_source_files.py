@@ -1,16 +1,22 @@
 """Files of every format, alone, by pattern and in folders."""
 
 import json
+import os
+import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
-from pyarrow import ipc
+from pyarrow import fs, ipc
 
+from assay.build.data import source_files
 from assay.build.data.sources import source
 from assay.errors import InvalidInput
+from assay.record.sqlstore import SqlStore
+from assay.record.table_hash import content_hash
 
 TABLE = pa.table({"n": [1, 2], "s": ["a", None]})
 
@@ -147,3 +153,56 @@ def test_options_are_checked(tmp_path: Path) -> None:
         source(path, query="select 1")
     with pytest.raises(InvalidInput, match="storage: "):
         source("s3://bucket/x.csv", storage={"endpiont": "x"})
+
+
+def test_files_that_did_not_change_are_not_read_again(
+    tmp_path: Path, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = time.time_ns() + 10_000_000_000
+    read = []
+
+    def parsed(filesystem: fs.FileSystem, path: str, *rest: Any) -> pa.Table:
+        read.append(Path(path).name)
+        return parse(filesystem, path, *rest)
+
+    parse = source_files._parsed
+    monkeypatch.setattr(source_files, "_parsed", parsed)
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    for day in (1, 2):
+        _write(tmp_path / f"day=2013-01-0{day}/rows.csv", f"n\n{day}\n")
+    first = source(tmp_path).snapshot(store, "rows", licence="CC0")
+    assert (first.rows, first.source_system, first.licence) == (2, str(tmp_path), "CC0")
+    assert first.hash == content_hash(source(tmp_path).read())
+    read.clear()
+    assert source(tmp_path).snapshot(store, "rows") == first
+    assert read == []
+    _write(tmp_path / "day=2013-01-03/rows.csv", "n\n3\n")
+    second = source(tmp_path).snapshot(store, "rows")
+    assert read == ["rows.csv"]
+    assert (second.rows, second.hash) == (3, content_hash(source(tmp_path).read()))
+
+
+@pytest.mark.parametrize("seconds", [0, 10])
+def test_a_file_rewritten_in_place_with_its_time_set_back_is_seen(
+    tmp_path: Path, store: SqlStore, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    path = _write(tmp_path / "rows.csv", "n\n1\n")
+    before = path.stat()
+    offset = seconds * 1_000_000_000
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() + offset)
+    files = source(path).files
+    assert files is not None
+    assert (files.signature(str(path)) is None) == (seconds == 0), "it has just been changed"
+    first = source(path).snapshot(store, "rows")
+    path.write_text("n\n2\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert source(path).snapshot(store, "rows").hash != first.hash
+
+
+def test_other_options_read_a_file_again(tmp_path: Path, store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = time.time_ns() + 10_000_000_000
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    path = _write(tmp_path / "rows.csv", "n\n1\n")
+    first = source(path).snapshot(store, "rows")
+    assert source(path, types={"n": "number"}).snapshot(store, "rows").hash != first.hash

@@ -13,6 +13,7 @@ from assay.build.data.source_web import fetched, shown_address
 from assay.errors import InvalidInput, nearest
 from assay.record import tables
 from assay.record.datasets import DatasetVersion, snapshot
+from assay.record.part_snapshots import snapshot_parts
 from assay.record.store import Store
 
 __all__ = ["Source", "source"]
@@ -38,7 +39,12 @@ class Source:
         return self.load().schema
 
     def snapshot(self, store: Store, name: str, *, licence: str | None = None) -> DatasetVersion:
-        """Keep what it gives now as a version of the dataset `name`; the same content is the same version."""
+        """Keep what it gives now as a version of the dataset `name`; the same content is the same version.
+
+        Of files that did not change since the newest version none is read.
+        """
+        if self.files is not None:
+            return snapshot_parts(store, name, self.files, source_system=self.origin, licence=licence)
         return snapshot(store, name, self.load(), source_system=self.origin, licence=licence)
 
 
