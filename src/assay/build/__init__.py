@@ -9,6 +9,7 @@ from assay.build.data.sources import Source, source
 from assay.build.data.split_rolling import rolling_splits
 from assay.build.data.split_slices import slice_of
 from assay.build.data.splits import Split, split, split_by_time
+from assay.build.models.onnx_conversion import to_onnx
 from assay.build.models.packaging import LoadedModel, load_model, package_model
 from assay.build.models.run_model import log_model
 from assay.build.searching.budget import Budget
@@ -57,6 +58,7 @@ __all__ = [
     "split",
     "split_by_time",
     "step",
+    "to_onnx",
     "train",
     "why",
 ]

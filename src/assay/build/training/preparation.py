@@ -106,7 +106,7 @@ def _one_hot(text: list[int], columns: Sequence[Column], rows: Rows) -> list[tup
 
     encode = OneHotEncoder(
         categories=_known(rows, text),
-        handle_unknown="infrequent_if_exist",
+        handle_unknown="ignore",
         max_categories=_MOST_CATEGORIES,
         sparse_output=False,
     )
