@@ -21,6 +21,7 @@ from assay.build.searching.trial import Pruned, Trial
 from assay.build.steps.pipeline import pipeline
 from assay.build.steps.step import step
 from assay.build.steps.why import StepReason, why
+from assay.build.training.baselines import Trained, baselines_for, train_with_baselines
 from assay.build.training.train import TrainedModel, train
 from assay.record.live.live_run import run
 
@@ -39,9 +40,11 @@ __all__ = [
     "Source",
     "Split",
     "StepReason",
+    "Trained",
     "TrainedModel",
     "Trial",
     "add_dataset",
+    "baselines_for",
     "check_leakage",
     "check_table",
     "list_datasets",
@@ -60,5 +63,6 @@ __all__ = [
     "step",
     "to_onnx",
     "train",
+    "train_with_baselines",
     "why",
 ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from assay.build.data.columns import column, is_number, is_text
 from assay.errors import InvalidInput, nearest
 
-__all__ = ["Labels", "TrainingTask", "labels_of"]
+__all__ = ["Labels", "TrainingTask", "labels_like", "labels_of"]
 
 TrainingTask = Literal["binary", "multiclass", "regression"]
 _FEWEST = 2  # rows of a class: with one, nothing can be held out of it
@@ -44,34 +44,65 @@ def labels_of(table: pa.Table, label: str, *, classes: bool, positive: object = 
     Booleans are 0 and 1, and so is a column with `positive`: 1 where it has that value. InvalidInput for a column that
     is not there, without values, with the same value everywhere, with a class of a single row, or of another kind.
     """
+    present, kept = _present(table, label)
+    if not classes:
+        numbers = _numbers(label, present)
+        if numbers.min() == numbers.max():
+            raise _constant(label, numbers[0].item())
+        return Labels("regression", numbers, (), kept)
+    values = _class_values(label, present)
+    distinct = sorted(pc.unique(values).to_pylist())
+    if len(distinct) == 1:
+        raise _constant(label, distinct[0])
+    if positive is not None:
+        _known(label, positive, distinct)
+        values, distinct = _is(values, positive), [0, 1]
+    codes = _codes(values, distinct)
+    _enough(label, distinct, codes)
+    return Labels("binary" if distinct == [0, 1] else "multiclass", codes, tuple(distinct), kept)
+
+
+def labels_like(known: Labels, table: pa.Table, label: str, positive: object = None) -> Labels:
+    """The labels of other rows in the classes that are `known`; InvalidInput for a class that is not."""
+    present, kept = _present(table, label)
+    if known.task == "regression":
+        return Labels("regression", _numbers(label, present), (), kept)
+    values = _class_values(label, present)
+    if positive is not None:
+        values = _is(values, positive)
+    strange = set(pc.unique(values).to_pylist()) - set(known.classes)
+    if strange:
+        raise InvalidInput(
+            f"the training knows no class {sorted(strange)[0]!r} of the label column {label!r}",
+            expected=", ".join(repr(one) for one in known.classes[:10]),
+        )
+    return Labels(known.task, _codes(values, known.classes), known.classes, kept)
+
+
+def _present(table: pa.Table, label: str) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
     values = column(table, label)
     if pa.types.is_floating(values.type):
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
-    kept = values.is_valid().to_numpy()
     present = values.drop_null()
     if not len(present):
         raise InvalidInput(f"no row has a label in column {label!r}", expected="rows whose outcome is known")
-    found = _classes(label, present, positive) if classes else _numbers(label, present)
-    return Labels(*found, kept=np.asarray(kept, dtype=bool))
+    return present, np.asarray(values.is_valid().to_numpy(), dtype=bool)
 
 
-def _numbers(label: str, values: pa.ChunkedArray) -> tuple[TrainingTask, NDArray[Any], tuple[object, ...]]:
+def _numbers(label: str, values: pa.ChunkedArray) -> NDArray[np.float64]:
     if not is_number(values.type):
         raise InvalidInput(
             f"the label column {label!r} is of type {values.type}, and the estimator predicts numbers",
             hint="give a classifier, or a label of numbers",
         )
-    numbers = values.cast(pa.float64()).to_numpy()
+    numbers: NDArray[np.float64] = values.cast(pa.float64()).to_numpy()
     if not np.isfinite(numbers).all():
         raise InvalidInput(f"the label column {label!r} has infinite values", hint="make them missing")
-    if numbers.min() == numbers.max():
-        raise _constant(label, numbers[0].item())
-    return "regression", numbers, ()
+    return numbers
 
 
-def _classes(
-    label: str, values: pa.ChunkedArray, positive: object
-) -> tuple[TrainingTask, NDArray[Any], tuple[object, ...]]:
+def _class_values(label: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Text, or whole numbers: booleans are 0 and 1."""
     if pa.types.is_floating(values.type) or pa.types.is_decimal(values.type):
         numbers = values.cast(pa.float64()).to_numpy()
         if not (numbers == np.round(numbers)).all():
@@ -79,21 +110,29 @@ def _classes(
                 f"the label column {label!r} has numbers with fractions, and the estimator tells classes apart",
                 hint="give a regressor, or make classes of it",
             )
-        values = pa.chunked_array([pa.array(numbers.astype(np.int64))])
-    elif pa.types.is_boolean(values.type):
-        values = values.cast(pa.int8())
-    elif not is_text(values.type) and not pa.types.is_integer(values.type):
+        return pa.chunked_array([pa.array(numbers.astype(np.int64))])
+    if pa.types.is_boolean(values.type):
+        return values.cast(pa.int8())
+    if is_text(values.type):
+        return values.cast(pa.large_string())
+    if not pa.types.is_integer(values.type):
         raise InvalidInput(
             f"the label column {label!r} is of type {values.type}", expected="text, whole numbers or booleans"
         )
-    distinct = sorted(pc.unique(values).to_pylist())
-    if len(distinct) == 1:
-        raise _constant(label, distinct[0])
-    if positive is not None:
-        wanted = int(positive) if isinstance(positive, bool) else positive
-        _known(label, wanted, distinct)
-        values, distinct = pc.equal(values, pa.scalar(wanted, values.type)).cast(pa.int8()), [0, 1]
-    codes = pc.index_in(values, value_set=pa.array(distinct, values.type)).to_numpy()
+    return values
+
+
+def _is(values: pa.ChunkedArray, positive: object) -> pa.ChunkedArray:
+    wanted = int(positive) if isinstance(positive, bool) else positive
+    return pc.equal(values, pa.scalar(wanted, values.type)).cast(pa.int8())
+
+
+def _codes(values: pa.ChunkedArray, classes: Sequence[object]) -> NDArray[np.int64]:
+    codes: NDArray[np.int64] = pc.index_in(values, value_set=pa.array(classes, values.type)).to_numpy().astype(np.int64)
+    return codes
+
+
+def _enough(label: str, distinct: Sequence[object], codes: NDArray[np.int64]) -> None:
     counts = np.bincount(codes, minlength=len(distinct))
     few = [one for one, count in zip(distinct, counts, strict=True) if count < _FEWEST]
     if few:
@@ -102,7 +141,6 @@ def _classes(
             expected=f"{_FEWEST} rows or more of each class; {len(few)} of {len(distinct)} have fewer",
             hint="join rare classes, or leave their rows out; is it a number to predict? then give a regressor",
         )
-    return "binary" if distinct == [0, 1] else "multiclass", codes.astype(np.int64), tuple(distinct)
 
 
 def _known(label: str, positive: object, distinct: Sequence[object]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.build.data.columns import column
+from assay.build.data.columns import column, is_number
 from assay.build.models.flavours import sklearn
 from assay.build.models.flavours.flavour import Given, Kept, library_of
 from assay.build.models.folder import columns_of, flavour_of
@@ -91,7 +91,12 @@ def fit(
     """`train` without scores and without a run; gives the labels and the features of the rows that have one as well."""
     if not hasattr(estimator, "fit") or not hasattr(estimator, "predict"):
         raise InvalidInput(f"a {type(estimator).__name__} cannot be trained", expected="an object with fit and predict")
-    labels = labels_of(table, label, classes=is_classifier(estimator, table, label), positive=positive)
+    classes = is_classifier(estimator, table, label)
+    if positive is not None and not classes:
+        raise InvalidInput(
+            f"positive={positive!r} is given, and the estimator predicts numbers", hint="give a classifier"
+        )
+    labels = labels_of(table, label, classes=classes, positive=positive)
     chosen = _features(table, label, features)
     columns = columns_of(signature_of(table, chosen))
     rows = _plain(table, chosen).filter(pa.array(labels.kept))
@@ -120,8 +125,7 @@ def is_classifier(estimator: Any, table: pa.Table, label: str) -> bool:
             return False
     if hasattr(estimator, "predict_proba"):
         return True
-    kind = column(table, label).type
-    return not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+    return not is_number(column(table, label).type)
 
 
 def _features(table: pa.Table, label: str, features: Sequence[str] | None) -> list[str]:
