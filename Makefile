@@ -40,14 +40,14 @@ test-ray: $(VENV)/.installed-dev
 test-spark: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(call marked,spark)
 
-# Trainings with PyTorch Lightning and transformers against a live server, in an environment of their own: 6 GB, because
-# the index has PyTorch for Linux with its CUDA libraries only. No GPU is needed.
+# Modules of PyTorch packaged, and trainings with Lightning and transformers against a live server, in an environment of
+# their own: 6 GB, because the index has PyTorch for Linux with its CUDA libraries only. No GPU is needed.
 test-torch: $(VENV)/.installed-dev .venv-torch/.installed
-	TORCH_PYTHON=$(CURDIR)/.venv-torch/bin/python $(BIN)/python -m pytest -m torch --durations=0 -rP tests/server
+	TORCH_PYTHON=$(CURDIR)/.venv-torch/bin/python $(BIN)/python -m pytest -m torch --durations=0 -rP tests/server tests/build/models
 
 .venv-torch/.installed:
 	$(PYTHON) -m venv .venv-torch
-	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check \
+	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check --editable . \
 	  'mlflow-skinny==3.17.2' 'torch==2.14.1' 'lightning==2.6.6' 'transformers==5.24.0' 'accelerate==1.15.0' pandas
 	touch $@
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from assay.build.models.flavours import catboost, lightgbm, onnx, sklearn, xgboost
+from assay.build.models.flavours import catboost, lightgbm, onnx, sklearn, torch, xgboost
 from assay.build.models.flavours.flavour import Flavour, Given
 from assay.build.models.inputs import Column, matrix
 from assay.build.models.table_model import TableModel
@@ -22,7 +22,7 @@ __all__ = ["EXAMPLE_FILE", "MODEL_FILE", "columns_of", "flavour_of", "flavour_wr
 
 MODEL_FILE = "MLmodel"
 EXAMPLE_FILE = "input_example.json"
-_FLAVOURS: tuple[Flavour, ...] = (lightgbm, xgboost, catboost, onnx, sklearn)  # the last takes what is left
+_FLAVOURS: tuple[Flavour, ...] = (lightgbm, xgboost, catboost, onnx, torch, sklearn)  # the last takes what is left
 
 
 def save_model(

@@ -13,7 +13,7 @@ __all__ = ["FILE", "LOADER", "load", "recognises", "save"]
 FILE = "model.pkl"
 LOADER = "mlflow.sklearn"
 _ALWAYS = ("sklearn", "numpy", "scipy")
-_EXTRAS = {"catboost", "lightgbm", "xgboost"}
+_EXTRAS = {"catboost", "lightgbm", "torch", "xgboost"}
 
 
 def recognises(estimator: object) -> bool:
