@@ -1,7 +1,9 @@
 """Models as folders: what is saved is what predicts, here and in MLflow, and nothing else is unpickled."""
 
+import importlib
 import json
 import pickle
+import sys
 import warnings
 from pathlib import Path
 
@@ -15,8 +17,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
+from assay import __version__
 from assay.build.models.packaging import LoadedModel, load_model, matrix, package_model, signature_of
-from assay.errors import InvalidInput, Tampered
+from assay.build.training.baselines import baselines_for
+from assay.build.training.train import train
+from assay.errors import InvalidInput, MissingExtra, Tampered
 from assay.record.models.registry import ModelVersion, model_folder, register
 from assay.record.sqlstore import SqlStore
 from assay.record.tracking.runs import start_run
@@ -250,3 +255,59 @@ def test_a_column_of_another_kind_than_the_models_is_refused(
         loaded.predict_table(table.set_column(2, "carrier", table["distance"]))
     with pytest.raises(InvalidInput, match="the table has no column 'hour'"):
         loaded.predict_table(table.drop_columns(["hour"]))
+
+
+def test_a_pickle_whose_library_is_not_here_says_which(
+    store: SqlStore, version: ModelVersion, table: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_rules.py").write_text(
+        "import numpy as np\nclass Always:\n    def predict_proba(self, X):\n        return np.full((len(X), 2), 0.5)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    always = importlib.import_module("own_rules").Always()
+    own = package(store, always, table)
+    assert load_model(store, own).predict_table(table).tolist() == [0.5] * 200
+    monkeypatch.setitem(sys.modules, "own_rules", None)
+    with pytest.raises(InvalidInput, match="the model needs the module own_rules, which is not here"):
+        load_model(store, own)
+    from sklearn.ensemble import VotingRegressor
+    from xgboost import XGBRegressor
+
+    voting = VotingRegressor([("x", XGBRegressor(n_estimators=2))]).fit(matrix(table, COLUMNS[1:]), table["late"])
+    with start_run(store, "packaging") as run:
+        votes = package_model(store, "votes", voting, table, COLUMNS[1:], run=run)
+    assert "xgboost" in (model_folder(store, votes) / "requirements.txt").read_text()
+    for name in [one for one in sys.modules if one.partition(".")[0] == "xgboost"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtra, match="xgboost is not installed"):
+        load_model(store, votes)
+
+
+def test_a_model_knows_its_columns_or_takes_all(store: SqlStore, table: pa.Table) -> None:
+    fitted = train(LogisticRegression(), table, label="late", features=["hour", "carrier"])
+    with start_run(store, "packaging") as run:
+        loaded = load_model(store, package_model(store, "late", fitted, table, run=run))
+        assert [one.name for one in loaded.columns] == ["hour", "carrier"]
+        with pytest.raises(InvalidInput, match="carrier, hour are not the columns of the model") as raised:
+            package_model(store, "late", fitted, table, ["carrier", "hour"], run=run)
+        assert raised.value.expected == "hour, carrier"
+        whole = package_model(store, "whole", fit(table), table.select(COLUMNS), run=run)
+    assert [one.name for one in load_model(store, whole).columns] == COLUMNS
+
+
+def test_a_class_of_assay_in_a_pickle_is_required(store: SqlStore, table: pa.Table) -> None:
+    last = baselines_for(table, label="late", features=["distance"], time="hour", entity="carrier")["last"]
+    with start_run(store, "packaging") as run:
+        version = package_model(store, "last", last, table, run=run)
+    required = (model_folder(store, version) / "requirements.txt").read_text().splitlines()
+    assert f"assay-mlops=={__version__}" in required
+
+
+def test_what_mlflow_wrote_as_yaml_is_told(store: SqlStore, tmp_path: Path) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "MLmodel").write_text("flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n")
+    version = register(store, "late", folder, run=None, signature={})
+    with pytest.raises(InvalidInput, match="late/1 is of no flavour that is loaded here") as raised:
+        load_model(store, version)
+    assert "mlflow.pyfunc.load_model" in str(raised.value.hint)

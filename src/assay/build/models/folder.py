@@ -42,6 +42,7 @@ def save_model(
     if isinstance(estimator, TableModel):
         classes, estimator = estimator.classes, estimator.estimator
     flavour = flavour_of(estimator)
+    _check_fitted(estimator)
     saved = flavour.save(Given(estimator, columns_of(inputs), classes))
     file = folder / flavour.FILE
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -96,3 +97,18 @@ def flavour_written(description: Mapping[str, object]) -> Flavour | None:
 def columns_of(inputs: Sequence[Mapping[str, object]]) -> list[Column]:
     """The columns that a signature describes."""
     return [Column(str(one["name"]), str(one["type"])) for one in inputs]
+
+
+def _check_fitted(estimator: object) -> None:
+    """InvalidInput for an estimator of scikit-learn's kind that has learned nothing yet."""
+    if not hasattr(estimator, "fit") or not hasattr(estimator, "__sklearn_tags__"):
+        return
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError as error:
+        raise InvalidInput(
+            f"the {type(estimator).__name__} is not fitted", hint="call its fit first, or let `assay.train` do it"
+        ) from error

@@ -13,7 +13,7 @@ import pyarrow as pa
 from assay.build.models.flavours.flavour import Kept
 from assay.build.models.folder import EXAMPLE_FILE, MODEL_FILE, columns_of, flavour_written, save_model
 from assay.build.models.inputs import Classifier, Column, Regressor, matrix, signature_of
-from assay.build.models.table_model import TableModel
+from assay.build.models.table_model import TableModel, columns_for
 from assay.errors import InvalidInput
 from assay.record.clock import iso
 from assay.record.models.registry import ModelVersion, model_folder, register
@@ -54,13 +54,16 @@ def package_model(
     model: str,
     estimator: object,
     training_table: pa.Table,
-    columns: Sequence[str],
+    columns: Sequence[str] | None = None,
     *,
     run: Run,
     description: str | None = None,
 ) -> ModelVersion:
-    """Save an estimator that takes `columns` of the training table, and register it as the model's next version."""
-    inputs = signature_of(training_table, columns)
+    """Save an estimator that takes `columns` of the training table, and register it as the model's next version.
+
+    A model of `assay.train` knows its columns; other estimators take all columns where none are named.
+    """
+    inputs = signature_of(training_table, columns_for(estimator, training_table, columns))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         created = iso(store.clock.now())

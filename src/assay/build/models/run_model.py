@@ -6,6 +6,7 @@ from pathlib import Path
 
 from assay.build.models.folder import save_model
 from assay.build.models.inputs import signature_of
+from assay.build.models.table_model import columns_for
 from assay.record import tables
 from assay.record.clock import Clock, iso
 from assay.record.live.live_run import LiveRun, pack_models_with
@@ -21,10 +22,11 @@ def log_model(
     """Keep an estimator with the columns it takes and three rows of the example; returns `runs:/<run id>/<name>`.
 
     `example` is a table (Arrow, pandas, Polars, DuckDB, or the path of a file); without `columns` the estimator takes
-    all of it. InvalidInput for an estimator that cannot be pickled, a column that is not there, or no number or text.
+    all of it, and a model of `assay.train` its own. InvalidInput for an estimator that cannot be pickled, a column that
+    is not there, or no number or text.
     """
     table = tables.as_table(example)
-    inputs = signature_of(table, list(columns) if columns is not None else table.column_names)
+    inputs = signature_of(table, columns_for(estimator, table, columns))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         created = iso(Clock().now())

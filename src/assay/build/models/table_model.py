@@ -12,7 +12,7 @@ from assay.build.models.inputs import Classifier, Column, Regressor, matrix
 from assay.build.models.matrix_models import FrameModel
 from assay.errors import InvalidInput
 
-__all__ = ["TableModel"]
+__all__ = ["TableModel", "columns_for"]
 
 Floats = NDArray[np.float64]
 
@@ -86,3 +86,20 @@ class TableModel:
                     f"column {expected.name!r} is of type {kind}", where=self.name, expected=expected.type
                 )
         return matrix(table, [expected.name for expected in self.columns])
+
+
+def columns_for(estimator: object, table: pa.Table, columns: Sequence[str] | None) -> list[str]:
+    """The columns that an estimator takes of a table: those given, or its own where it knows them, or all.
+
+    InvalidInput where others are given than its own.
+    """
+    own = [one.name for one in estimator.columns] if isinstance(estimator, TableModel) else None
+    if columns is None:
+        return own if own is not None else list(table.column_names)
+    if own is not None and list(columns) != own:
+        raise InvalidInput(
+            f"{', '.join(columns)} are not the columns of the model",
+            expected=", ".join(own),
+            hint="leave columns out: the model knows its own",
+        )
+    return list(columns)

@@ -132,7 +132,7 @@ def _features(table: pa.Table, label: str, features: Sequence[str] | None) -> li
     chosen = [one for one in table.column_names if one != label] if features is None else list(features)
     if label in chosen:
         raise InvalidInput(
-            f"the label column {label!r} is among the features", hint="a model that is told the answer learns nothing"
+            f"the label column {label!r} is among the features", hint=f"leave {label!r} out: it is what is asked for"
         )
     if not chosen:
         raise InvalidInput("there is no column to learn from", expected="features=[...], or columns beside the label")

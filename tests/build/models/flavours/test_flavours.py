@@ -5,6 +5,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from xgboost import XGBClassifier, XGBRegressor
 from assay.build.models.folder import flavour_of
 from assay.build.models.packaging import LoadedModel, load_model, package_model
 from assay.errors import InvalidInput, MissingExtra, Tampered
+from assay.operate.routing import object_rows
 from assay.record.models.registry import ModelVersion, model_folder
 from assay.record.sqlstore import SqlStore
 from assay.record.tracking.runs import start_run
@@ -217,3 +219,19 @@ def test_no_library_is_imported_before_it_is_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_estimator_that_was_not_fitted_is_refused(store: SqlStore, library: str) -> None:
+    with pytest.raises(InvalidInput, match="is not fitted"):
+        package(store, REGRESSORS[library](**SMALL[library]))
+    assert store.query("model_version") == []
+
+
+def test_rows_as_the_server_makes_them_are_answered_from_many_threads(store: SqlStore, library: str) -> None:
+    estimator = CLASSIFIERS[library](**SMALL[library]).fit(ROWS, LATE)
+    loaded = load_model(store, package(store, estimator))
+    rows = object_rows(loaded.columns, [[None if one != one else one for one in row] for row in ROWS.tolist()])
+    expected = loaded.predict_table(TABLE)
+    with ThreadPoolExecutor(4) as threads:
+        for said in threads.map(loaded.predict, [rows] * 40):
+            assert np.array_equal(said, expected)
