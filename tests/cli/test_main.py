@@ -23,6 +23,7 @@ from assay.errors import AssayError, Tampered
 from assay.operation import OPERATIONS, Operation
 from assay.record import location
 from assay.record.location import open_store
+from assay.record.migrations import HEAD
 from assay.record.sqlstore import SqlStore, make_engine
 from assay.record.store import Store
 from assay.record.tracking.runs import start_run
@@ -220,7 +221,7 @@ def test_a_newer_store_is_refused_and_left_as_it_is(
     meddle(store, "UPDATE alembic_version SET version_num = '9999'")
     before = _bytes_of(assay.place)
     message = assay.refused(*command)
-    assert message.splitlines()[0] == "assay: the store has schema version 9999, this Assay knows up to 0002"
+    assert message.splitlines()[0] == f"assay: the store has schema version 9999, this Assay knows up to {HEAD}"
     assert "try: pip install --upgrade assay-mlops" in message
     assert _bytes_of(assay.place) == before
 

@@ -92,6 +92,16 @@ def test_the_row_says_what_was_evaluated_on_what(store: SqlStore) -> None:
         "rows": 700,
         "threshold": 0.25,
         "seed": 7,
+        "asked": {
+            "unit": ["unit"],
+            "query": [],
+            "weight": None,
+            "top": None,
+            "by": ["segment"],
+            "cross": 2,
+            "bins": {},
+            "where": {},
+        },
     }
     assert show_run(store, run.run_id).inputs == {"hold-out": dataset.hash}
     assert (made.profile.thresholds, made.profile.seed) == ((0.25, 0.25), 7)

@@ -17,6 +17,7 @@ from assay.record import dataset, ledger, snapshot, soundness, start_run
 from assay.record.canonical import digest_bytes
 from assay.record.clock import iso
 from assay.record.contract import run_row, version_row
+from assay.record.migrations import HEAD
 from assay.record.models.registry import move_alias, register
 from assay.record.sqlstore import SqlStore
 
@@ -180,7 +181,7 @@ def test_a_damaged_database_file_is_found(store: SqlStore, tmp_path: Path) -> No
 
 def test_another_schema_version_is_found(either_store: SqlStore, meddle: Meddle) -> None:
     meddle(either_store, "UPDATE alembic_version SET version_num = '9999'")
-    assert soundness.check(either_store).problems == ["the store has schema version 9999, expected 0003"]
+    assert soundness.check(either_store).problems == [f"the store has schema version 9999, expected {HEAD}"]
 
 
 def test_an_interrupted_run_is_a_note_and_is_mended(either_store: SqlStore) -> None:

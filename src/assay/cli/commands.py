@@ -55,6 +55,12 @@ COMMANDS: dict[str, Command] = {
         "assay.record.clearing.gc",
         "Say what was deleted long ago and can go for good, with blobs that nothing points to, or take it away",
     ),
+    "idea add": Command("assay.prove.ideas", "Write down what might make a model better, before it is tried"),
+    "idea list": Command("assay.prove.ideas", "List ideas with what was expected and what was measured, newest first"),
+    "idea try": Command(
+        "assay.prove.ideas",
+        "Measure a version that carries out an idea on the model's frozen benchmark, and keep what came of it",
+    ),
     "import mlflow": Command(
         "assay.record.exchange.mlflow_import",
         "Bring experiments, runs, files, models and aliases of an MLflow store over",

@@ -11,6 +11,7 @@ from rich.text import Text
 from assay.cli.comparison import comparison, difference, repetition
 from assay.cli.data import dataset_detail, dataset_list, dataset_version
 from assay.cli.demo_table import demo_table
+from assay.cli.ideas import ideas, one_idea, one_try
 from assay.cli.lineage import lineage
 from assay.cli.project import candidate_run, new_project
 from assay.cli.tables import lines, number, pairs, table, when
@@ -331,6 +332,8 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "Difference": difference,
     "Examination": _examination,
     "CandidateRun": lambda found: candidate_run(found, _judgement(found.judgement)),
+    "Idea": one_idea,
+    "IdeaTry": one_try,
     "Judgement": _judgement,
     "NewProject": new_project,
     "Measurement": _measurement,
@@ -349,6 +352,7 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
 LIST_RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "AliasMove": _moves,
     "Entry": _entries,
+    "Idea": ideas,
     "ModelSummary": _models,
     "Project": projects,
     "RunSummary": _runs,

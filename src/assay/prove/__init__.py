@@ -7,6 +7,7 @@ from assay.prove.drawing import Drawing, draw_gaps
 from assay.prove.evaluation import Evaluation, evaluate, load_evaluation
 from assay.prove.gate import GateResult, gate
 from assay.prove.group_table import FairnessRow, FairnessTable, fairness
+from assay.prove.ideas import Idea, IdeaTry, add_idea, list_ideas, try_idea
 from assay.prove.judgement import Judgement, judge_evaluation
 from assay.prove.measurement import Measurement, evaluate_version
 from assay.prove.policy import Policy, load_policy, parse_policy
@@ -23,6 +24,8 @@ __all__ = [
     "FairnessRow",
     "FairnessTable",
     "GateResult",
+    "Idea",
+    "IdeaTry",
     "Judgement",
     "Measurement",
     "ModelCosts",
@@ -34,6 +37,7 @@ __all__ = [
     "Segments",
     "ThresholdRow",
     "ThresholdTable",
+    "add_idea",
     "contribution",
     "delete_alias",
     "draw_gaps",
@@ -42,6 +46,7 @@ __all__ = [
     "fairness",
     "gate",
     "judge_evaluation",
+    "list_ideas",
     "load_evaluation",
     "load_policy",
     "load_profile",
@@ -55,4 +60,5 @@ __all__ = [
     "save_profile",
     "set_alias_command",
     "thresholds",
+    "try_idea",
 ]

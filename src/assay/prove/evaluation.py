@@ -209,7 +209,7 @@ def evaluate(
         costs=measure(model, source, store=store) if costs else None,
     )
     if store is not None and dataset is not None:
-        _record(store, evaluation, dataset, threshold=threshold, seed=seed)
+        _record(store, evaluation, dataset, asked)
     return evaluation
 
 
@@ -245,7 +245,7 @@ class _Kept(msgspec.Struct, frozen=True):
     found: dict[str, list[FoundSlice]]
 
 
-def _record(store: Store, evaluation: Evaluation, dataset: DatasetVersion, *, threshold: float, seed: int) -> None:
+def _record(store: Store, evaluation: Evaluation, dataset: DatasetVersion, asked: Asked) -> None:
     assert evaluation.candidate is not None
     run = current_run(store)
     detail = {
@@ -256,8 +256,18 @@ def _record(store: Store, evaluation: Evaluation, dataset: DatasetVersion, *, th
         "metrics": evaluation.metrics,
         "names": evaluation.names,
         "rows": evaluation.rows,
-        "threshold": threshold,
-        "seed": seed,
+        "threshold": asked.threshold,
+        "seed": asked.seed,
+        "asked": {  # what else the same question needs, for another candidate
+            "unit": list(asked.unit),
+            "query": list(asked.query),
+            "weight": asked.weight,
+            "top": asked.top,
+            "by": list(asked.segments.by),
+            "cross": asked.segments.cross,
+            "bins": {name: [float(edge) for edge in edges] for name, edges in asked.segments.bins.items()},
+            "where": {name: text for name, text in asked.segments.where.items() if isinstance(text, str)},
+        },
         **({"costs": msgspec.to_builtins(evaluation.costs)} if evaluation.costs else {}),
     }
     profiles = {evaluation.dataset_name: evaluation.profile, **evaluation.others}

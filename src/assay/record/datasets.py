@@ -16,6 +16,7 @@ from assay.record.table_files import put_table
 __all__ = [
     "DatasetVersion",
     "dataset",
+    "dataset_version",
     "dataset_versions",
     "enter_version",
     "find_dataset",
@@ -112,6 +113,14 @@ def find_dataset(store: Store, which: str) -> DatasetVersion:
         several = ", ".join(one[:_SHORT] for one in found)
         raise InvalidInput(f"{len(found)} versions begin with {begins}: {several}", hint="write more of the hash")
     return versions[0] if not begins else next(iter(found.values()))
+
+
+def dataset_version(store: Store, content: str, name: str) -> DatasetVersion:
+    """The version of the dataset of that name with that content hash."""
+    known = store.query("artifact", {"type": "dataset", "hash": content, "name": name}, limit=1)
+    if not known:
+        raise NotFound(f"no dataset {name!r} with hash {content[:12]}", where=store.location)
+    return version_of(known[0])
 
 
 def version_of(row: Row) -> DatasetVersion:

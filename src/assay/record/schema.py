@@ -288,7 +288,7 @@ Table(
     "artifact",
     METADATA,
     _key("artifact_id"),
-    *_required("type", "hash", "created"),  # type: dataset | model | report | evaluation
+    *_required("type", "hash", "created"),  # type: dataset | model | report | evaluation | split
     *_text("name", "schema_hash", "format", "source_system", "blob", "licence"),
     Column("rows", BigInteger),
     *_evidence(),
@@ -373,6 +373,27 @@ Table(
     Column("decision", Integer, nullable=False),
     *_evidence(),
     Index(None, "mv_id"),
+)
+Table(
+    "idea",  # what might make a model better, before anybody knows
+    METADATA,
+    _key("idea_id"),
+    *_required("model", "text"),
+    *_text("technique", "origin", "metric"),
+    Column("expected_gain", Float),  # an improvement of the metric: above 0 whatever its direction
+    *_evidence(),
+    Index(None, "model"),
+)
+Table(
+    "idea_try",  # append-only: what came of it, also where it did not help
+    METADATA,
+    _key("try_id"),
+    Column("idea_id", ForeignKey("idea.idea_id"), nullable=False),
+    *_required("mv_id", "baseline_mv_id", "evaluation_id", "metric", "outcome"),  # outcome: better | worse | unclear
+    *_text("gate_id", "verdict"),
+    *[Column(name, Float) for name in ("gain", "low", "high")],
+    *_evidence(),
+    Index(None, "idea_id"),
 )
 
 # --- what was operated --------------------------------------------------------------------------------------------
