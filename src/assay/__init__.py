@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from assay.build import (
         check_leakage,
         check_table,
+        infer_expectations,
         load_model,
         log_model,
         package_model,
@@ -78,6 +79,7 @@ _ROOMS = {
     "build": [
         "check_leakage",
         "check_table",
+        "infer_expectations",
         "load_model",
         "log_model",
         "package_model",
@@ -159,6 +161,7 @@ __all__ = [
     "flush",
     "gate",
     "import_mlflow",
+    "infer_expectations",
     "list_models",
     "list_runs",
     "load_model",

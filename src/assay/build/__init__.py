@@ -1,8 +1,12 @@
 """Floor 2: build. From a table to a packaged model: checks, splits, steps that remember, and models as folders."""
 
 from assay.build.data.adding import add_dataset
-from assay.build.data.checks import Expectation, check_table
+from assay.build.data.check_command import DataCheck, check_data
+from assay.build.data.checks import CheckResult, Expectation, check_results, check_table, expect
+from assay.build.data.expectation_files import load_expectations, save_expectations
+from assay.build.data.expectations import Expectations
 from assay.build.data.finding import Finding, Findings
+from assay.build.data.inference import infer_expectations
 from assay.build.data.leakage import check_leakage
 from assay.build.data.listing import list_datasets, show_dataset
 from assay.build.data.sources import Source, source
@@ -28,8 +32,11 @@ from assay.record.live.live_run import run
 __all__ = [
     "Asha",
     "Budget",
+    "CheckResult",
     "Choice",
+    "DataCheck",
     "Expectation",
+    "Expectations",
     "Finding",
     "Findings",
     "Float",
@@ -45,15 +52,21 @@ __all__ = [
     "Trial",
     "add_dataset",
     "baselines_for",
+    "check_data",
     "check_leakage",
+    "check_results",
     "check_table",
+    "expect",
+    "infer_expectations",
     "list_datasets",
+    "load_expectations",
     "load_model",
     "log_model",
     "package_model",
     "pipeline",
     "rolling_splits",
     "run",
+    "save_expectations",
     "search",
     "show_dataset",
     "slice_of",

@@ -33,6 +33,8 @@ COMMANDS: dict[str, Command] = {
     ),
     "data show": Command(
         "assay.build.data.listing", "Show a dataset: where it is from, and what the values of each column look like"
+    "data check": Command(
+        "assay.build.data.check_command", "Check a dataset or a file against expectations, and keep the results"
     ),
     "demo": Command("assay.demo.operation", "Turn the whole loop once on a year of real flights"),
     "diff": Command(

@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from assay.cli.checks import data_check
 from assay.cli.comparison import comparison, difference, repetition
 from assay.cli.data import dataset_detail, dataset_list, dataset_version
 from assay.cli.demo_table import demo_table
@@ -328,6 +329,7 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "DatasetDetail": dataset_detail,
     "DatasetList": dataset_list,
     "DatasetVersion": dataset_version,
+    "DataCheck": data_check,
     "DemoResult": demo_table,
     "Difference": difference,
     "Examination": _examination,

@@ -31,6 +31,7 @@ from assay.stats.metrics import known_metrics, metric_named, metric_of_any_task,
 from assay.stats.mix import Mix, kitagawa
 from assay.stats.multiplicity import holm
 from assay.stats.newcombe import newcombe_paired
+from assay.stats.odd_rates import odd_rates
 from assay.stats.operating_points import POINT_RATES, OperatingPoints, operating_points
 from assay.stats.paired import mcnemar_p, tango_interval, tango_p_not_worse, tango_p_worse, tango_z
 from assay.stats.poisson import poisson_weights, unit_weights
@@ -144,6 +145,7 @@ __all__ = [
     "newcombe_paired",
     "normal_mixture_bound",
     "normal_mixture_log",
+    "odd_rates",
     "operating_points",
     "paired_t",
     "poisson_weights",

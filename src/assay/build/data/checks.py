@@ -1,58 +1,85 @@
-"""Expectations about a table, checked and kept as test results: the pipeline stops, or goes on with a warning."""
+"""Expectations checked against a table, and kept as test results: the pipeline stops, or goes on with a warning."""
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, Literal
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from assay.build.data import columns
-from assay.errors import InvalidInput
+from assay.build.data.expectations import (
+    Columns,
+    Custom,
+    Expectation,
+    Expectations,
+    OneOf,
+    Present,
+    Range,
+    Severity,
+    Unique,
+    type_word,
+)
+from assay.build.data.failures import Failure, Surroundings, failure
+from assay.build.data.seen import Seen
+from assay.errors import InvalidInput, NotFound, nearest
+from assay.record import tables as files
 from assay.record.canonical import canonical_json
+from assay.record.clock import Clock
+from assay.record.datasets import dataset
 from assay.record.identity import ordered_id
 from assay.record.store import Store
 
 __all__ = [
     "CheckResult",
     "Expectation",
+    "check_results",
     "check_table",
     "columns_are",
+    "expect",
+    "failures_of",
     "in_range",
     "is_one_of",
+    "latest_table",
     "unique",
     "values_present",
 ]
 
-Severity = Literal["stop", "warn"]
-
-
-class Expectation(msgspec.Struct, frozen=True):
-    """A named condition. `count` returns how many rows break it, and a sentence about the first of them."""
-
-    name: str
-    kind: Literal["data_schema", "data_values"]
-    severity: Severity
-    count: Callable[[pa.Table], tuple[int, str]]
-
 
 class CheckResult(msgspec.Struct, frozen=True):
-    """What one expectation found: `pass`, `warn` or `fail`."""
+    """What one expectation found: `pass`, `warn` or `fail`.
+
+    `failing_rows` break it, of `rows` in the table; `detail` has an example. `check` is its kind, `columns` what it
+    read.
+    """
 
     name: str
     kind: str
     result: Literal["pass", "warn", "fail"]
     failing_rows: int
     detail: str
+    check: str = ""
+    columns: tuple[str, ...] = ()
+    rows: int = 0
 
 
-def check_table(store: Store, subject: str, table: pa.Table, expectations: Sequence[Expectation]) -> list[CheckResult]:
-    """Check every expectation and record each result about the dataset `subject` (its content hash)."""
-    results = []
-    for expectation in expectations:
-        failing, detail = expectation.count(table)
-        outcome = "pass" if not failing else "fail" if expectation.severity == "stop" else "warn"
-        results.append(CheckResult(expectation.name, expectation.kind, outcome, failing, detail))  # type: ignore[arg-type] # one of three
+def check_table(
+    store: Store,
+    subject: str,
+    table: object,
+    expectations: object,
+    *,
+    tables: Mapping[str, object] | None = None,
+) -> list[CheckResult]:
+    """Check every expectation and record each result about the dataset `subject` (its content hash).
+
+    `expectations` are several of them, or an `Expectations`. Other tables that they name are looked up in `tables`,
+    then among the store's datasets (the newest of that name), then as files. InvalidInput where an expectation does not
+    go with the table, as a column that it has not: then nothing is recorded.
+    """
+    results = check_results(table, expectations, now=store.clock.latest(), tables=tables, store=store)
     store.append_many(
         "test_result",
         [
@@ -72,82 +99,135 @@ def check_table(store: Store, subject: str, table: pa.Table, expectations: Seque
     return results
 
 
-def columns_are(schema: pa.Schema) -> Expectation:
+def check_results(
+    table: object,
+    expectations: object,
+    *,
+    now: datetime | None = None,
+    tables: Mapping[str, object] | None = None,
+    store: Store | None = None,
+) -> list[CheckResult]:
+    """What `check_table` finds, without recording it. `now` is what `fresh` counts back from."""
+    arrow = files.as_table(table)
+    wanted = _listed(expectations)
+    found = failures_of(arrow, wanted, now=now, tables=tables, store=store)
+    return [
+        CheckResult(
+            name=expectation.name,
+            kind=expectation.kind,
+            result="pass" if not failed.failing else "fail" if expectation.severity == "stop" else "warn",
+            failing_rows=failed.failing,
+            detail=failed.detail,
+            check=str(expectation.__struct_config__.tag),
+            columns=expectation.columns,
+            rows=arrow.num_rows,
+        )
+        for expectation, failed in zip(wanted, found, strict=True)
+    ]
+
+
+def failures_of(
+    table: pa.Table,
+    expectations: Sequence[Expectation],
+    *,
+    now: datetime | None = None,
+    tables: Mapping[str, object] | None = None,
+    store: Store | None = None,
+) -> list[Failure]:
+    """The failure of each expectation, in their order.
+
+    Those of one column share what is computed; columns run beside each other, as Arrow leaves Python's lock.
+    """
+    around = Surroundings(now or Clock().now(), lambda name: _other_table(name, tables or {}, store))
+    promised = {name: word for one in expectations if isinstance(one, Columns) for name, word in one.types.items()}
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for position, expectation in enumerate(expectations):
+        groups.setdefault(expectation.columns, []).append(position)
+
+    def examine(positions: list[int]) -> list[tuple[int, Failure]]:
+        seen = Seen(table)
+        return [(at, failure(expectations[at], seen, around, promised)) for at in positions]
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        # The widest first: several columns together take longest.
+        parts = list(pool.map(examine, sorted(groups.values(), key=lambda at: -len(expectations[at[0]].columns))))
+    return [found for _, found in sorted((pair for part in parts for pair in part), key=lambda pair: pair[0])]
+
+
+def _listed(expectations: object) -> list[Expectation]:
+    """Expectations of any form as a list."""
+    if isinstance(expectations, Expectation):
+        return [expectations]
+    if isinstance(expectations, Expectations):
+        return list(expectations.items)
+    if isinstance(expectations, Sequence) and all(isinstance(one, Expectation) for one in expectations):
+        return list(expectations)
+    raise InvalidInput(
+        f"a {type(expectations).__name__} says nothing about a table", expected="expectations, such as [in_range(...)]"
+    )
+
+
+def columns_are(schema: pa.Schema, *, severity: Severity = "stop") -> Columns:
     """Exactly these columns with these types, in any order."""
-
-    def count(table: pa.Table) -> tuple[int, str]:
-        found = {field.name: field.type for field in table.schema}
-        wanted = {field.name: field.type for field in schema}
-        wrong = [name for name in sorted(found.keys() | wanted.keys()) if found.get(name) != wanted.get(name)]
-        twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
-        if twice:
-            return max(table.num_rows, 1), f"more than one column is called {', '.join(twice)}"
-        text = ", ".join(f"{n}: {found.get(n, 'absent')}, expected {wanted.get(n, 'no such column')}" for n in wrong)
-        return (max(table.num_rows, 1) if wrong else 0), text
-
-    return Expectation("columns and types", "data_schema", "stop", count)
+    return Columns(types={field.name: type_word(field.type, wide=False) for field in schema}, severity=severity)
 
 
-def values_present(column: str, *, share: float = 1.0, severity: Severity = "stop") -> Expectation:
+def values_present(column: str, *, share: float = 1.0, severity: Severity = "stop") -> Present:
     """At least `share` of the values are not null."""
-    if not 0 <= share <= 1:
-        raise InvalidInput(f"share is {share}", expected="0 to 1")
-
-    def count(table: pa.Table) -> tuple[int, str]:
-        missing = columns.column(table, column).null_count
-        # As a quotient: both sides are then the same nearest float where the share is met exactly.
-        too_many = table.num_rows > 0 and (table.num_rows - missing) / table.num_rows < share
-        return (missing if too_many else 0), f"{missing} of {table.num_rows} values are missing"
-
-    return Expectation(f"{column} is present", "data_values", severity, count)
+    return Present(column, share, severity=severity)
 
 
-def in_range(column: str, low: float, high: float, *, severity: Severity = "stop") -> Expectation:
-    """Every value that is present lies in [low, high]; NaN does not."""
-    if not low <= high:
-        raise InvalidInput(f"the range is {low:g} to {high:g}", expected="low <= high")
+def in_range(
+    column: str,
+    low: float | str | None = None,
+    high: float | str | None = None,
+    *,
+    share: float = 1.0,
+    severity: Severity = "stop",
+) -> Range:
+    """Every value that is present, or at least `share` of them, lies in [low, high]; NaN does not.
 
-    def outside(values: pa.ChunkedArray) -> pa.ChunkedArray:
-        return pc.invert(pc.and_kleene(pc.greater_equal(values, low), pc.less_equal(values, high)))
-
-    return Expectation(f"{column} in [{low:g}, {high:g}]", "data_values", severity, _counting(column, outside))
-
-
-def is_one_of(column: str, allowed: Sequence[str], *, severity: Severity = "stop") -> Expectation:
-    """Every value that is present is one of `allowed`."""
-
-    def outside(values: pa.ChunkedArray) -> pa.ChunkedArray:
-        return pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, value_set=pa.array(allowed, values.type))))
-
-    return Expectation(f"{column} is known", "data_values", severity, _counting(column, outside))
+    An end that is not given is open. Numbers, or times as text such as "2026-01-31".
+    """
+    low, high = (None if end in (-math.inf, math.inf) else end for end in (low, high))
+    return Range(column, low, high, share, severity=severity)
 
 
-def unique(key: Sequence[str], *, severity: Severity = "stop") -> Expectation:
+def is_one_of(
+    column: str, allowed: Sequence[str | int | float | bool], *, share: float = 1.0, severity: Severity = "stop"
+) -> OneOf:
+    """Every value that is present, or at least `share` of them, is one of `allowed`."""
+    return OneOf(column, tuple(allowed), share, severity=severity)
+
+
+def unique(key: Sequence[str], *, severity: Severity = "stop") -> Unique:
     """No two rows agree in all columns of `key`; null agrees with null."""
-
-    def count(table: pa.Table) -> tuple[int, str]:
-        for column in key:
-            columns.column(table, column)
-        groups = table.group_by(list(key)).aggregate([([], "count_all")])
-        repeated = groups.filter(pc.greater(groups["count_all"], 1))
-        extra = (pc.sum(repeated["count_all"]).as_py() or 0) - repeated.num_rows
-        return extra, f"{extra} rows repeat the key of another"
-
-    return Expectation(f"{' + '.join(key)} is unique", "data_values", severity, count)
+    return Unique((key,) if isinstance(key, str) else tuple(key), severity=severity)
 
 
-def _counting(
-    name: str, outside: Callable[[pa.ChunkedArray], pa.ChunkedArray]
-) -> Callable[[pa.Table], tuple[int, str]]:
-    def count(table: pa.Table) -> tuple[int, str]:
-        values = columns.column(table, name)
-        try:
-            mask = pc.fill_null(outside(values), False)
-        except (pa.ArrowException, TypeError) as error:
-            raise InvalidInput(f"column {name!r} is of type {values.type}, which this check does not read") from error
-        failing = pc.sum(mask).as_py() or 0
-        if not failing:
-            return 0, ""
-        return failing, f"for example {values.filter(mask)[0].as_py()!r}"
+def expect(name: str, function: Callable[[pa.Table], Any], *, severity: Severity = "stop") -> Custom:
+    """A check of the team's own: `function` gives true or false, or a boolean for each row, true where it is right."""
+    return Custom(name, function, severity=severity)
 
-    return count
+
+def latest_table(store: Store, name: str) -> tuple[str, pa.Table]:
+    """The newest version of a dataset by its name: its content hash, and the table. NotFound where there is none."""
+    known = store.query("artifact", {"type": "dataset", "name": name}, order_by=["-created"], limit=1)
+    if not known:
+        names = sorted({str(row["name"]) for row in store.query("artifact", {"type": "dataset"})})
+        close = nearest(name, names)
+        raise NotFound(
+            f"there is no dataset {name!r}",
+            where=store.location,
+            expected=f"one of {', '.join(names[:8])}" if names else "a dataset that was snapshotted",
+            hint=f"did you mean {close!r}?" if close else None,
+        )
+    return str(known[0]["hash"]), dataset(store, known[0]["hash"])
+
+
+def _other_table(name: str, tables: Mapping[str, object], store: Store | None) -> pa.Table:
+    if name in tables:
+        return files.as_table(tables[name])
+    if store is not None and store.query("artifact", {"type": "dataset", "name": name}, limit=1):
+        return latest_table(store, name)[1]
+    return files.as_table(name)
