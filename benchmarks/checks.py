@@ -2,21 +2,20 @@
 
     python benchmarks/checks.py
 
-The table is `flights-3m` of npm's vega-datasets (fetched once by name, 18 MB); its delays go down to −1,116 minutes, so
-that one expectation is broken. The rows repeat (they are a sample without a flight's number), so uniqueness is broken too
-and all its rows are found.
+The table is `flights-3m` of npm's vega-datasets (fetched once by name, 18 MB). Its delays go down to −1,116 minutes and,
+without a flight's number, some of its rows are alike: two expectations are broken, and the rows that do it are counted.
 """
 
 import time
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from benchmarks.measured import say
+from scripts.real_data import load
 
 from assay.build.data.checks import check_results, columns_are, in_range, is_one_of, unique, values_present
 from assay.build.data.expectations import Expectation, Label, LabelRate, Pattern, Rows, Varies
 from assay.build.data.inference import infer_expectations
-from benchmarks.measured import say
-from scripts.real_data import load
 
 TARGET_S = 1.0
 TIMES = 5

@@ -9,6 +9,7 @@ from assay.build.data.finding import Finding, Findings
 from assay.build.data.inference import infer_expectations
 from assay.build.data.leakage import check_leakage
 from assay.build.data.listing import list_datasets, show_dataset
+from assay.build.data.quarantine import Quarantined, quarantine
 from assay.build.data.sources import Source, source
 from assay.build.data.split_rolling import rolling_splits
 from assay.build.data.split_slices import slice_of
@@ -43,6 +44,7 @@ __all__ = [
     "Int",
     "LoadedModel",
     "Pruned",
+    "Quarantined",
     "Searched",
     "Source",
     "Split",
@@ -64,6 +66,7 @@ __all__ = [
     "log_model",
     "package_model",
     "pipeline",
+    "quarantine",
     "rolling_splits",
     "run",
     "save_expectations",

@@ -23,6 +23,7 @@ from assay.build.data.expectations import (
     type_word,
 )
 from assay.build.data.failures import Failure, Surroundings, failure
+from assay.build.data.pandera_schemas import is_schema, schema_failures
 from assay.build.data.seen import Seen
 from assay.errors import InvalidInput, NotFound, nearest
 from assay.record import tables as files
@@ -38,6 +39,7 @@ __all__ = [
     "check_results",
     "check_table",
     "columns_are",
+    "examined",
     "expect",
     "failures_of",
     "in_range",
@@ -75,9 +77,9 @@ def check_table(
 ) -> list[CheckResult]:
     """Check every expectation and record each result about the dataset `subject` (its content hash).
 
-    `expectations` are several of them, or an `Expectations`. Other tables that they name are looked up in `tables`,
-    then among the store's datasets (the newest of that name), then as files. InvalidInput where an expectation does not
-    go with the table, as a column that it has not: then nothing is recorded.
+    `expectations` are several of them, an `Expectations`, or a schema of Pandera. Other tables that they name are looked
+    up in `tables`, then among the store's datasets (the newest of that name), then as files. InvalidInput where an
+    expectation does not go with the table, as a column that it has not: then nothing is recorded.
     """
     results = check_results(table, expectations, now=store.clock.latest(), tables=tables, store=store)
     store.append_many(
@@ -108,9 +110,6 @@ def check_results(
     store: Store | None = None,
 ) -> list[CheckResult]:
     """What `check_table` finds, without recording it. `now` is what `fresh` counts back from."""
-    arrow = files.as_table(table)
-    wanted = _listed(expectations)
-    found = failures_of(arrow, wanted, now=now, tables=tables, store=store)
     return [
         CheckResult(
             name=expectation.name,
@@ -120,10 +119,39 @@ def check_results(
             detail=failed.detail,
             check=str(expectation.__struct_config__.tag),
             columns=expectation.columns,
-            rows=arrow.num_rows,
+            rows=rows,
         )
-        for expectation, failed in zip(wanted, found, strict=True)
+        for rows, expectation, failed in examined(table, expectations, now=now, tables=tables, store=store)
     ]
+
+
+def examined(
+    table: object,
+    expectations: object,
+    *,
+    now: datetime | None = None,
+    tables: Mapping[str, object] | None = None,
+    store: Store | None = None,
+) -> list[tuple[int, Expectation, Failure]]:
+    """The rows of the table, each expectation and what breaks it; a Pandera schema is as many as it has checks."""
+    arrow = files.as_table(table)
+    given = [expectations] if isinstance(expectations, Expectation) or is_schema(expectations) else expectations
+    if isinstance(given, str) or not isinstance(given, Sequence | Expectations):
+        raise _no_expectations(given)
+    wanted = [one for one in given if isinstance(one, Expectation)]
+    schemas = [one for one in given if not isinstance(one, Expectation)]
+    if wrong := [one for one in schemas if not is_schema(one)]:
+        raise _no_expectations(wrong[0])
+    found = list(zip(wanted, failures_of(arrow, wanted, now=now, tables=tables, store=store), strict=True))
+    for schema in schemas:
+        found += schema_failures(schema, arrow, table)
+    return [(arrow.num_rows, *pair) for pair in found]
+
+
+def _no_expectations(value: object) -> InvalidInput:
+    return InvalidInput(
+        f"a {type(value).__name__} says nothing about a table", expected="expectations, such as [in_range(...)]"
+    )
 
 
 def failures_of(
@@ -152,19 +180,6 @@ def failures_of(
         # The widest first: several columns together take longest.
         parts = list(pool.map(examine, sorted(groups.values(), key=lambda at: -len(expectations[at[0]].columns))))
     return [found for _, found in sorted((pair for part in parts for pair in part), key=lambda pair: pair[0])]
-
-
-def _listed(expectations: object) -> list[Expectation]:
-    """Expectations of any form as a list."""
-    if isinstance(expectations, Expectation):
-        return [expectations]
-    if isinstance(expectations, Expectations):
-        return list(expectations.items)
-    if isinstance(expectations, Sequence) and all(isinstance(one, Expectation) for one in expectations):
-        return list(expectations)
-    raise InvalidInput(
-        f"a {type(expectations).__name__} says nothing about a table", expected="expectations, such as [in_range(...)]"
-    )
 
 
 def columns_are(schema: pa.Schema, *, severity: Severity = "stop") -> Columns:
