@@ -30,8 +30,8 @@ def test_a_message_has_only_the_parts_that_are_known() -> None:
 
 
 @pytest.mark.parametrize("kind", CHILDREN)
-def test_only_a_verdict_ends_with_1(kind: type[AssayError]) -> None:
-    assert kind.exit_code == (1 if kind is errors.Refused else 2)
+def test_only_a_verdict_ends_with_1_and_only_what_is_open_with_3(kind: type[AssayError]) -> None:
+    assert kind.exit_code == {errors.Refused: 1, errors.Waiting: 3}.get(kind, 2)
 
 
 @pytest.mark.parametrize(

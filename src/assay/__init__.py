@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         split_by_time,
         step,
         train,
+        wait_for,
         why,
     )
     from assay.operate import (
@@ -91,6 +92,7 @@ _ROOMS = {
         "split_by_time",
         "step",
         "train",
+        "wait_for",
         "why",
     ],
     "operate": [
@@ -195,6 +197,7 @@ __all__ = [
     "thresholds",
     "train",
     "verify",
+    "wait_for",
     "why",
 ]
 

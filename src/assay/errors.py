@@ -13,10 +13,12 @@
     ├── TimedOut          a step took longer than it may (also TimeoutError)
     ├── TaskFailed        a task raised in another process what this one cannot raise
     ├── WorkerLost        a process died with the task that it worked at
+    ├── Waiting           a run cannot go on before a person has answered
     └── MissingExtra      an optional dependency is not installed (also ImportError)
 
 Each says what was wrong, where, what was expected and what to do: at most four short lines. A refused input
-changes nothing. Exit codes are those of the command line: 1 refused by a verdict, 2 bad input or usage.
+changes nothing. Exit codes are those of the command line: 1 refused by a verdict, 2 bad input or usage,
+3 not decided yet.
 """
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "Tampered",
     "TaskFailed",
     "TimedOut",
+    "Waiting",
     "WorkerLost",
     "nearest",
 ]
@@ -108,6 +111,12 @@ class TaskFailed(AssayError):
 
 class WorkerLost(AssayError):
     """The process that worked at a task died: killed, out of memory, or its machine is gone."""
+
+
+class Waiting(AssayError):
+    """A run has stopped at a question; it goes on when a person has answered."""
+
+    exit_code = 3
 
 
 class MissingExtra(AssayError, ImportError):

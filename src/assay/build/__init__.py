@@ -36,6 +36,11 @@ __all__ = [
     "CheckResult",
     "Choice",
     "DataCheck",
+from assay.build.steps.waiting import Answer, answer, wait_for
+from assay.build.steps.why import StepReason, explain, why
+
+__all__ = [
+    "Answer",
     "Expectation",
     "Expectations",
     "Finding",
@@ -62,6 +67,9 @@ __all__ = [
     "infer_expectations",
     "list_datasets",
     "load_expectations",
+    "answer",
+    "check_table",
+    "explain",
     "load_model",
     "log_model",
     "package_model",
@@ -80,5 +88,6 @@ __all__ = [
     "to_onnx",
     "train",
     "train_with_baselines",
+    "wait_for",
     "why",
 ]

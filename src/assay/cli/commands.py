@@ -22,6 +22,10 @@ COMMANDS: dict[str, Command] = {
         "List the moves of a model's aliases, oldest first: from where to where, who, when, why",
     ),
     "alias set": Command("assay.prove.alias_commands", "Point an alias to a version of a model"),
+    "answer": Command(
+        "assay.build.steps.waiting",
+        "Answer the question that a run waits for, with yes or no; resuming it goes on",
+    ),
     "compare": Command(
         "assay.record.tracking.comparing", "Put runs side by side: params, metrics and tags that differ"
     ),

@@ -17,7 +17,7 @@ from assay.cli.lineage import lineage
 from assay.cli.project import candidate_run, new_project
 from assay.cli.tables import lines, number, pairs, table, when
 from assay.cli.time_tables import projects, time_report
-from assay.cli.why import step_reason
+from assay.cli.why import step_reason, step_reasons
 
 if TYPE_CHECKING:
     from assay.operate.doctor import Examination
@@ -358,5 +358,6 @@ LIST_RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "ModelSummary": _models,
     "Project": projects,
     "RunSummary": _runs,
+    "StepReason": step_reasons,
     "Webhook": _webhooks,
 }

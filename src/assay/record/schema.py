@@ -268,6 +268,7 @@ Table(
     Column("memory_mb", Float),
     *_evidence(),
     Index(None, "key", "state"),
+    Index(None, "name", "started"),
     Index(None, "run_id"),
 )
 Table(

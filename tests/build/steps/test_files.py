@@ -8,6 +8,7 @@ import pytest
 import assay
 from assay.build.steps import files
 from assay.errors import InvalidInput
+from assay.record.canonical import digest_file
 from assay.record.sqlstore import SqlStore
 
 
@@ -71,7 +72,7 @@ def test_a_file_that_has_settled_is_read_once(tmp_path: Path, monkeypatch: pytes
     path = tmp_path / "large.csv"
     path.write_text("aaaa")
     read: list[Path] = []
-    hashed = files.digest_file
+    hashed = digest_file
 
     def counted(one: Path) -> str:
         read.append(one)

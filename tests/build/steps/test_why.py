@@ -9,9 +9,9 @@ import pytest
 from tests.build.steps.projects import Project
 
 import assay
-from assay.build.steps.why import StepReason, why
+from assay.build.steps.why import StepReason, explain, why
 from assay.cli.main import main
-from assay.errors import NotFound
+from assay.errors import InvalidInput, NotFound
 from assay.record.sqlstore import SqlStore
 from assay.record.tracking.runs import start_run
 
@@ -172,3 +172,51 @@ def test_the_command_prints_words_or_json(
     assert json.loads(capsys.readouterr().out)["outcome"] == "computed"
     command(store, "dynamics", exits=2)
     assert "assay why dynamic" in capsys.readouterr().err
+
+
+def test_every_step_of_a_run_is_explained(
+    store: SqlStore, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.write(
+        {
+            "helpers/flow.py": """
+                import assay
+                from helpers import features
+                @assay.step
+                def load(orders):
+                    return list(orders)
+                @assay.step
+                def clean(value):
+                    return features.clean_names(value)
+                @assay.pipeline
+                def nightly(orders, seed=None):
+                    return clean.map(load(orders))
+            """
+        }
+    )
+
+    def run(*orders: int, **settings: object) -> list[StepReason]:
+        project.function("helpers.flow", "nightly").options(store=store, **settings)(list(orders))  # type: ignore[attr-defined]
+        (last,) = store.query("run", order_by=["-started"], limit=1)
+        return explain(store, last["run_id"][:8])
+
+    first = run(1, 2)
+    assert [one.reasons for one in first] == [["first time"], ["first time"], first[2].reasons]
+    assert first[2].reasons[0].startswith("input value ")
+    again = run(1, 2)
+    assert [one.outcome for one in again] == ["remembered"] * 3
+    assert again[0].reasons == [f"remembered from run {first[0].run_id[:8]}"]
+    project.edit("helpers/features.py", "return x", "return x * 2")
+    edited = run(1, 2)
+    assert [(one.outcome, one.reasons) for one in edited[1:]] == [
+        ("computed", ["clean_names in helpers.features changed"])
+    ] * 2, "each is compared with the same item"
+    seeded = run(1, 2, seed=7)
+    assert seeded[1].reasons == ["seed of the pipeline none -> 7"]
+    with pytest.raises(SystemExit):
+        main(["--store", store.location, "why", "--run", edited[0].run_id])
+    out = capsys.readouterr().out
+    assert "helpers.flow.clean" in out
+    assert "clean_names in helpers.features changed" in out
+    with pytest.raises(InvalidInput, match="neither a step nor a run"):
+        why(store)

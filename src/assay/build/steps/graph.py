@@ -9,10 +9,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from assay.build.executors.executor import Executor, Outcome, Task, TaskId
-from assay.build.steps import values
+from assay.build.steps import values, waiting
 from assay.build.steps.annotations import check_arguments
 from assay.build.steps.at_once import read_back, told_failure
 from assay.build.steps.calls import Definition, keep, key_of
@@ -107,18 +108,16 @@ class Graph:
         self._settle([self._node(handle) for handle in _single(handles_in(given))])
         return replaced(given, lambda handle: handle.result())
 
-    def keys(self) -> list[str]:
-        """The keys of all calls until now, which are waited for."""
-        self._settle(self._all)
-        return [node.keyed.key if node.keyed is not None else "" for node in self._all]
+    def ask(self, question: str, evidence: object, deadline: timedelta | datetime | None) -> waiting.Answer:
+        """The answer of a person, when everything that was called before is finished; Waiting without one."""
+        shown = self.value(evidence)
+        self._finish_all()
+        before = [node.keyed.key for node in self._all if node.keyed is not None]
+        return waiting.ask(self._run, self._record, question, shown, deadline, before)
 
     def finish(self) -> None:
         """Wait for every call; raises the first failure that nobody has been told."""
-        self._settle(self._all)
-        for node in self._all:
-            if node.error is not None and not node.is_told:
-                node.is_told = True
-                raise node.error
+        self._finish_all()
         self._choices.check_met({node.step.label for node in self._all} | {node.step.name for node in self._all})
 
     def leave(self, *, cancel: bool) -> None:
@@ -140,6 +139,13 @@ class Graph:
         finally:
             if self._owns:
                 executor.close()
+
+    def _finish_all(self) -> None:
+        self._settle(self._all)
+        for node in self._all:
+            if node.error is not None and not node.is_told:
+                node.is_told = True
+                raise node.error
 
     # --- taking values ---------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import contextvars
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 from assay.build.steps.calls import Definition
@@ -21,6 +22,10 @@ class Calls(Protocol):
 
     def add_all(self, step: Definition, items: object, fixed: dict[str, Any]) -> "Mapped[Any]":
         """A call for every item."""
+        ...
+
+    def ask(self, question: str, evidence: object, deadline: timedelta | datetime | None) -> Any:
+        """The answer of a person, when everything that was called before is finished."""
         ...
 
 

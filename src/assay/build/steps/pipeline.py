@@ -36,7 +36,7 @@ from assay.build.steps.handles import inside_step, within_pipeline
 from assay.build.steps.inline import InlineExecutor
 from assay.build.steps.step_options import checked_options
 from assay.build.steps.step_record import Found, record_of
-from assay.errors import InvalidInput
+from assay.errors import InvalidInput, Waiting
 from assay.record.canonical import canonical_json
 from assay.record.changes import note_change
 from assay.record.location import open_store
@@ -173,7 +173,11 @@ class Pipeline(Generic[P, R]):
                 stack.enter_context(record_of(store).going_on(run.run_id))
                 choices = Choices(settings.no_cache, settings.from_step, settings.only, _kept_results(run, settings))
                 graph = Graph(run, _executor(settings), settings.seed, choices)
-                return self._body(graph, arguments)
+                try:
+                    return self._body(graph, arguments)
+                except Waiting:
+                    run.pause()
+                    raise
         finally:
             _running.reset(token)
 

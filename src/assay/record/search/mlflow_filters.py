@@ -27,7 +27,10 @@ _SIGNS = ("=", "!=", ">", ">=", "<", "<=", "==", "<>")
 _PLAIN = re.compile(r"[^\W\d]\w*(?:\.(?:`[^`]*`|\"[^\"]*\"|\w+))*|`[^`]*`(?:\.(?:`[^`]*`|\"[^\"]*\"|\w+))*|\"[^\"]*\"")
 _OWN = dict.fromkeys(("attribute", "attributes", "attr", "run"), "attribute")
 _TAG = {"tag": "tag", "tags": "tag"}
-_STATUS = "upper(CASE run.status WHEN 'stopped' THEN 'killed' WHEN 'pruned' THEN 'killed' ELSE run.status END)"
+_STATUS = (
+    "upper(CASE run.status WHEN 'stopped' THEN 'killed' WHEN 'pruned' THEN 'killed' WHEN 'waiting' THEN 'running'"
+    " ELSE run.status END)"
+)
 
 
 @dataclass(frozen=True, slots=True)

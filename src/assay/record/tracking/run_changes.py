@@ -41,7 +41,7 @@ __all__ = [
 
 Late = Literal["mark", "refuse", "accept"]
 ENDS = ("finished", "failed", "killed", "stopped", "pruned")  # pruned: a trial that others had beaten on the way
-_STATES = ("running", "scheduled", *ENDS)
+_STATES = ("running", "scheduled", "waiting", *ENDS)
 NAME_TAG = "mlflow.runName"  # a run's name and this tag are one value
 PARENT_TAG = "mlflow.parentRunId"
 _SEEN_EVERY_S = 30

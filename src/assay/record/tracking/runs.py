@@ -92,6 +92,15 @@ class Run:
         self.store.amend("run", {"run_id": self.run_id}, changes, expect={"status": "running"})
         self.ended = True
 
+    def pause(self) -> None:
+        """Let the run wait for a person: it has not ended, and nothing goes on until it is opened again."""
+        ending()
+        now = iso(self.store.clock.now())
+        self.store.amend(
+            "run", {"run_id": self.run_id}, {"status": "waiting", "seen": now}, expect={"status": "running"}
+        )
+        self.ended = True
+
     def _io(self, role: str, artifact_id: str, name: str) -> None:
         row = {"run_id": self.run_id, "role": role, "artifact_id": artifact_id, "name": name}
         self.store.append_many("run_io", [row], skip_existing=True)

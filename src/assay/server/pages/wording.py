@@ -17,6 +17,7 @@ _SIGNS = {
     "finished": "✓",
     "running": "▶",
     "scheduled": "◷",
+    "waiting": "…",
     "failed": "✕",
     "killed": "■",
     "stopped": "■",

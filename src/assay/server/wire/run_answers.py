@@ -17,6 +17,7 @@ __all__ = ["STATUSES", "run_answers", "run_info"]
 STATUSES = {
     "running": "RUNNING",
     "scheduled": "SCHEDULED",
+    "waiting": "RUNNING",  # for a person; MLflow has no word for it
     "finished": "FINISHED",
     "failed": "FAILED",
     "killed": "KILLED",

@@ -34,6 +34,7 @@ def upgrade() -> None:
         op.add_column("step", sa.Column(name, sa.Float(), nullable=True))
     op.drop_index(op.f("ix_step_key"), "step")
     op.create_index(op.f("ix_step_key_state"), "step", ["key", "state"], unique=False)
+    op.create_index(op.f("ix_step_name_started"), "step", ["name", "started"], unique=False)
     _code()
 
 
