@@ -418,7 +418,7 @@ def _given_up(node: Node, error: BaseException) -> BaseException:
 
 def _versions(keyed: Keyed) -> dict[str, str]:
     """The libraries that count in a key, with their versions."""
-    code: dict[str, str] = json.loads(keyed.components)["code"]
+    code: dict[str, str] = json.loads(keyed.code)["code"]
     return {name.removesuffix("=="): version for name, version in code.items() if name.endswith("==")}
 
 
