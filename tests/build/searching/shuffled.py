@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Collection
+from typing import Self
 
 from assay.build.executors.executor import Info, Outcome, Task, TaskId
 
@@ -38,3 +39,9 @@ class Shuffled:
 
     def close(self) -> None:
         self.tasks.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()

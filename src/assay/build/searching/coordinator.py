@@ -6,7 +6,7 @@ number of workers up to `in_flight`, in whatever order they end, and however oft
 and money alone are read from the clock.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from assay.build.executors.executor import Executor, Outcome, Task, TaskId
@@ -145,7 +145,7 @@ class Coordinator:
         if self._plan.pruner is None:
             return None
         ended = self.trials[: max(0, number - self._plan.in_flight + 1)]
-        return self._plan.pruner.view(ended, minimize=self._plan.goals.is_minimized(self._plan.goals.first))
+        return self._plan.pruner.view(ended, number, minimize=self._plan.goals.is_minimized(self._plan.goals.first))
 
     def _ended(self, trial: TrialRecord, outcome: Outcome) -> bool:
         """Keep what came of a task; whether it has to run again."""
@@ -218,8 +218,3 @@ class Coordinator:
             lose_trial(self._store, trial, "the search was interrupted")
         self._running.clear()
         tell("search", 1.0)
-
-
-def params_text(params: Mapping[str, object]) -> str:
-    """Parameters in a line."""
-    return ", ".join(f"{name}={value}" for name, value in params.items())

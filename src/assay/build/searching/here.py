@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Collection
+from typing import Self
 
 from assay.build.executors.executor import Info, Outcome, Task, TaskId
 
@@ -41,3 +42,9 @@ class Here:
     def close(self) -> None:
         """Nothing runs."""
         self._tasks.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()

@@ -9,25 +9,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from assay.build.searching.trial import Reports, View
-from assay.errors import InvalidInput, nearest
+from assay.build.searching.trials import TrialRecord
+from assay.errors import InvalidInput
 
-__all__ = ["Asha", "Ended", "Pruner", "pruner_named"]
-
-
-class Ended(Protocol):
-    """A trial that has ended, as far as pruners look at it."""
-
-    @property
-    def reports(self) -> Reports:
-        """Its intermediate values, (step, value)."""
-        ...
+__all__ = ["Asha", "Pruner"]
 
 
 class Pruner(Protocol):
     """Judges trials on their way."""
 
-    def view(self, ended: Sequence[Ended], *, minimize: bool) -> View | None:
-        """What a trial that starts now takes along; None where it cannot be pruned yet."""
+    def view(self, ended: Sequence[TrialRecord], number: int, *, minimize: bool) -> View | None:
+        """What trial `number`, which starts now, takes along; None where it cannot be pruned yet."""
         ...
 
     def canonical(self) -> dict[str, Any]:
@@ -53,7 +45,7 @@ class Asha:
             if isinstance(given, bool) or not isinstance(given, int) or given < least:
                 raise InvalidInput(f"Asha({name}={value!r})", expected=f"a whole number of at least {least}")
 
-    def view(self, ended: Sequence[Ended], *, minimize: bool) -> View | None:
+    def view(self, ended: Sequence[TrialRecord], number: int, *, minimize: bool) -> View | None:  # noqa: ARG002
         """The values of the trials at each rung."""
         sign = 1.0 if minimize else -1.0
         rungs: dict[int, list[float]] = {}
@@ -93,18 +85,3 @@ def _at_rungs(reports: Reports, asha: Asha) -> dict[int, float]:
             found[rung] = value
             rung *= asha.reduction
     return found
-
-
-def pruner_named(given: "str | Pruner | None") -> "Pruner | None":
-    """The pruner of that name, or what was given; InvalidInput with the nearest name."""
-    if given is None or not isinstance(given, str):
-        return given
-    if given == "asha":
-        return Asha()
-    known = ["asha"]
-    close = nearest(given, known)
-    raise InvalidInput(
-        f"there is no pruner {given!r}",
-        expected=" | ".join(known),
-        hint=f"did you mean {close!r}?" if close else None,
-    )

@@ -6,17 +6,14 @@ told of trials in order of their number. So a search that is taken up again goes
 
 import hashlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from assay.build.searching.space import Params, Space
-from assay.errors import InvalidInput, nearest
+from assay.build.searching.trials import TrialRecord
 
-if TYPE_CHECKING:
-    from assay.build.searching.trials import TrialRecord
-
-__all__ = ["BUILT_IN", "Grid", "RandomSampler", "Sampler", "Sobol", "sampler_named", "seed_of"]
+__all__ = ["Grid", "RandomSampler", "Sampler", "Sobol", "seed_of"]
 
 
 class Sampler(Protocol):
@@ -32,7 +29,7 @@ class Sampler(Protocol):
         """The same for a trial that has its parameters already, from before a search was taken up again."""
         ...
 
-    def tell(self, trial: "TrialRecord") -> None:
+    def tell(self, trial: TrialRecord) -> None:
         """What came of a trial that was asked for, or of one of an earlier search."""
         ...
 
@@ -50,7 +47,7 @@ class _Unmoved:
     def known(self, number: int, params: Params) -> None:
         """Nothing: the next ones do not depend on it."""
 
-    def tell(self, trial: "TrialRecord") -> None:
+    def tell(self, trial: TrialRecord) -> None:
         """Nothing: the next ones do not depend on it."""
 
 
@@ -99,22 +96,3 @@ class Sobol(_Unmoved):
         while len(self._points) <= number:
             self._points += self._engine.random(max(1, len(self._points))).tolist()
         return self._space.at(self._points[number])
-
-
-BUILT_IN: dict[str, Any] = {"grid": Grid, "random": RandomSampler, "sobol": Sobol}
-
-
-def sampler_named(name: str, space: Space, seed: int) -> Sampler:
-    """The sampler of that name for a space; InvalidInput with the nearest name."""
-    if name in BUILT_IN:
-        made: Sampler = BUILT_IN[name](space, seed)
-        return made
-    if name == "asha":
-        raise InvalidInput("asha is a pruner", hint='pruner="asha", beside any sampler')
-    known = [*BUILT_IN]
-    close = nearest(name, known)
-    raise InvalidInput(
-        f"there is no sampler {name!r}",
-        expected=" | ".join(known),
-        hint=f"did you mean {close!r}?" if close else None,
-    )

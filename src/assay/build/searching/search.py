@@ -12,13 +12,16 @@ from typing import Any
 import msgspec
 
 from assay.build.executors.executor import Executor
+from assay.build.executors.opening import open_executor
 from assay.build.searching.budget import Budget
+from assay.build.searching.choosing import new_pruner, new_sampler, sampler_name
 from assay.build.searching.coordinator import Coordinator, Plan
 from assay.build.searching.goals import Goals, checked_goals
 from assay.build.searching.here import Here
+from assay.build.searching.optuna_sampler import SamplerMaker
 from assay.build.searching.parameters import Parameter
-from assay.build.searching.pruners import Pruner, pruner_named
-from assay.build.searching.samplers import Sampler, sampler_named
+from assay.build.searching.pruners import Pruner
+from assay.build.searching.samplers import Sampler
 from assay.build.searching.searched import Searched, searched
 from assay.build.searching.space import Space, checked_space
 from assay.build.searching.trial import Objective
@@ -54,11 +57,11 @@ def search(
     name: str | None = None,
     n_trials: int | None = None,
     budget: Budget | None = None,
-    sampler: str = "random",
+    sampler: str | SamplerMaker = "random",
     seed: int | None = None,
     direction: str | None = None,
     objectives: Mapping[str, str] | None = None,
-    pruner: str | Pruner | None = None,
+    pruner: object = None,
     executor: str | Executor = "threads",
     workers: int = 1,
     in_flight: int | None = None,
@@ -86,15 +89,17 @@ def search(
             goals=_goals(direction, objectives),
             sampler=sampler,
             seed=seed,
-            pruner=pruner_named(pruner),
+            pruner=new_pruner(pruner),
             budget=_budget(n_trials, budget),
             in_flight=in_flight,
         )
-        asked, row = (
-            _resumed(opened, asked, resume) if resume is not None else _begun(opened, asked, experiment, name, workers)
-        )
-        runner = Here() if isinstance(executor, str) else executor
-        return _run(opened, asked, row, objective, runner, workers)
+        with _workers(executor, workers) as runner:
+            asked, row = (
+                _resumed(opened, asked, resume)
+                if resume is not None
+                else _begun(opened, asked, experiment, name, workers)
+            )
+            return _run(opened, asked, row, objective, runner, workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ class _Asked:
 
     space: Space
     goals: Goals
-    sampler: str
+    sampler: str | SamplerMaker
     seed: int | None
     pruner: Pruner | None
     budget: Budget
@@ -115,7 +120,7 @@ class _Asked:
         return {
             "space": self.space.canonical(),
             "objectives": dict(self.goals.directions),
-            "sampler": self.sampler,
+            "sampler": sampler_name(self.sampler),
             "seed": self.seed,
             "pruner": self.pruner.canonical() if self.pruner else None,
             "in_flight": self.in_flight,
@@ -125,7 +130,7 @@ class _Asked:
     def new_sampler(self) -> Sampler:
         """The sampler at its beginning."""
         assert self.seed is not None
-        return sampler_named(self.sampler, self.space, self.seed)
+        return new_sampler(self.sampler, self.space, self.goals, self.seed)
 
 
 def _begun(store: Store, asked: _Asked, experiment: str, name: str | None, workers: int) -> tuple[_Asked, Row]:
@@ -136,7 +141,7 @@ def _begun(store: Store, asked: _Asked, experiment: str, name: str | None, worke
     asked = replace(asked, seed=seed, in_flight=asked.in_flight or workers)
     asked.new_sampler()
     said = {
-        "sampler": asked.sampler,
+        "sampler": sampler_name(asked.sampler),
         "seed": str(seed),
         "pruner": "none" if asked.pruner is None else _words(asked.pruner.canonical()),
         "in_flight": str(asked.in_flight),
@@ -241,6 +246,18 @@ def _words(value: object) -> str:
     if isinstance(value, list | tuple):
         return " ".join(_words(item) for item in value)
     return str(value)
+
+
+@contextmanager
+def _workers(executor: str | Executor, workers: int) -> Iterator[Executor]:
+    """The executor of that word, open for the block; one that was given stays open."""
+    if not isinstance(executor, str):
+        yield executor
+    elif executor == "threads" and workers == 1:
+        yield Here()
+    else:
+        with open_executor(executor, workers=workers) as opened:
+            yield opened
 
 
 @contextmanager

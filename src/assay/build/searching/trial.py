@@ -101,8 +101,9 @@ def run_trial(
     finally:
         if token is not None:
             leave(token)
-    state = "pruned" if trial._stopping else "finished"
-    return Result(state, values, trial._reports, trial._tags, scores)
+    if trial._stopping:
+        return Result("pruned", reports=trial._reports, tags=trial._tags)
+    return Result("finished", values, trial._reports, trial._tags, scores)
 
 
 def _read(answer: object, names: Sequence[str]) -> tuple[dict[str, float], dict[str, Scores]]:

@@ -1,0 +1,26 @@
+"""Objectives that a worker can import."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from assay.build import Trial
+
+
+def bowl(params: dict[str, Any], trial: Trial) -> float:
+    print(f"trial {trial.number}")
+    for step in range(1, 9):
+        trial.report((params["x"] - 1) ** 2 + 1 / step, step)
+    time.sleep(0.01)
+    return float((params["x"] - 1) ** 2)
+
+
+def deadly_once(params: dict[str, Any], trial: Trial) -> float:
+    """The first to meet the file takes its process down."""
+    file = Path(os.environ["DEADLY"])
+    if trial.number == 4 and not file.exists():
+        file.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return bowl(params, trial)
