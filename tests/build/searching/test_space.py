@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.build import Choice, Float, Int
-from assay.build.searching.space import checked_space, parse_space
+from assay.build.searching.space import Misfit, checked_space, parse_space
 from assay.errors import InvalidInput
 
 TREE = {"kind": Choice(["tree", "linear"]), "depth": Int(2, 4, when={"kind": "tree"}), "lr": Float(0.01, 1.0, log=True)}
@@ -86,7 +86,10 @@ def test_a_condition_on_what_does_not_count_itself_does_not_hold() -> None:
     ],
 )
 def test_params_of_another_run_are_taken_or_it_is_said_why_not(texts: dict[str, str], why: str) -> None:
-    assert checked_space(TREE).read(texts) == why
+    found = checked_space(TREE).read(texts)
+    assert isinstance(found, Misfit)
+    assert found.reason == why
+    assert found.is_outside == (why in ("lr is 2", "kind is forest"))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ and money alone are read from the clock.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from assay.build.executors.executor import Executor, Outcome, Task, TaskId
 from assay.build.searching.budget import Budget, busy_seconds
@@ -16,7 +16,7 @@ from assay.build.searching.pruners import Pruner
 from assay.build.searching.samplers import Sampler
 from assay.build.searching.space import Params
 from assay.build.searching.trial import Objective, Result, View, run_trial
-from assay.build.searching.trials import CODE_TAG, SAME_TAG, TrialRecord, begin_trial, end_trial, lose_trial
+from assay.build.searching.trials import SAME_TAG, TrialRecord, begin_trial, end_trial, lose_trial
 from assay.errors import InvalidInput
 from assay.progress import tell
 from assay.record.clock import iso
@@ -32,7 +32,10 @@ _SIGN_OF_LIFE_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a search does. `in_flight`: how many trials may be open when the next one is suggested."""
+    """What a search does. `in_flight`: how many trials may be open when the next one is suggested.
+
+    `evaluated` looks parameters up among trials of earlier searches; without it nothing is looked up, here either.
+    """
 
     objective: Objective
     goals: Goals
@@ -40,8 +43,7 @@ class Plan:
     pruner: Pruner | None
     budget: Budget
     in_flight: int
-    code: str | None = None
-    evaluated: Callable[[Params], "TrialRecord | None"] = field(default=lambda _: None)
+    evaluated: Callable[[Params], TrialRecord | None] | None = None
 
 
 class Coordinator:
@@ -110,10 +112,8 @@ class Coordinator:
             self._start(number, params, 1)
 
     def _start(self, number: int, params: Params, attempt: int) -> None:
-        same = self._plan.evaluated(params) or self._twin(number, params)
-        tags = {CODE_TAG: self._plan.code} if self._plan.code else {}
-        if same is not None:
-            tags[SAME_TAG] = same.same_as or same.run_id
+        same = self._same(number, params)
+        tags = {SAME_TAG: same.same_as or same.run_id} if same is not None else {}
         trial = begin_trial(self._store, self._search, number, params, attempt, tags)
         if number < len(self.trials):
             self.trials[number] = trial
@@ -134,10 +134,13 @@ class Coordinator:
             self._end(trial, Result("failed", reason=str(error)[:500]))
             raise
 
-    def _twin(self, number: int, params: Params) -> TrialRecord | None:
-        """An earlier trial of this search with the same parameters, of those that this one may depend on."""
-        if self._plan.code is None:
+    def _same(self, number: int, params: Params) -> TrialRecord | None:
+        """A finished trial with the same parameters: of an earlier search, or of those this one may depend on."""
+        if self._plan.evaluated is None:
             return None
+        before = self._plan.evaluated(params)
+        if before is not None:
+            return before
         visible = self.trials[: max(0, number - self._plan.in_flight + 1)]
         return next((trial for trial in visible if trial.state == "finished" and trial.params == params), None)
 

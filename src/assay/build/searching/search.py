@@ -3,9 +3,10 @@
 import os
 import platform
 import random
+import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from assay.build.searching.trials import (
     find_search,
     read_trials,
 )
+from assay.build.searching.warm import WarmStart, code_of_objective, evaluated_before
+from assay.build.searching.warm import warm_start as earlier_runs
 from assay.errors import Conflict, InvalidInput
 from assay.record.clock import iso, to_ms
 from assay.record.location import open_store
@@ -65,14 +68,21 @@ def search(
     executor: str | Executor = "threads",
     workers: int = 1,
     in_flight: int | None = None,
+    warm_start: Sequence[str] = (),
+    reuse: bool = False,
     resume: str | None = None,
 ) -> Searched:
     """Search a space for the parameters with which `objective(params, trial)` is best, and record every trial as a run.
 
     The objective returns a number, or with several `objectives` (directions by name) a dictionary; `direction` of the
     one objective is minimize by default. `trial.report(value, step)` lets the `pruner` end a trial early.
-    `sampler` is random, grid or sobol. A search ends after `n_trials`, or by a `budget` of trials,
-    seconds, money and patience. `seed` makes it repeatable; without it one is drawn, and kept.
+    `sampler` is random, grid, sobol, or one of Optuna's: tpe, gp, cmaes, nsga2, nsga3, or a function that makes one
+    from a seed. `pruner` is asha, `Asha(...)`, or one of Optuna's. A search ends after `n_trials`, or by a `budget` of
+    trials, seconds, money and patience. `seed` makes it repeatable; without it one is drawn, and kept.
+
+    `executor` is threads, processes, ray, the address of a cluster, or an open executor. `warm_start` names earlier
+    searches and runs that the sampler learns from. With `reuse` a trial is not run where an earlier one of the same
+    objective, by its code, has finished with the same parameters.
 
     The trials are the same for one seed and one `in_flight` (by default the workers), whatever the number of `workers`
     up to it. `resume` takes the run of a search up again, by the first characters of its id: what had ended stays, what
@@ -92,6 +102,9 @@ def search(
             pruner=new_pruner(pruner),
             budget=_budget(n_trials, budget),
             in_flight=in_flight,
+            warm=list(warm_start),
+            code=_code(objective, reuse),
+            reuse=reuse,
         )
         with _workers(executor, workers) as runner:
             asked, row = (
@@ -113,7 +126,9 @@ class _Asked:
     pruner: Pruner | None
     budget: Budget
     in_flight: int | None
-    warm: Sequence[str] = field(default=())
+    warm: list[str]
+    code: str | None
+    reuse: bool
 
     def definition(self) -> dict[str, Any]:
         """The same as JSON."""
@@ -127,10 +142,18 @@ class _Asked:
             "budget": self.budget.canonical(),
         }
 
-    def new_sampler(self) -> Sampler:
-        """The sampler at its beginning."""
+    def new_sampler(self, warm: WarmStart) -> Sampler:
+        """The sampler at its beginning, with what it learns from earlier runs."""
         assert self.seed is not None
-        return new_sampler(self.sampler, self.space, self.goals, self.seed)
+        sampler = new_sampler(self.sampler, self.space, self.goals, self.seed)
+        if warm.runs and not sampler.learns:
+            raise InvalidInput(
+                f"the sampler {self.sampler} does not learn: warm_start would change nothing",
+                hint='sampler="tpe"; or reuse=True, which does not run again what was evaluated',
+            )
+        for trial in warm.trials:
+            sampler.tell(trial)
+        return sampler
 
 
 def _begun(store: Store, asked: _Asked, experiment: str, name: str | None, workers: int) -> tuple[_Asked, Row]:
@@ -139,17 +162,20 @@ def _begun(store: Store, asked: _Asked, experiment: str, name: str | None, worke
         raise InvalidInput("the search would never end", expected="n_trials, or a budget")
     seed = random.SystemRandom().randrange(_SEEDS) if asked.seed is None else asked.seed
     asked = replace(asked, seed=seed, in_flight=asked.in_flight or workers)
-    asked.new_sampler()
+    warm = earlier_runs(store, asked.warm, asked.space, asked.goals)
+    asked.new_sampler(warm)
     said = {
         "sampler": sampler_name(asked.sampler),
         "seed": str(seed),
         "pruner": "none" if asked.pruner is None else _words(asked.pruner.canonical()),
         "in_flight": str(asked.in_flight),
         "objectives": _words(dict(asked.goals.directions)),
+        **({"warm_start": _counted(warm)} if warm.trials or warm.outside else {}),
         **{f"space/{name}": _words(said) for name, said in asked.space.canonical().items()},
     }
     title = name or f"{experiment.rpartition('/')[2]} search"
-    return asked, begin_search(store, experiment, title, asked.definition(), said, seed)
+    definition = {**asked.definition(), "warm_start": warm.canonical()}
+    return asked, begin_search(store, experiment, title, definition, said, seed, asked.code)
 
 
 def _resumed(store: Store, asked: _Asked, run: str) -> tuple[_Asked, Row]:
@@ -165,7 +191,11 @@ def _resumed(store: Store, asked: _Asked, run: str) -> tuple[_Asked, Row]:
     asked = replace(asked, in_flight=asked.in_flight or kept["in_flight"])
     if not asked.budget.ends:
         asked = replace(asked, budget=Budget(**kept["budget"]))
-    now = asked.definition()
+    if asked.warm:
+        raise InvalidInput(
+            "a search that goes on was given a warm_start", hint="leave it out: what it learned from is kept"
+        )
+    now = {**asked.definition(), "warm_start": kept["warm_start"]}
     for key, title in _COMPARED.items():
         if msgspec.json.encode(now[key]) != msgspec.json.encode(kept[key]):  # in the same order, too
             raise InvalidInput(
@@ -194,7 +224,18 @@ def _run(store: Store, asked: _Asked, row: Row, objective: Objective, executor: 
     run = Run(store, row["run_id"])
     try:
         trials = _on_record(store, row, asked)
-        plan = Plan(objective, asked.goals, asked.new_sampler(), asked.pruner, asked.budget, asked.in_flight or workers)
+        kept = definition_of(store, row["run_id"])["warm_start"]
+        warm = earlier_runs(store, kept["runs"], asked.space, asked.goals, kept["trials"])
+        evaluated = evaluated_before(store, asked.code, asked.goals) if asked.reuse and asked.code else None
+        plan = Plan(
+            objective,
+            asked.goals,
+            asked.new_sampler(warm),
+            asked.pruner,
+            asked.budget,
+            asked.in_flight or workers,
+            evaluated,
+        )
         coordinator = Coordinator(store, row, plan, executor, trials, workers)
         ended = coordinator.run()
         _note_best(store, row, asked.goals, coordinator.trials)
@@ -223,6 +264,26 @@ def _note_best(store: Store, row: Row, goals: Goals, trials: Sequence[TrialRecor
         now = to_ms(iso(store.clock.now()))
         points = {name: points_of([(len(trials), now, best[0].values[name])]) for name in goals.names}
         log(store, row["run_id"], metrics=points, tags={"search.best": best[0].run_id})
+
+
+def _code(objective: Objective, reuse: bool) -> str | None:
+    if not reuse and not isinstance(objective, types.FunctionType):
+        return None  # an object may hold gigabytes
+    try:
+        return code_of_objective(objective)
+    except InvalidInput as error:
+        if reuse:
+            raise InvalidInput(
+                "reuse needs the objective's code, and there is none that can be named",
+                expected="a function at the top of a module, or functools.partial of one",
+                hint="the data it uses: as globals, or as arguments of partial",
+            ) from error
+        return None
+
+
+def _counted(warm: WarmStart) -> str:
+    outside = f", {warm.outside} others outside the bounds" if warm.outside else ""
+    return f"{len(warm.trials)} runs{outside}"
 
 
 def _goals(direction: str | None, objectives: Mapping[str, str] | None) -> Goals:

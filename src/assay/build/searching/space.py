@@ -11,18 +11,27 @@ The same as a table of assay.toml, which is also the form that is kept and compa
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from assay.build.searching.parameters import Choice, Float, Int, Parameter, Value
 from assay.errors import InvalidInput, nearest
 from assay.record.names import check_key
 
-__all__ = ["Params", "Space", "checked_space", "parse_space"]
+__all__ = ["Misfit", "Params", "Space", "checked_space", "parse_space"]
 
 Params = dict[str, Any]
 
 _KINDS = ("float", "int", "choice")
 _MOST_POINTS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Why params are none of a space; `is_outside` where names and kinds are right, and only a bound is passed."""
+
+    reason: str
+    is_outside: bool
 
 
 class Space:
@@ -64,22 +73,22 @@ class Space:
                 raise InvalidInput("the grid has more than a million points", hint="give larger steps, or sample")
         return count
 
-    def read(self, texts: Mapping[str, str]) -> Params | str:
-        """The values that a run keeps as text, or why they are none of this space, in words."""
+    def read(self, texts: Mapping[str, str]) -> "Params | Misfit":
+        """The values that a run keeps as text, or why they are none of this space; other params are passed over."""
         chosen: Params = {}
         for name, parameter in self.parameters.items():
             if not self._counts(parameter, chosen):
                 if name in texts:
-                    return f"{name} does not count there"
+                    return Misfit(f"{name} does not count there", is_outside=False)
                 continue
             if name not in texts:
-                return f"{name} is missing"
+                return Misfit(f"{name} is missing", is_outside=False)
             try:
                 value = parameter.read(texts[name])
             except ValueError:
-                return f"{name} is {texts[name]}"
+                return Misfit(f"{name} is {texts[name]}", is_outside=isinstance(parameter, Choice))
             if not parameter.holds(value):
-                return f"{name} is {texts[name]}"
+                return Misfit(f"{name} is {texts[name]}", is_outside=True)
             chosen[name] = value
         return chosen
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from assay.build.searching.scores import pack_scores
-from assay.build.searching.space import Params, Space
+from assay.build.searching.space import Misfit, Params, Space
 from assay.build.searching.trial import Reports, Result
 from assay.errors import InvalidInput
 from assay.record.artifacts import point_to, run_root
@@ -29,10 +29,12 @@ from assay.record.tracking.runs import current_run, find_run
 
 __all__ = [
     "ATTEMPT_TAG",
+    "CODE_TAG",
     "DEFINITION_TAG",
     "NUMBER_TAG",
     "SAME_TAG",
     "SCORES_FILE",
+    "SEARCH",
     "TRIAL",
     "TrialRecord",
     "begin_search",
@@ -49,7 +51,7 @@ DEFINITION_TAG = "search.definition"
 NUMBER_TAG = "trial.number"
 ATTEMPT_TAG = "trial.attempt"
 SAME_TAG = "trial.same_as"
-CODE_TAG = "trial.code"
+CODE_TAG = "search.code"
 REPORTED = "reported/"
 SCORES_FILE = "scores"
 _ENDED = ("finished", "pruned", "failed")
@@ -85,10 +87,19 @@ class TrialRecord:
 
 
 def begin_search(
-    store: Store, experiment: str, name: str, definition: Mapping[str, Any], said: Mapping[str, str], seed: int
+    store: Store,
+    experiment: str,
+    name: str,
+    definition: Mapping[str, Any],
+    said: Mapping[str, str],
+    seed: int,
+    code: str | None,
 ) -> Row:
-    """Begin the run of a search; `said` are its params for people, `definition` is what it is for programs."""
-    code = code_version()
+    """Begin the run of a search; `said` are its params for people, `definition` is what it is for programs.
+
+    `code` is the hash of the objective's code, where it has one.
+    """
+    version = code_version()
     env_hash = environment(store)
     outer = current_run(store)
     with store.transaction():
@@ -97,10 +108,14 @@ def begin_search(
             ensure_experiment(store, experiment).experiment_id,
             name=name,
             kind=SEARCH,
-            tags={DEFINITION_TAG: _text(definition), **({PARENT_TAG: outer.run_id} if outer else {})},
-            code_sha=code.code_sha,
-            dirty=int(code.dirty),
-            commit_ts=code.commit_ts,
+            tags={
+                DEFINITION_TAG: _text(definition),
+                **({PARENT_TAG: outer.run_id} if outer else {}),
+                **({CODE_TAG: code} if code else {}),
+            },
+            code_sha=version.code_sha,
+            dirty=int(version.dirty),
+            commit_ts=version.commit_ts,
             env_hash=env_hash,
             seed=seed,
             host=platform.node(),
@@ -206,8 +221,10 @@ def read_trials(
         if number in found and found[number].attempt > attempt:
             continue
         values = space.read(params[run_id])
-        if isinstance(values, str):
-            raise InvalidInput(f"trial {number} is not of the search's space: {values}", where=f"run {run_id[:8]}")
+        if isinstance(values, Misfit):
+            raise InvalidInput(
+                f"trial {number} is not of the search's space: {values.reason}", where=f"run {run_id[:8]}"
+            )
         state = row["status"] if row["status"] in _ENDED else "running" if row["status"] == "running" else "lost"
         points = metrics[run_id]
         found[number] = TrialRecord(
