@@ -20,6 +20,7 @@ from assay.build.models.run_model import log_model
 from assay.build.searching.budget import Budget
 from assay.build.searching.parameters import Choice, Float, Int
 from assay.build.searching.pruners import Asha
+from assay.build.searching.scores import Scores
 from assay.build.searching.search import search
 from assay.build.searching.searched import Searched
 from assay.build.searching.trial import Pruned, Trial
@@ -50,6 +51,7 @@ __all__ = [
     "LoadedModel",
     "Pruned",
     "Quarantined",
+    "Scores",
     "Searched",
     "Source",
     "Split",

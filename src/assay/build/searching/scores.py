@@ -29,7 +29,7 @@ class Scores:
         self.rows: NDArray[np.float64] = values.astype(np.float64)
         if not np.isfinite(self.rows).all():
             raise InvalidInput("a score is not finite", expected="a finite number for every row")
-        self.identity = _identities(unit, len(values))
+        self.units = _identities(unit, len(values))
 
     @property
     def mean(self) -> float:
@@ -37,27 +37,33 @@ class Scores:
         return float(self.rows.mean())
 
 
-def pack_scores(scores: Scores) -> bytes:
-    """The scores as bytes: one bit a row where all are 0 or 1."""
+def pack_scores(scores: Scores) -> dict[str, bytes]:
+    """The scores as files by their ending: one bit a row where all are 0 or 1.
+
+    The units are a file of their own: they are the same in every trial, and equal content is kept once.
+    """
     rows: NDArray[Any] = scores.rows
     is_binary = bool(((rows == 0) | (rows == 1)).all())
     kept = {"bits": np.packbits(rows.astype(bool))} if is_binary else {"rows": rows}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, n=len(rows), identity=scores.identity, **kept)
-    return buffer.getvalue()
+    np.savez_compressed(buffer, n=len(rows), **kept)
+    units = {} if scores.units is None else {"units": scores.units.astype("<u8").tobytes()}
+    return {"npz": buffer.getvalue(), **units}
 
 
-def unpack_scores(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.uint64]]:
-    """The rows and their identities of bytes that `pack_scores` wrote."""
+def unpack_scores(content: bytes, units: bytes | None) -> tuple[NDArray[np.float64], NDArray[np.uint64]]:
+    """The rows and the identities of their units, of files that `pack_scores` wrote."""
     with np.load(io.BytesIO(content), allow_pickle=False) as kept:
         count = int(kept["n"])
         rows = kept["rows"] if "rows" in kept else np.unpackbits(kept["bits"], count=count).astype(np.float64)
-        return rows, kept["identity"]
+    if units is None:
+        return rows, row_identities([np.arange(count, dtype=np.float64)])
+    return rows, np.frombuffer(units, "<u8").astype(np.uint64)
 
 
-def _identities(unit: Any, count: int) -> NDArray[np.uint64]:
+def _identities(unit: Any, count: int) -> NDArray[np.uint64] | None:
     if unit is None:
-        return row_identities([np.arange(count, dtype=np.float64)])
+        return None
     units = np.asarray(unit)
     if units.shape != (count,):
         raise InvalidInput(f"units of shape {units.shape} for {count} rows", expected="one unit a row")

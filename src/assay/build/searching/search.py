@@ -19,6 +19,7 @@ from assay.build.searching.choosing import new_pruner, new_sampler, sampler_name
 from assay.build.searching.coordinator import Coordinator, Plan
 from assay.build.searching.goals import Goals, checked_goals
 from assay.build.searching.here import Here
+from assay.build.searching.holdout import Holdout, hold_out
 from assay.build.searching.optuna_sampler import SamplerMaker
 from assay.build.searching.parameters import Parameter
 from assay.build.searching.pruners import Pruner
@@ -70,6 +71,8 @@ def search(
     in_flight: int | None = None,
     warm_start: Sequence[str] = (),
     reuse: bool = False,
+    holdout: Holdout | None = None,
+    refit: int = 3,
     resume: str | None = None,
 ) -> Searched:
     """Search a space for the parameters with which `objective(params, trial)` is best, and record every trial as a run.
@@ -88,9 +91,14 @@ def search(
     up to it. `resume` takes the run of a search up again, by the first characters of its id: what had ended stays, what
     was running is run again with the same parameters.
 
+    `holdout(params)` trains once more and scores on rows that no trial has seen: it is asked for the `refit` best, once
+    each. Where the objective returns `Scores`, one number a row, the best is corrected for having been chosen.
+
     InvalidInput for options that make no sense, for a `resume` of another search, and where the first trials all fail.
     Conflict where the search still goes on.
     """
+    if refit < 1:
+        raise InvalidInput(f"refit={refit!r}", expected="a whole number of at least 1")
     if workers < 1 or (in_flight is not None and in_flight < 1):
         raise InvalidInput(f"workers={workers!r}, in_flight={in_flight!r}", expected="whole numbers of at least 1")
     with _opened(store) as opened:
@@ -112,7 +120,13 @@ def search(
                 if resume is not None
                 else _begun(opened, asked, experiment, name, workers)
             )
-            return _run(opened, asked, row, objective, runner, workers)
+            with _ending(opened, row) as run:
+                trials, ended = _run(opened, asked, row, objective, runner, workers)
+                if holdout is not None:
+                    hold_out(opened, row, holdout, asked.goals.ranked(trials)[:refit], asked.goals, runner)
+                _note_best(opened, row, asked.goals, trials)
+                run.finish("finished", ended)
+            return searched(opened, opened.get("run", {"run_id": row["run_id"]}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,33 +234,34 @@ _COMPARED = {
 }
 
 
-def _run(store: Store, asked: _Asked, row: Row, objective: Objective, executor: Executor, workers: int) -> Searched:
+@contextmanager
+def _ending(store: Store, row: Row) -> Iterator[Run]:
+    """The run of the search, which ends in the block, or with the reason why it could not."""
     run = Run(store, row["run_id"])
     try:
-        trials = _on_record(store, row, asked)
-        kept = definition_of(store, row["run_id"])["warm_start"]
-        warm = earlier_runs(store, kept["runs"], asked.space, asked.goals, kept["trials"])
-        evaluated = evaluated_before(store, asked.code, asked.goals) if asked.reuse and asked.code else None
-        plan = Plan(
-            objective,
-            asked.goals,
-            asked.new_sampler(warm),
-            asked.pruner,
-            asked.budget,
-            asked.in_flight or workers,
-            evaluated,
-        )
-        coordinator = Coordinator(store, row, plan, executor, trials, workers)
-        ended = coordinator.run()
-        _note_best(store, row, asked.goals, coordinator.trials)
+        yield run
     except Exception as error:
         run.finish("failed", printable(f"{type(error).__name__}: {error}"[:500]))
         raise
     except BaseException:
         run.finish("killed", "interrupted")
         raise
-    run.finish("finished", ended)
-    return searched(store, store.get("run", {"run_id": row["run_id"]}))
+
+
+def _run(
+    store: Store, asked: _Asked, row: Row, objective: Objective, executor: Executor, workers: int
+) -> tuple[list[TrialRecord], str]:
+    """Run the trials; returns them, and why there are no more."""
+    on_record = _on_record(store, row, asked)
+    kept = definition_of(store, row["run_id"])["warm_start"]
+    warm = earlier_runs(store, kept["runs"], asked.space, asked.goals, kept["trials"])
+    evaluated = evaluated_before(store, asked.code, asked.goals) if asked.reuse and asked.code else None
+    in_flight = asked.in_flight or workers
+    sampler = asked.new_sampler(warm)
+    plan = Plan(objective, asked.goals, sampler, asked.pruner, asked.budget, in_flight, evaluated)
+    coordinator = Coordinator(store, row, plan, executor, on_record, workers)
+    ended = coordinator.run()
+    return coordinator.trials, ended
 
 
 def _on_record(store: Store, row: Row, asked: _Asked) -> list[TrialRecord]:

@@ -3,6 +3,8 @@
 import msgspec
 
 from assay.build.searching.goals import checked_goals
+from assay.build.searching.holdout import HeldOut, read_holdout
+from assay.build.searching.honest import BestOfTrials, best_of_trials
 from assay.build.searching.space import Params, parse_space
 from assay.build.searching.trials import TrialRecord, definition_of, read_trials
 from assay.errors import InvalidInput
@@ -30,7 +32,8 @@ class TrialResult(msgspec.Struct, frozen=True):
 class Searched(msgspec.Struct, frozen=True):
     """What a search came to. `trials` stand best first, those without a result last; `ended` says why it is over.
 
-    `front` are the numbers of the trials that no other one beats; with one objective, of the best alone.
+    `front` are the numbers of the trials that no other one beats; with one objective, of the best alone. `best_of` is
+    there where the objective gave `Scores`, `holdout` where the best trials were evaluated on one, best first.
     """
 
     run_id: str
@@ -40,6 +43,8 @@ class Searched(msgspec.Struct, frozen=True):
     seed: int
     trials: list[TrialResult]
     front: list[int]
+    best_of: BestOfTrials | None = None
+    holdout: list[HeldOut] = []
 
     @property
     def best(self) -> TrialResult:
@@ -65,6 +70,8 @@ def searched(store: Store, row: Row) -> Searched:
         seed=kept["seed"],
         trials=[_result(trial) for trial in [*ranked, *rest]],
         front=[trial.number for trial in front],
+        best_of=best_of_trials(store, trials, goals),
+        holdout=read_holdout(store, row["run_id"], ranked, goals),
     )
 
 

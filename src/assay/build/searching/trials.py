@@ -141,7 +141,13 @@ def definition_of(store: Store, run_id: str) -> dict[str, Any]:
 
 
 def begin_trial(
-    store: Store, search: Row, number: int, params: Params, attempt: int, tags: Mapping[str, str]
+    store: Store,
+    search: Row,
+    number: int,
+    params: Params,
+    attempt: int,
+    tags: Mapping[str, str],
+    kind: str = TRIAL,
 ) -> TrialRecord:
     """Begin the run of a trial, with all that it is given, in one transaction."""
     given = {PARENT_TAG: search["run_id"], NUMBER_TAG: str(number), **tags}
@@ -153,7 +159,7 @@ def begin_trial(
             store,
             search["experiment_id"],
             name=f"{search['name']} {number}",
-            kind=TRIAL,
+            kind=kind,
             started=started,
             tags=given,
             code_sha=search["code_sha"],
@@ -176,7 +182,11 @@ def end_trial(store: Store, search: Row, trial: TrialRecord, result: Result, obj
     if result.reports:
         points[REPORTED + objective] = points_of([(step, ms, value) for step, value in result.reports])
     root = run_root({"experiment_id": search["experiment_id"], "run_id": trial.run_id})
-    files = {f"{SCORES_FILE}/{name}.npz": pack_scores(scores) for name, scores in result.scores.items()}
+    files = {
+        f"{SCORES_FILE}/{name}.{ending}": content
+        for name, scores in result.scores.items()
+        for ending, content in pack_scores(scores).items()
+    }
     if result.trace is not None:
         files["traceback.txt"] = result.trace.encode()
     blobs = [(path, store.blobs.put(content), len(content)) for path, content in files.items()]
