@@ -88,6 +88,7 @@ ARCHIVES = {
         "islp-0.6.0-py3-none-any.whl",
         "ca772cecca1747a2f84ee799a5503ddddbdf0e98f90c235494790c1d036c694b",
         "BSD-3-Clause",
+    ),
     "vega": Archive(
         "vega-datasets",
         "3.2.1",

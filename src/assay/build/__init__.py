@@ -26,22 +26,19 @@ from assay.build.searching.searched import Searched
 from assay.build.searching.trial import Pruned, Trial
 from assay.build.steps.pipeline import pipeline
 from assay.build.steps.step import step
-from assay.build.steps.why import StepReason, why
+from assay.build.steps.waiting import Answer, answer, wait_for
+from assay.build.steps.why import StepReason, explain, why
 from assay.build.training.baselines import Trained, baselines_for, train_with_baselines
 from assay.build.training.train import TrainedModel, train
 from assay.record.live.live_run import run
 
 __all__ = [
+    "Answer",
     "Asha",
     "Budget",
     "CheckResult",
     "Choice",
     "DataCheck",
-from assay.build.steps.waiting import Answer, answer, wait_for
-from assay.build.steps.why import StepReason, explain, why
-
-__all__ = [
-    "Answer",
     "Expectation",
     "Expectations",
     "Finding",
@@ -60,18 +57,17 @@ __all__ = [
     "TrainedModel",
     "Trial",
     "add_dataset",
+    "answer",
     "baselines_for",
     "check_data",
     "check_leakage",
     "check_results",
     "check_table",
     "expect",
+    "explain",
     "infer_expectations",
     "list_datasets",
     "load_expectations",
-    "answer",
-    "check_table",
-    "explain",
     "load_model",
     "log_model",
     "package_model",

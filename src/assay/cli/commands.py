@@ -32,13 +32,14 @@ COMMANDS: dict[str, Command] = {
     "data add": Command(
         "assay.build.data.adding", "Keep a table as a version of a dataset; the same content is the same version"
     ),
+    "data check": Command(
+        "assay.build.data.check_command", "Check a dataset or a file against expectations, and keep the results"
+    ),
     "data ls": Command(
         "assay.build.data.listing", "List datasets with their newest version, or all versions of the one that is named"
     ),
     "data show": Command(
         "assay.build.data.listing", "Show a dataset: where it is from, and what the values of each column look like"
-    "data check": Command(
-        "assay.build.data.check_command", "Check a dataset or a file against expectations, and keep the results"
     ),
     "demo": Command("assay.demo.operation", "Turn the whole loop once on a year of real flights"),
     "diff": Command(

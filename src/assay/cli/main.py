@@ -112,9 +112,8 @@ def _root() -> click.Group:
 
 _GROUPS = {
     "alias": "Names that point to versions: move them, see where they pointed",
-    "data": "Datasets: keep them, list them, show what is in them",
+    "data": "Datasets: keep them, list them, check them, show what is in them",
     "idea": "What might make a model better: write it down, try it, see what came of it",
-    "data": "Datasets and files of rows",
     "import": "Bring over what was recorded elsewhere",
     "ledger": "The chain of decisions: list or verify it",
     "notify": "What webhooks are told",
