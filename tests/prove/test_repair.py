@@ -6,14 +6,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from lightgbm import LGBMClassifier
 from sklearn.linear_model import LogisticRegression
 
+import assay
 import assay.prove.repair_task as repair_task
 from assay.build.models.packaging import load_model, matrix, package_model
 from assay.errors import InvalidInput
 from assay.prove.evaluation import Evaluation, evaluate
 from assay.prove.policy import Bound, Guard, Policy
 from assay.prove.repair import Repair, RepairOption, repair
+from assay.record.models.registry import model_folder
 from assay.record.sqlstore import SqlStore
 from assay.record.tracking.runs import start_run
 
@@ -201,6 +204,24 @@ def test_a_registered_version_is_repaired_and_packaged_like_any_other(store: Sql
             again = package_model(store, "fair", option.model.classifier, table, option.model.columns, run=run)
         loaded = load_model(store, again)
         assert loaded.predict_table(table).tolist() == option.model(table).tolist()
+
+
+def test_a_version_in_a_librarys_own_form_is_repaired_and_its_thresholds_are_packaged(store: SqlStore) -> None:
+    train, table = learned(3), learned(4)
+    fitted = assay.train(LGBMClassifier(n_estimators=20, verbose=-1), train, label="label", features=["x", "proxy"])
+    with start_run(store, "fair") as run:
+        version = package_model(store, "fair", fitted, train, run=run)
+    for model in (fitted, load_model(store, version)):
+        evaluation = evaluate(model, table, label="label", segments=["race"])
+        found = repair(evaluation, "race", "selection_rate", data=table, model=model, gap=0.1)
+        option = thresholds_of(found)
+        assert option.model is not None
+        with start_run(store, "fair") as run:
+            again = package_model(store, "fair", option.model.classifier, table, option.model.columns, run=run)
+        assert load_model(store, again).predict_table(table).tolist() == option.model(table).tolist()
+        required = (model_folder(store, again) / "requirements.txt").read_text()
+        assert "lightgbm==" in required
+        assert "assay-mlops==" in required
 
 
 def test_the_report_prints_and_shows_itself() -> None:

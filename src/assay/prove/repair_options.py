@@ -8,8 +8,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.build.models.matrix_models import FrameModel, GroupThresholds, MatrixModel, group_key
-from assay.build.models.packaging import LoadedModel, matrix
+from assay.build.models.packaging import matrix
 from assay.build.models.reweighing import fit_reweighed
+from assay.build.models.table_model import TableModel
 from assay.errors import InvalidInput
 from assay.prove.evaluation import CANDIDATE
 from assay.prove.predictions import check_column
@@ -104,9 +105,9 @@ def reweighed_training(task: RepairTask, train: pa.Table, estimator: object) -> 
     if set(labels.tolist()) != {0.0, 1.0}:
         raise InvalidInput(f"the training rows have the labels {sorted(set(labels.tolist()))[:5]}", expected="0 and 1")
     groups = _names(train, task.columns).tolist()
-    own = task.given.estimator if isinstance(task.given, LoadedModel) else task.given
+    own = task.given.estimator if isinstance(task.given, TableModel) else task.given
     source = own if estimator is None else estimator
-    if isinstance(task.given, LoadedModel):
+    if isinstance(task.given, TableModel) and not hasattr(own, "feature_names_in_"):
         classifier = fit_reweighed(source, matrix(train, columns), labels, groups)
     else:
         classifier = FrameModel(fit_reweighed(source, _frame(train, columns), labels, groups), columns)

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.build.models.matrix_models import FrameModel, MatrixModel, ScoreColumn
-from assay.build.models.packaging import Classifier, LoadedModel
+from assay.build.models.packaging import Classifier
+from assay.build.models.table_model import TableModel
 from assay.errors import InvalidInput, nearest
 from assay.prove.checks import finite
 from assay.prove.evaluation import BASELINE, CANDIDATE, Evaluation, evaluate
@@ -221,11 +222,11 @@ def _halves(table: pa.Table, unit: Sequence[str]) -> pa.Array:
 def _as_matrix_model(model: Model, table: pa.Table) -> MatrixModel:
     if isinstance(model, MatrixModel):
         return model
-    if isinstance(model, LoadedModel):
+    if isinstance(model, TableModel):
         if not hasattr(model.estimator, "predict_proba"):
             raise InvalidInput(f"{describe(model)} gives no probabilities", expected="a classifier")
         columns = [column.name for column in model.columns]
-        return MatrixModel(cast(Classifier, model.estimator), columns, describe(model))
+        return MatrixModel(cast(Classifier, model.answering), columns, describe(model))
     if isinstance(model, str):
         check_column(table.schema, model)
         return MatrixModel(ScoreColumn(), [model], model)

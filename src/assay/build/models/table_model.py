@@ -1,7 +1,7 @@
 """An estimator with the columns it takes: it answers for tables."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -44,6 +44,11 @@ class TableModel:
         return self._estimator
 
     @property
+    def answering(self) -> Classifier | Regressor:
+        """What answers for rows of the columns; the estimator itself may take other rows."""
+        return cast(Classifier | Regressor, self._answering)
+
+    @property
     def classes(self) -> tuple[object, ...]:
         """The classes a classifier knows, in the order of its probabilities; none for other models."""
         return self._classes or tuple(getattr(self._estimator, "classes_", ()))
@@ -51,10 +56,17 @@ class TableModel:
     def predict(self, rows: NDArray[np.object_]) -> Floats:
         """Probability of the positive class for each row; columns in the order of the signature, None for missing.
 
-        A regressor gives its prediction.
+        A regressor gives its prediction. InvalidInput for a model of more than two classes.
         """
         answers = self.answers(rows)
-        return answers[:, 1] if answers.ndim == 2 else answers
+        if answers.ndim == 1:
+            return answers
+        if answers.shape[1] != 2:
+            raise InvalidInput(
+                f"{self.name} tells {answers.shape[1]} classes apart, and none of them is the positive one",
+                hint="ask for `answers`, or train with positive=",
+            )
+        return answers[:, 1]
 
     def answers(self, rows: NDArray[np.object_]) -> Floats:
         """[rows, classes] probabilities of a classifier, [rows] predictions of a regressor.

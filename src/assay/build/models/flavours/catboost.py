@@ -3,11 +3,11 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.build.models.flavours.answering import answering
 from assay.build.models.flavours.flavour import Given, Kept, Saved, classes_of, library_of, pinned
 from assay.build.models.inputs import Classifier, Regressor
 from assay.build.models.matrix_models import group_key
@@ -56,7 +56,9 @@ def load(kept: Kept) -> Classifier | Regressor:
         raise MissingExtra("catboost", "catboost") from None
     model = (catboost.CatBoostClassifier if kept.classes else catboost.CatBoostRegressor)()
     model.load_model(blob=kept.content)
-    return _CatClassifier(model, kept.classes) if kept.classes else _CatRegressor(model)
+    ask = model.predict_proba if kept.classes else model.predict
+    places: Sequence[int] = model.get_cat_feature_indices()
+    return answering(kept, load, lambda rows: np.asarray(ask(texts(rows, places))))
 
 
 def texts(rows: NDArray[np.object_], places: Sequence[int]) -> NDArray[np.object_]:
@@ -65,25 +67,6 @@ def texts(rows: NDArray[np.object_], places: Sequence[int]) -> NDArray[np.object
     for place in places:
         ready[:, place] = group_key(ready[:, place].tolist())
     return ready
-
-
-class _CatRegressor:
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self._places: Sequence[int] = model.get_cat_feature_indices()
-
-    def predict(self, X: NDArray[np.object_]) -> NDArray[np.float64]:
-        return np.asarray(self._model.predict(texts(X, self._places)))
-
-
-class _CatClassifier:
-    def __init__(self, model: Any, classes: Sequence[object]) -> None:
-        self._model = model
-        self._places: Sequence[int] = model.get_cat_feature_indices()
-        self.classes_ = tuple(classes)
-
-    def predict_proba(self, X: NDArray[np.object_]) -> NDArray[np.float64]:
-        return np.asarray(self._model.predict_proba(texts(X, self._places)))
 
 
 def _version() -> str:

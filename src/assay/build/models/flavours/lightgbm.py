@@ -3,10 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from assay.build.models.flavours.answering import answering
 from assay.build.models.flavours.flavour import Given, Kept, Saved, classes_of, library_of, pinned
-from assay.build.models.flavours.trees import TreeClassifier, TreeRegressor
 from assay.build.models.inputs import Classifier, Regressor, numbers_only
 from assay.errors import InvalidInput, MissingExtra
 
@@ -53,10 +52,7 @@ def load(kept: Kept) -> Classifier | Regressor:
         raise MissingExtra("lightgbm", "lightgbm") from None
     booster = lightgbm.Booster(model_str=kept.content.decode())
 
-    def answer(rows: NDArray[np.float64]) -> NDArray[Any]:
-        return np.asarray(booster.predict(rows))
-
-    return TreeClassifier(answer, kept.classes) if kept.classes else TreeRegressor(answer)
+    return answering(kept, load, lambda rows: np.asarray(booster.predict(rows.astype(np.float64))))
 
 
 def _many(booster: Any) -> int:

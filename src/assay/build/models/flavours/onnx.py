@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.build.models.flavours.answering import answering
 from assay.build.models.flavours.flavour import Given, Kept, Saved, library_of, pinned
 from assay.build.models.inputs import Classifier, Column, Regressor
 from assay.errors import InvalidInput, MissingExtra
@@ -62,25 +63,7 @@ def save(given: Given) -> Saved:
 
 def load(kept: Kept) -> Classifier | Regressor:
     """A classifier where the graph gives several numbers for a row, a regressor where it gives one."""
-    graph = _Graph(kept.content, kept.columns)
-    return _OnnxClassifier(graph, kept.classes) if kept.classes else _OnnxRegressor(graph)
-
-
-class _OnnxRegressor:
-    def __init__(self, graph: "_Graph") -> None:
-        self._graph = graph
-
-    def predict(self, X: NDArray[np.object_]) -> NDArray[np.float64]:
-        return self._graph.answers(X)
-
-
-class _OnnxClassifier:
-    def __init__(self, graph: "_Graph", classes: Sequence[object]) -> None:
-        self._graph = graph
-        self.classes_ = tuple(classes)
-
-    def predict_proba(self, X: NDArray[np.object_]) -> NDArray[np.float64]:
-        return self._graph.answers(X)
+    return answering(kept, load, _Graph(kept.content, kept.columns).answers)
 
 
 class _Graph:

@@ -4,6 +4,7 @@ import io
 import pickle
 from typing import cast
 
+from assay.build.models.flavours.answering import KeptClassifier, KeptRegressor
 from assay.build.models.flavours.flavour import Given, Kept, Saved, classes_of, pinned
 from assay.build.models.inputs import Classifier, Regressor
 from assay.errors import InvalidInput, MissingExtra
@@ -78,3 +79,5 @@ class _Noting(pickle.Pickler):
         module = getattr(value, "__module__", None)
         if isinstance(module, str):
             self.modules[module.partition(".")[0]] = None
+        if isinstance(value, KeptClassifier | KeptRegressor):  # such as inside thresholds by group
+            self.modules[value.library] = None

@@ -1,12 +1,12 @@
 """PyTorch, kept as an exported program: it is loaded without the classes it was written in."""
 
 import io
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.build.models.flavours.answering import answering
 from assay.build.models.flavours.flavour import Given, Kept, Saved, pinned
 from assay.build.models.inputs import Classifier, Regressor, numbers_only
 from assay.errors import InvalidInput, MissingExtra
@@ -74,24 +74,7 @@ def load(kept: Kept) -> Classifier | Regressor:
     except ImportError:
         raise MissingExtra("torch", "torch") from None
     module = torch.export.load(io.BytesIO(kept.content)).module()
-    return _TorchClassifier(module, kept.classes) if kept.classes else _TorchRegressor(module)
-
-
-class _TorchRegressor:
-    def __init__(self, module: Any) -> None:
-        self._module = module
-
-    def predict(self, X: NDArray[np.object_]) -> NDArray[np.float64]:
-        return _answers(self._module, X.astype(np.float32))
-
-
-class _TorchClassifier:
-    def __init__(self, module: Any, classes: Sequence[object]) -> None:
-        self._module = module
-        self.classes_ = tuple(classes)
-
-    def predict_proba(self, X: NDArray[np.object_]) -> NDArray[np.float64]:
-        return _answers(self._module, X.astype(np.float32))
+    return answering(kept, load, lambda rows: _answers(module, rows.astype(np.float32)))
 
 
 def _answers(module: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:

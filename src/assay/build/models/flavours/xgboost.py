@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.build.models.flavours.answering import answering
 from assay.build.models.flavours.flavour import Given, Kept, Saved, classes_of, library_of, pinned
-from assay.build.models.flavours.trees import TreeClassifier, TreeRegressor
 from assay.build.models.inputs import Classifier, Regressor, numbers_only
 from assay.errors import MissingExtra
 
@@ -59,10 +59,10 @@ def load(kept: Kept) -> Classifier | Regressor:
     booster = xgboost.Booster()
     booster.load_model(bytearray(kept.content))
 
-    def answer(rows: NDArray[np.float64]) -> NDArray[Any]:
-        return np.asarray(booster.inplace_predict(rows, validate_features=False))
+    def answer(rows: NDArray[np.object_]) -> NDArray[Any]:
+        return np.asarray(booster.inplace_predict(rows.astype(np.float64), validate_features=False))
 
-    return TreeClassifier(answer, kept.classes) if kept.classes else TreeRegressor(answer)
+    return answering(kept, load, answer)
 
 
 def _many(booster: Any) -> int:
