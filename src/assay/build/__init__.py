@@ -3,6 +3,8 @@
 from assay.build.data.adding import add_dataset
 from assay.build.data.check_command import DataCheck, check_data
 from assay.build.data.checks import CheckResult, Expectation, check_results, check_table, expect
+from assay.build.data.dataset_lineage import dataset_lineage
+from assay.build.data.difference import diff_datasets
 from assay.build.data.expectation_files import load_expectations, save_expectations
 from assay.build.data.expectations import Expectations
 from assay.build.data.finding import Finding, Findings
@@ -63,6 +65,8 @@ __all__ = [
     "check_leakage",
     "check_results",
     "check_table",
+    "dataset_lineage",
+    "diff_datasets",
     "expect",
     "explain",
     "infer_expectations",

@@ -34,6 +34,13 @@ COMMANDS: dict[str, Command] = {
     ),
     "data check": Command(
         "assay.build.data.check_command", "Check a dataset or a file against expectations, and keep the results"
+    "data diff": Command(
+        "assay.build.data.difference",
+        "Say how one dataset differs from another: columns, rows, and how the values of each column changed",
+    ),
+    "data lineage": Command(
+        "assay.build.data.dataset_lineage",
+        "Show what a dataset came from, and which runs, steps and models made it or used it",
     ),
     "data ls": Command(
         "assay.build.data.listing", "List datasets with their newest version, or all versions of the one that is named"

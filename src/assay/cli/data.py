@@ -8,11 +8,14 @@ from rich.text import Text
 from assay.cli.tables import number, pairs, table, when
 
 if TYPE_CHECKING:
-    from assay.build.data.column_summary import ColumnSummary, Value
+    from assay.build.data.column_summary import ColumnSummary
+    from assay.build.data.column_values import Value
+    from assay.build.data.dataset_lineage import DatasetLineage, VersionUse
+    from assay.build.data.difference import DatasetDifference
     from assay.build.data.listing import DatasetDetail, DatasetList
     from assay.record.datasets import DatasetVersion
 
-__all__ = ["dataset_detail", "dataset_list", "dataset_version"]
+__all__ = ["dataset_detail", "dataset_difference", "dataset_lineage", "dataset_list", "dataset_version"]
 
 _LONGEST = 40
 
@@ -57,9 +60,62 @@ def dataset_detail(found: "DatasetDetail") -> RenderableType:
     return Group(*parts)
 
 
+def dataset_difference(found: "DatasetDifference") -> RenderableType:
+    """What changed, a sentence a column, then the numbers of those that moved."""
+    head = f"{found.before.dataset} -> {found.after.dataset}"
+    if found.same:
+        return Text(f"{head}: the same rows in the same order")
+    parts: list[RenderableType] = [Text(head, "bold"), *(Text(f"- {sentence}") for sentence in found.words)]
+    quantiles = table("column", "", "missing", "5 %", "25 %", "50 %", "75 %", "95 %", "stability index")
+    for one in found.columns:
+        if one.words and one.quantiles_before and one.stability is not None:
+            before, after = (map(_value, values) for values in (one.quantiles_before, one.quantiles_after))
+            quantiles.add_row(one.name, "before", f"{one.missing_before:.1%}", *before)
+            quantiles.add_row("", "after", f"{one.missing_after:.1%}", *after, f"{one.stability:.3f}")
+    if quantiles.row_count:
+        parts.append(quantiles)
+    quiet = sum(not one.words for one in found.columns)
+    if quiet:
+        parts.append(Text(f"nothing of note in {quiet} other column{'s' if quiet > 1 else ''}", "dim"))
+    return Group(*parts)
+
+
+def dataset_lineage(found: "DatasetLineage") -> RenderableType:
+    """A paragraph a version: where it is from, and who used it."""
+    return Group(*map(_version_use, found.versions))
+
+
+def _version_use(one: "VersionUse") -> RenderableType:
+    facts = {
+        "from": one.origin,
+        "licence": one.licence,
+        "kept": when(one.created),
+        "same content": ", ".join(one.same_content) or None,
+        "evaluations": ", ".join(key[:8] for key in one.evaluations) or None,
+    }
+    parts: list[RenderableType] = [
+        Text(f"{one.name}@{one.hash[:12]}, {one.rows:,} rows", "bold"),
+        pairs({key: value for key, value in facts.items() if value is not None}),
+    ]
+    if one.runs:
+        shown = table("run", "name", "used as", "status", "started", "models")
+        for run in one.runs:
+            cells = (run.role, run.status, when(run.started), ", ".join(run.models))
+            shown.add_row(run.run_id[:8], run.name, *cells)
+        parts.append(shown)
+    if one.steps:
+        shown = table("step", "run", "as", "state")
+        for step in one.steps:
+            shown.add_row(step.name, step.run_id[:8], step.role, step.state)
+        parts.append(shown)
+    if not one.runs and not one.steps:
+        parts.append(Text("no run has used it; run.dataset(table, name) inside `with assay.run(...)` notes one", "dim"))
+    return Group(*parts)
+
+
 def _column(column: "ColumnSummary", rows: int) -> tuple[str, ...]:
     missing = f"{column.missing:,} ({column.missing / rows:.1%})" if column.missing else ""
-    distinct = "" if column.distinct is None else f"{'' if column.distinct_is_exact else 'about '}{column.distinct:,}"
+    distinct = "" if column.distinct is None else f"{column.distinct:,}"
     frequent = ", ".join(f"{_value(one.value)} {one.rows / rows:.1%}" for one in column.most_frequent[:3])
     if column.distinct is not None and column.distinct > rows / 2:
         frequent = ""  # of values that occur once or so, which come first says nothing

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from assay.cli.checks import data_check
 from assay.cli.comparison import comparison, difference, repetition
-from assay.cli.data import dataset_detail, dataset_list, dataset_version
+from assay.cli.data import dataset_detail, dataset_difference, dataset_lineage, dataset_list, dataset_version
 from assay.cli.demo_table import demo_table
 from assay.cli.ideas import ideas, one_idea, one_try
 from assay.cli.lineage import lineage
@@ -327,6 +327,8 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "AliasThen": _alias_then,
     "Comparison": comparison,
     "DatasetDetail": dataset_detail,
+    "DatasetDifference": dataset_difference,
+    "DatasetLineage": dataset_lineage,
     "DatasetList": dataset_list,
     "DatasetVersion": dataset_version,
     "DataCheck": data_check,

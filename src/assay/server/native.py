@@ -34,7 +34,19 @@ __all__ = ["OperationFace", "listed", "refusal", "run_operation"]
 _log = logging.getLogger("assay.server")
 _ROOMS = ("record", "build", "prove", "operate", "steer")
 # They read or write files where they run, or do not end: on the machine of whoever calls them, not on the server's.
-_LOCAL = ("demo", "evaluate", "export", "gate", "notify add", "repair", "report", "rerun", "serve", "server")
+_LOCAL = (
+    "data diff",
+    "demo",
+    "evaluate",
+    "export",
+    "gate",
+    "notify add",
+    "repair",
+    "report",
+    "rerun",
+    "serve",
+    "server",
+)
 _STATUSES: tuple[tuple[type[AssayError], int], ...] = (
     (NotFound, 404),
     (AlreadyExists, 409),

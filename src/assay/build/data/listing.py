@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from assay.build.data.column_summary import ColumnSummary, Value, plain, summaries
+from assay.build.data.column_summary import ColumnSummary, summaries
+from assay.build.data.column_values import Value, plain
 from assay.errors import InvalidInput
 from assay.operation import operation
 from assay.record.datasets import DatasetVersion, dataset, dataset_versions, find_dataset
@@ -68,8 +69,8 @@ def show_dataset(
 ) -> DatasetDetail:
     """Show a dataset: where it is from, and what the values of each column look like.
 
-    NAME is the newest version, NAME@HASH another one; the first characters of a hash are enough. No value of a row is
-    printed but the smallest, the middle, the largest and the most frequent of each column, unless rows are asked for.
+    NAME is the newest version, NAME@HASH another one; the first characters of a hash are enough. Of text with more than
+    1,000 different values, which may name people, none is printed unless rows are asked for.
     """
     if not 0 <= rows <= _MOST_ROWS:
         raise InvalidInput(f"rows is {rows}", expected=f"0 to {_MOST_ROWS}")

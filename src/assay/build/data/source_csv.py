@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as pa_csv
 
 from assay.errors import InvalidInput, nearest
+from assay.record.tables import THREADS_FROM_BYTES
 
 __all__ = ["NULLS", "CsvOptions", "inferred", "parse_csv"]
 
@@ -53,7 +54,12 @@ def parse_csv(content: pa.Buffer, where: str, options: CsvOptions) -> pa.Table:
     try:
         texts = pa_csv.read_csv(
             pa.BufferReader(content),
-            read_options=pa_csv.ReadOptions(column_names=names, skip_rows_after_names=1, block_size=_BLOCK),
+            read_options=pa_csv.ReadOptions(
+                column_names=names,
+                skip_rows_after_names=1,
+                block_size=_BLOCK,
+                use_threads=content.size >= THREADS_FROM_BYTES,
+            ),
             parse_options=pa_csv.ParseOptions(
                 delimiter=delimiter,
                 newlines_in_values=True,

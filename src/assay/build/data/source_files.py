@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import fs, ipc
 from pyarrow import json as pa_json
 
@@ -21,6 +20,7 @@ from assay.build.data.source_csv import CsvOptions, inferred, parse_csv
 from assay.errors import InvalidInput, nearest
 from assay.progress import tell
 from assay.record.canonical import digest
+from assay.record.tables import THREADS_FROM_BYTES, read_parquet
 
 __all__ = ["FORMATS", "Files", "files_at", "format_of"]
 
@@ -249,7 +249,7 @@ def _parsed(filesystem: fs.FileSystem, path: str, kind: str, options: CsvOptions
     try:
         if kind == "parquet":
             with filesystem.open_input_file(path) as file:
-                return pq.ParquetFile(file).read()
+                return read_parquet(file)
         content = _content(filesystem, path)
     except (OSError, pa.ArrowException) as error:
         raise InvalidInput(f"the file cannot be read: {error}", where=path, expected=f"a {kind} file") from error
@@ -288,7 +288,10 @@ def _json(content: pa.Buffer, where: str) -> pa.Table:
         if start.startswith(b"["):
             return pa.Table.from_pylist(json.loads(content.to_pybytes()))
         block = min(max(content.size, 1 << 20), _MOST_BLOCK) if content.size < 1 << 26 else 1 << 26
-        return pa_json.read_json(pa.BufferReader(content), read_options=pa_json.ReadOptions(block_size=block))
+        return pa_json.read_json(
+            pa.BufferReader(content),
+            read_options=pa_json.ReadOptions(use_threads=content.size >= THREADS_FROM_BYTES, block_size=block),
+        )
     except (json.JSONDecodeError, pa.ArrowException, AttributeError) as error:
         raise _json_fault(content, where, str(error)) from None
 
