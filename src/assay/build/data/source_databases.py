@@ -81,7 +81,7 @@ def read_duckdb(path: Path, query: str | None) -> pa.Table:
             if query is None or " " not in query.strip():
                 names = [name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()]
                 query = _whole(query, names, str(path), lambda name: '"' + name.replace('"', '""') + '"')
-            return connection.execute(query).to_arrow_table()
+            return _of_duckdb(connection, query, str(path))
     except duckdb.Error as error:
         raise InvalidInput(f"the database refuses: {str(error).splitlines()[0]}", where=str(path)) from None
 
@@ -92,18 +92,32 @@ def read_connection(connection: Any, query: str | None) -> pa.Table:
     if not query:
         raise InvalidInput("query is not given", where=shown, expected="source(connection, query='select ...')")
     try:
+        if hasattr(connection, "sql"):
+            return _of_duckdb(connection, query, shown)
         with closing(connection.cursor()) as cursor:
             cursor.execute(query)
-            for fetch in ("to_arrow_table", "fetch_arrow_table"):  # DuckDB and ADBC hold Arrow already
-                if hasattr(cursor, fetch):
-                    return getattr(cursor, fetch)()
+            if hasattr(cursor, "fetch_arrow_table"):  # a driver that speaks Arrow
+                return cursor.fetch_arrow_table()
             names = [column[0] for column in cursor.description or ()]
             rows = cursor.fetchall() if names else []
+    except InvalidInput:
+        raise
     except Exception as error:  # each driver has errors of its own
         raise InvalidInput(f"the database refuses: {str(error).splitlines()[0]}", where=shown) from error
     if not names:
-        raise InvalidInput("the query gives no rows", where=shown, expected="a select")
+        raise _gives_no_rows(shown)
     return _table(names, rows, shown)
+
+
+def _of_duckdb(connection: Any, query: str, shown: str) -> pa.Table:
+    found = connection.sql(query)
+    if found is None:
+        raise _gives_no_rows(shown)
+    return found.to_arrow_table()
+
+
+def _gives_no_rows(shown: str) -> InvalidInput:
+    return InvalidInput("the query gives no rows", where=shown, expected="a select")
 
 
 def _through_adbc(address: str, query: str | None) -> pa.Table:

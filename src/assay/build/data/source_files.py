@@ -126,7 +126,10 @@ class Files:
 def files_at(where: str, storage: dict[str, object], kind: str | None, options: CsvOptions) -> Files:
     """The files of a path, a pattern with `*`, or a folder; InvalidInput where there are none."""
     filesystem, path = _filesystem(where, storage)
-    info = filesystem.get_file_info(path)
+    try:
+        info = filesystem.get_file_info(path)
+    except OSError as error:
+        raise InvalidInput(f"{where} cannot be reached: {error}", hint="storage={...} says where and who") from None
     if info.type == fs.FileType.File:
         root, found = str(PurePosixPath(path).parent), [path]
     elif info.type == fs.FileType.Directory:
