@@ -2,8 +2,8 @@
 
     python benchmarks/checks.py
 
-The table is `flights-3m` of npm's vega-datasets (fetched once by name, 18 MB). Its delays go down to -1,116 minutes;
-without a flight's number, some of its rows are alike: two expectations are broken, and the rows that do it are counted.
+The table is `flights-3m` of npm's vega-datasets (fetched once by name, 18 MB). Its delays go down to −1,116 minutes
+and, without a flight's number, some of its rows are alike: two expectations are broken, and the rows are counted.
 """
 
 import time

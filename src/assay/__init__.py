@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from assay.build import (
+        Cleaning,
         check_leakage,
         check_table,
         infer_expectations,
@@ -78,6 +79,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "build": [
+        "Cleaning",
         "check_leakage",
         "check_table",
         "infer_expectations",
@@ -146,6 +148,7 @@ _ROOMS = {
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
+    "Cleaning",
     "Policy",
     "Profile",
     "Segments",

@@ -3,6 +3,9 @@
 from assay.build.data.adding import add_dataset
 from assay.build.data.check_command import DataCheck, check_data
 from assay.build.data.checks import CheckResult, Expectation, check_results, check_table, expect
+from assay.build.data.cleaner import Cleaner
+from assay.build.data.cleaning import Cleaning, CleaningTransformer
+from assay.build.data.cleaning_suggestions import suggest_cleaning
 from assay.build.data.dataset_lineage import dataset_lineage
 from assay.build.data.difference import diff_datasets
 from assay.build.data.expectation_files import load_expectations, save_expectations
@@ -40,6 +43,9 @@ __all__ = [
     "Budget",
     "CheckResult",
     "Choice",
+    "Cleaner",
+    "Cleaning",
+    "CleaningTransformer",
     "DataCheck",
     "Expectation",
     "Expectations",
@@ -87,6 +93,7 @@ __all__ = [
     "split",
     "split_by_time",
     "step",
+    "suggest_cleaning",
     "to_onnx",
     "train",
     "train_with_baselines",

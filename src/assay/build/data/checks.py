@@ -78,8 +78,9 @@ def check_table(
     """Check every expectation and record each result about the dataset `subject` (its content hash).
 
     `expectations` are several of them, an `Expectations`, or a schema of Pandera. Other tables that they name are
-    looked up in `tables`, then among the store's datasets (the newest of that name), then as files. InvalidInput where
-    an expectation does not go with the table, as a column that it has not: then nothing is recorded.
+    looked up in `tables`, then among the store's datasets (the newest of that name), then as files.
+
+    InvalidInput where an expectation does not go with the table, as a column that it has not: then nothing is recorded.
     """
     results = check_results(table, expectations, now=store.clock.latest(), tables=tables, store=store)
     store.append_many(
