@@ -125,26 +125,12 @@ class RayExecutor:
             said, result = said_and_result(self._ray.get(reference))
         except errors.RuntimeEnvSetupError as error:
             return Outcome(error=InvalidInput(f"task {name!r}: its worker cannot be set up: {_first_line(error)}"))
-        except errors.OutOfMemoryError:
-            return Outcome(
-                error=WorkerLost(
-                    f"task {name!r} lost its worker: Ray killed the process, as its node was out of memory",
-                    hint="give it less at once, or say in its resources how much memory it needs",
-                ),
-                lost=True,
-            )
         except errors.TaskUnschedulableError as error:
             return Outcome(error=InvalidInput(f"task {name!r} cannot run on this cluster: {_first_line(error)}"))
         except errors.RayTaskError as error:  # Ray could not even begin it
             return Outcome(error=InvalidInput(f"task {name!r} failed before it began: {_first_line(error.cause)}"))
         except errors.RayError as error:  # the worker, its node, or what held the result is gone
-            return Outcome(
-                error=WorkerLost(
-                    f"task {name!r} lost its worker: {_first_line(error)}",
-                    hint="where nobody killed it, look into Ray's logs for a crash or a lack of memory",
-                ),
-                lost=True,
-            )
+            return Outcome(error=self._lost(name, error), lost=True)
         if said["stage"] == "versions":
             return Outcome(error=_differing(name, said, self._versions), worker=said["worker"])
         value, failure = arrived(name, said["worker"], said, result)
@@ -156,6 +142,24 @@ class RayExecutor:
             seconds=said["seconds"],
             cpu_s=said["cpu_s"],
             memory_mb=said["memory_mb"],
+        )
+
+    def _lost(self, name: str, error: Exception) -> WorkerLost:
+        errors = self._ray.exceptions
+        if isinstance(error, errors.OutOfMemoryError):
+            return WorkerLost(
+                f"task {name!r} lost its worker: Ray killed the process, as its node was out of memory",
+                hint="give it less at once, or say in its resources how much memory it needs",
+            )
+        if isinstance(error, errors.NodeDiedError | errors.LocalRayletDiedError):
+            why = "its node is gone"
+        elif isinstance(error, errors.WorkerCrashedError):
+            why = "the process was killed, or crashed, or ended by itself"
+        else:
+            why = _first_line(error)
+        return WorkerLost(
+            f"task {name!r} lost its worker: {why}",
+            hint="where nobody ended it, look into Ray's logs there for a crash or a lack of memory",
         )
 
 
