@@ -9,6 +9,7 @@ from typing import Any
 
 from assay.build.steps import values
 from assay.build.steps.closure import code_of
+from assay.build.steps.modules import importable_name
 from assay.build.steps.step_options import Options
 from assay.build.steps.step_record import Keyed
 from assay.errors import InvalidInput
@@ -53,7 +54,7 @@ def defined(function: Callable[..., Any], options: Options) -> Definition:
     if not callable(function):
         raise InvalidInput(f"a step cannot be made of {function!r}", expected="a function")
     qualified = getattr(function, "__qualname__", type(function).__qualname__)
-    name = f"{getattr(function, '__module__', None)}.{qualified}"
+    name = f"{importable_name(getattr(function, '__module__', None) or 'none')}.{qualified}"
     return Definition(name, function, options, inspect.signature(function))
 
 

@@ -12,7 +12,7 @@ from types import CellType
 from typing import Any, Literal, NamedTuple
 
 from assay.build.steps.content import content_hash
-from assay.build.steps.modules import Signature, signature
+from assay.build.steps.modules import Signature, importable_name, signature
 from assay.build.steps.walk import MISSING, Walk
 from assay.errors import InvalidInput
 from assay.record.canonical import canonical_json, digest_bytes
@@ -100,7 +100,12 @@ def code_of_objects(objects: Iterable[object]) -> dict[str, str]:
 
 
 def _plan(walk: Walk, held: object) -> _Plan:
-    components = dict(sorted(walk.components.items()))
+    program = importable_name("__main__")  # run or imported, the same code has the same key
+    named = {
+        f"{program}{name.removeprefix('__main__')}" if name.startswith("__main__:") else name: found
+        for name, found in walk.components.items()
+    }
+    components = dict(sorted(named.items()))
     text = canonical_json(components)
     code = Code(components, sorted(set(walk.widened)), text, digest_bytes(text.encode()))
     return _Plan(code, list(walk.files.items()), walk.bindings, walk.attributes, walk.cells, walk.values, held)

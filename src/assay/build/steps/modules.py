@@ -28,6 +28,7 @@ __all__ = [
     "compiled",
     "distributions_of",
     "fingerprint",
+    "importable_name",
     "is_installed",
     "is_standard",
     "modules_under",
@@ -296,6 +297,17 @@ def _codes(module: CodeType) -> dict[str, list[str]]:
         found.setdefault(code.co_qualname, []).append(digest(compiled(code)))
         waiting += [constant for constant in reversed(code.co_consts) if isinstance(constant, CodeType)]
     return found
+
+
+def importable_name(module: str) -> str:
+    """The name under which others import a module: that of its file where it is the program itself."""
+    if module != "__main__":
+        return module
+    main = sys.modules.get("__main__")
+    spec, path = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    if spec is not None and not spec.name.endswith("__main__"):
+        return str(spec.name)
+    return Path(path).stem if path and spec is None else module
 
 
 def compiled(code: CodeType) -> list[object]:
