@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.steer.summaries import checks, full_turn
 
 from assay.steer.chapters import DailyAuc, Deployment, Watch
-from assay.steer.charts import Scale, forest_plot, forest_range, nice_ticks, time_chart
+from assay.steer.charts import Scale, forest_plot, forest_range, time_chart
+from assay.svg import nice_ticks
 
 
 @pytest.mark.parametrize(

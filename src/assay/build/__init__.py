@@ -28,6 +28,7 @@ from assay.build.searching.pruners import Asha
 from assay.build.searching.scores import Scores
 from assay.build.searching.search import search
 from assay.build.searching.searched import Searched
+from assay.build.searching.showing import trials
 from assay.build.searching.trial import Pruned, Trial
 from assay.build.steps.pipeline import pipeline
 from assay.build.steps.step import step
@@ -97,6 +98,7 @@ __all__ = [
     "to_onnx",
     "train",
     "train_with_baselines",
+    "trials",
     "wait_for",
     "why",
 ]

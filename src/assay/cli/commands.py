@@ -23,8 +23,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "alias set": Command("assay.prove.alias_commands", "Point an alias to a version of a model"),
     "answer": Command(
-        "assay.build.steps.waiting",
-        "Answer the question that a run waits for, with yes or no; resuming it goes on",
+        "assay.build.steps.waiting", "Answer the question that a run waits for, with yes or no; resuming it goes on"
     ),
     "compare": Command(
         "assay.record.tracking.comparing", "Put runs side by side: params, metrics and tags that differ"
@@ -34,6 +33,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "data check": Command(
         "assay.build.data.check_command", "Check a dataset or a file against expectations, and keep the results"
+    ),
     "data diff": Command(
         "assay.build.data.difference",
         "Say how one dataset differs from another: columns, rows, and how the values of each column changed",
@@ -127,8 +127,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "serve": Command("assay.operate.serve", "Serve an endpoint over HTTP until interrupted"),
     "server": Command(
-        "assay.server.serve",
-        "Serve tracking and registry to MLflow's clients, and the pages, until interrupted",
+        "assay.server.serve", "Serve tracking and registry to MLflow's clients, and the pages, until interrupted"
     ),
     "show": Command(
         "assay.record.tracking.runs", "Show all that a run recorded; the first characters of its id are enough"
@@ -144,5 +143,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "time start": Command("assay.record.tracking.timekeeping", "Start the clock of a person on a project"),
     "time stop": Command("assay.record.tracking.timekeeping", "Stop the clock of a person"),
+    "trials": Command(
+        "assay.build.searching.showing",
+        "Show the trials of a search, best first; the first characters of its run's id are enough",
+    ),
     "why": Command("assay.build.steps.why", "Say why a step was computed or remembered, the last time it was called"),
 }

@@ -15,6 +15,7 @@ from assay.cli.demo_table import demo_table
 from assay.cli.ideas import ideas, one_idea, one_try
 from assay.cli.lineage import lineage
 from assay.cli.project import candidate_run, new_project
+from assay.cli.search import search_report, searched
 from assay.cli.tables import lines, number, pairs, table, when
 from assay.cli.time_tables import projects, time_report
 from assay.cli.why import step_reason, step_reasons
@@ -346,6 +347,8 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "Rerun": repetition,
     "GarbageReport": _garbage,
     "RunDetail": _run_detail,
+    "SearchReport": search_report,
+    "Searched": searched,
     "ServerReady": _server_ready,
     "Serving": _serving,
     "StepReason": step_reason,

@@ -35,17 +35,22 @@ _log = logging.getLogger("assay.server")
 _ROOMS = ("record", "build", "prove", "operate", "steer")
 # They read or write files where they run, or do not end: on the machine of whoever calls them, not on the server's.
 _LOCAL = (
+    "data add",
+    "data check",
     "data diff",
     "demo",
     "evaluate",
     "export",
     "gate",
+    "init",
     "notify add",
     "repair",
     "report",
     "rerun",
+    "run",
     "serve",
     "server",
+    "trials",
 )
 _STATUSES: tuple[tuple[type[AssayError], int], ...] = (
     (NotFound, 404),

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from assay.prove.checks import Check, Verdict
 from assay.steer.chapters import Deployment, Watch
 from assay.steer.facts import MONTHS
+from assay.svg import nice_ticks
 
 __all__ = [
     "Band",
@@ -23,12 +24,10 @@ __all__ = [
     "TimeChart",
     "forest_plot",
     "forest_range",
-    "nice_ticks",
     "time_chart",
 ]
 
 _SHOWN = 8
-_STEPS = ((1, 2**0.5), (2, 10**0.5), (5, 50**0.5), (10, math.inf))  # the nearest by ratio
 _PADDING = 0.06
 _EDGE = 4  # percent; a label nearer to the end would stand out of the drawing
 _WEEKS_UNTIL = 70  # days; a longer span has its ticks at the beginning of months
@@ -128,20 +127,6 @@ class TimeChart:
     y_ticks: list[Tick]
     alarm: Band | None
     live: Band | None
-
-
-def nice_ticks(low: float, high: float, count: int) -> tuple[list[float], int]:
-    """Multiples of 1, 2 or 5 times a power of ten inside [low, high], about `count` of them.
-
-    Also returns the decimals they need.
-    """
-    rough = (high - low) / max(count, 1)
-    power = math.floor(math.log10(rough))
-    factor = next(factor for factor, until in _STEPS if rough < until * 10.0**power)
-    decimals = max(0, -power - (factor == 10))
-    step = factor * 10.0**power
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(number * step, decimals) + 0.0 for number in range(first, last + 1)], decimals
 
 
 def forest_range(groups: Sequence[Sequence[Check]], metric: str) -> Scale:
