@@ -112,9 +112,8 @@ def _root() -> click.Group:
 
 _GROUPS = {
     "alias": "Names that point to versions: move them, see where they pointed",
-    "data": "Datasets: keep them, list them, check them, show what is in them",
+    "data": "Datasets: keep, check and list them, what is in them, what changed, what came of them",
     "idea": "What might make a model better: write it down, try it, see what came of it",
-    "data": "Datasets: keep and list them, what is in them, what changed, what came of them",
     "import": "Bring over what was recorded elsewhere",
     "ledger": "The chain of decisions: list or verify it",
     "notify": "What webhooks are told",
