@@ -39,6 +39,12 @@ def candidate_run(found: "CandidateRun", verdict: RenderableType) -> RenderableT
     ]
     if found.params:
         said.append("  params: " + ", ".join(f"{key} {value}" for key, value in found.params.items()))
+    if found.checks:
+        warned = [one for one in found.checks if one.result == "warn"]
+        said.append(f"  data: {len(found.checks)} expectations, {len(warned)} not met")
+        said += [f"    {one.name}: {one.detail}" for one in warned]
+    for name, scores in found.beside.items():
+        said.append(f"  {name} alone: " + ", ".join(f"{key} {value:.4g}" for key, value in scores.items()))
     shown = table("step", "state", "seconds")
     for step in found.steps:
         shown.add_row(

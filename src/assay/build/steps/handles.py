@@ -124,3 +124,8 @@ def replaced(value: Any, by: Callable[[Handle[Any]], Any]) -> Any:
             return {key: replaced(item, by) for key, item in value.items()}
         return kind(replaced(item, by) for item in value)
     return value
+
+
+def taken(value: Any) -> Any:
+    """A value, or that of the handle which a step gave for it inside a pipeline."""
+    return value.result() if isinstance(value, Handle) else value

@@ -21,6 +21,7 @@ from assay.build.steps.references import References, executed, names_main, names
 from assay.record.canonical import digest, digest_bytes
 
 __all__ = [
+    "OWN_NAME",
     "Definition",
     "Parsed",
     "Signature",
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 Signature = tuple[object, ...]
+OWN_NAME = "assay-mlops"
 _STDLIB = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib")})
 _INSTALLED = tuple(f"{os.sep}{folder}{os.sep}" for folder in ("site-packages", "dist-packages"))
 _SETTLED_NS = 2_000_000_000  # a file changed later than this before now may change again within one tick of its clock
@@ -142,7 +144,7 @@ def _distributions() -> dict[str, list[str]]:
 @functools.lru_cache(maxsize=1)
 def version_of_assay() -> str:
     """Assay counts by its version, and where it is worked on by all its files: to follow them would take seconds."""
-    version = _version("assay-mlops")
+    version = _version(OWN_NAME)
     folder = Path(__file__).parents[2]
     if is_installed(str(folder)):
         return version

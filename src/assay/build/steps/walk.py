@@ -13,6 +13,7 @@ from typing import Any
 
 from assay.build.steps.content import content_hash
 from assay.build.steps.modules import (
+    OWN_NAME,
     Definition,
     Parsed,
     Signature,
@@ -97,7 +98,7 @@ class Walk:
         if not top or top in sys.stdlib_module_names:
             return False
         if top == "assay" and not module.startswith(_GUEST):
-            self.components["assay-mlops=="] = version_of_assay()
+            self.components[f"{OWN_NAME}=="] = version_of_assay()
             return False
         source = self._source(module)
         if source is None:

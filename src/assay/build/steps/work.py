@@ -13,6 +13,7 @@ import numpy as np
 
 from assay.build.steps.calls import Definition
 from assay.build.steps.handles import inside_step, within_pipeline
+from assay.build.steps.modules import OWN_NAME, version_of_assay
 from assay.build.steps.time_limit import time_limit
 from assay.errors import InvalidInput, StoreMismatch
 from assay.record.canonical import digest
@@ -105,7 +106,7 @@ def _check_versions(work: Work) -> None:
         )
     for library, version in work.versions.items():
         try:
-            found = metadata.version(library)
+            found = version_of_assay() if library == OWN_NAME else metadata.version(library)
         except metadata.PackageNotFoundError:
             found = "not installed"
         if found != version:

@@ -1,31 +1,41 @@
-"""What knows nothing: every project's first version, which any model has to beat."""
+"""What any model has to beat: trained on the same rows, beside every candidate."""
 
+import numpy as np
 import pyarrow as pa
 
 from assay.build.steps.step import step
-from assay.build.training.train import train
-from assay.operate.project.candidate import Prepared, register_once
+from assay.build.training.baselines import baselines_for
+from assay.build.training.labels import Labels, labels_like
+from assay.build.training.scores import scores_of
+from assay.build.training.train import TrainedModel
 from assay.operate.project.settings import ProjectFile
-from assay.record.models.registry import ModelVersion
-from assay.record.store import Store
-from assay.record.tracking.runs import Run
+from assay.operate.project.tables import Prepared
 
-__all__ = ["baseline_of"]
+__all__ = ["SIMPLEST", "baselines_of", "scores_beside"]
+
+SIMPLEST = ("majority", "mean")  # knows nothing: the first version of every model
 
 
-def baseline_of(store: Store, project: ProjectFile, ready: Prepared, run: Run) -> ModelVersion:
-    """The version that answers the same for everybody: how often each class comes, or the mean."""
-    numbers = project.model.task == "regression"
-    model = train_baseline(ready.parts.train, project.data.label, ready.features, numbers)
-    said = "the mean for everybody" if numbers else "how often each class comes, for everybody"
-    version, _ = register_once(store, project, model, ready, run=run, description=said)
-    return version
+def baselines_of(project: ProjectFile, ready: Prepared) -> dict[str, TrainedModel]:
+    """Models that need no thought, by name: the simplest first, then a regression, and the last label where time is."""
+    time = project.split.by[0] if project.split.how == "time" else None
+    classes = project.model.task != "regression"
+    return train_baselines(ready.parts.train, project.data.label, ready.features, classes, time)
 
 
 @step
-def train_baseline(table: pa.Table, label: str, features: list[str], numbers: bool) -> object:
-    """A model that looks at no feature."""
-    from sklearn.dummy import DummyClassifier, DummyRegressor
+def train_baselines(
+    table: pa.Table, label: str, features: list[str], classes: bool, time: str | None
+) -> dict[str, TrainedModel]:
+    """See `assay.build.baselines_for`."""
+    return baselines_for(table, label=label, features=features, classes=classes, time=time)
 
-    estimator = DummyRegressor() if numbers else DummyClassifier(strategy="prior")
-    return train(estimator, table, label=label, features=features, name="baseline")
+
+def scores_beside(models: dict[str, TrainedModel], table: pa.Table, label: str) -> dict[str, dict[str, float]]:
+    """A few numbers of each model on rows that taught none of them."""
+    found = {}
+    for name, model in models.items():
+        known = Labels(model.task, np.empty(0), model.classes, np.empty(0, bool))
+        labels = labels_like(known, table, label)
+        found[name] = scores_of(model.answer_table(table.filter(pa.array(labels.kept))), labels)
+    return found

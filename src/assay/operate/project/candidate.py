@@ -2,22 +2,23 @@
 
 from collections.abc import Mapping
 
-import msgspec
 import pyarrow as pa
 
-from assay.build.data.finding import Finding
+from assay.build.data.checks import CheckResult, check_table
+from assay.build.data.expectation_files import load_expectations
 from assay.build.data.leakage import check_leakage
 from assay.build.data.sources import source
 from assay.build.data.splits import Split, split
 from assay.build.models.packaging import load_model, package_model
 from assay.build.models.table_model import TableModel
+from assay.build.steps.handles import taken
 from assay.build.steps.values import value_hash
-from assay.errors import InvalidInput
+from assay.errors import InvalidInput, Refused
 from assay.operate.project.code import called_with, function_of, load_code
 from assay.operate.project.estimators import train_by_name
 from assay.operate.project.settings import ProjectFile
 from assay.operate.project.sql import run_sql_steps
-from assay.operate.project.tables import feature_columns, labelled
+from assay.operate.project.tables import Prepared, feature_columns, labelled
 from assay.progress import tell
 from assay.prove.evaluation import Evaluation, evaluate
 from assay.prove.gate import gate
@@ -31,33 +32,28 @@ from assay.record.models.versions import set_version_tags
 from assay.record.store import Store
 from assay.record.tracking.runs import Run
 
-__all__ = ["Prepared", "judge_candidate", "prepare", "register_once", "train_model"]
+__all__ = ["judge_candidate", "prepare", "register_once", "train_model", "trained"]
 
+_SHOWN = 3  # broken expectations in a message
 _CONTENT_TAG = "assay.content"  # what was learned, whichever run wrote it
 
 
-class Prepared(msgspec.Struct, frozen=True):
-    """A project's rows, ready to teach and to judge. `features` are the columns a model learns from."""
-
-    parts: Split
-    features: list[str]
-    raw: DatasetVersion
-    hold_out: DatasetVersion
-    findings: list[Finding]
-
-
 def prepare(store: Store, project: ProjectFile, run: Run) -> Prepared:
-    """Read, keep, check, transform and split the data of a project, within a run of its store."""
+    """Read, keep, check, transform and split the data of a project, within a run of its store.
+
+    Refused where the data breaks an expectation that stops.
+    """
     tell("data", 0.0, project.data.source)
     table = _read(project)
     raw = snapshot(store, project.name, table)
     run.uses(raw.artifact_id, raw.name)
-    tell("data", 0.4, f"{table.num_rows:,} rows")
+    tell("data", 0.3, f"{table.num_rows:,} rows")
+    checks = _checked(store, project, raw, table)
     table = run_sql_steps(project, table)
     module = load_code(project)
     own = function_of(project, module, "prepare", needed=False) if module else None
     if own is not None:
-        table = _table_of(project, own(table))
+        table = _table_of(project, taken(own(table)))
     table = labelled(project, table)
     features = feature_columns(project, table)
     parts = _split(project, table)
@@ -66,26 +62,32 @@ def prepare(store: Store, project: ProjectFile, run: Run) -> Prepared:
     tell("data", 0.8, "looking for leaks")
     findings = check_leakage(parts, label=project.data.label, features=features)
     tell("data", 1.0, f"{parts.train.num_rows:,} rows teach, {parts.test.num_rows:,} judge")
-    return Prepared(parts, features, raw, hold_out, list(findings))
+    return Prepared(parts, features, raw, hold_out, checks, list(findings))
 
 
-def train_model(project: ProjectFile, ready: Prepared, params: Mapping[str, object]) -> object:
-    """What the project's `train`, or its estimator, makes of the rows that teach, with these params."""
-    data, seed = project.data, project.split.seed
+def train_model(project: ProjectFile, table: pa.Table, features: list[str], params: Mapping[str, object]) -> object:
+    """What the project's `train`, or its estimator, makes of rows that teach, with these params.
+
+    Inside a pipeline this may be a handle: `trained` takes its value.
+    """
     module = load_code(project)
     if module is None:
-        return train_by_name(project, ready.parts.train, ready.features, params)
+        return train_by_name(project, table, features, params)
     train = function_of(project, module, "train", needed=True)
     assert train is not None
     given = {
-        "table": ready.parts.train,
-        "features": ready.features,
-        "label": data.label,
+        "table": table,
+        "features": features,
+        "label": project.data.label,
         "task": project.model.task,
-        "seed": seed,
+        "seed": project.split.seed,
     }
-    arguments = called_with(project, train, given, params)
-    model = train(**arguments)
+    return train(**called_with(project, train, given, params))
+
+
+def trained(project: ProjectFile, model: object) -> object:
+    """The value of what was trained; InvalidInput for what cannot predict."""
+    model = taken(model)
     if not hasattr(model, "predict"):
         raise InvalidInput(
             f"train returned a {type(model).__name__}, which cannot predict",
@@ -165,6 +167,21 @@ def _read(project: ProjectFile) -> pa.Table:
         raise InvalidInput(
             error.what, where=project.where("data", "source"), expected=error.expected, hint=error.hint
         ) from error
+
+
+def _checked(store: Store, project: ProjectFile, raw: DatasetVersion, table: pa.Table) -> list[CheckResult]:
+    if project.expectations is None:
+        return []
+    results = check_table(store, raw.hash, table, load_expectations(project.folder / project.expectations))
+    failed = [one for one in results if one.result == "fail"]
+    if failed:
+        more = f" and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
+        raise Refused(
+            f"the data does not meet {len(failed)} expectation{'s' if len(failed) > 1 else ''}",
+            where=f"{project.data.source}: " + "; ".join(f"{one.name}: {one.detail}" for one in failed[:_SHOWN]) + more,
+            hint=f"correct the source, or {project.expectations}",
+        )
+    return results
 
 
 def _table_of(project: ProjectFile, made: object) -> pa.Table:

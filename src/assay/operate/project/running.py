@@ -1,4 +1,4 @@
-"""`assay run`: the project's way from data to a candidate that was judged."""
+"""`assay run`: the project's way from data to a candidate that was judged, as a pipeline."""
 
 import time
 import tomllib
@@ -6,19 +6,23 @@ from typing import Annotated
 
 import msgspec
 
+from assay.build.data.checks import CheckResult
 from assay.build.data.finding import Finding
+from assay.build.steps.handles import taken
+from assay.build.steps.pipeline import pipeline
 from assay.errors import InvalidInput
-from assay.operate.project.baseline import baseline_of
-from assay.operate.project.candidate import judge_candidate, prepare, register_once, train_model
+from assay.operate.project.baseline import SIMPLEST, baselines_of, scores_beside
+from assay.operate.project.candidate import judge_candidate, prepare, register_once, train_model, trained
 from assay.operate.project.settings import ProjectFile, load_project
 from assay.operation import operation
 from assay.progress import tell
 from assay.prove.checks import OVERALL_NAME
 from assay.prove.judgement import Judgement
 from assay.record.store import Store
-from assay.record.tracking.runs import Run, show_run, start_run
+from assay.record.tracking.run_changes import update_run
+from assay.record.tracking.runs import Run, current_run, show_run
 
-__all__ = ["CandidateRun", "StepOutcome", "run_project"]
+__all__ = ["CandidateRun", "StepOutcome", "params_of", "run_project"]
 
 
 class StepOutcome(msgspec.Struct, frozen=True):
@@ -29,10 +33,25 @@ class StepOutcome(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class Made(msgspec.Struct, frozen=True):
+    """What the pipeline itself knows of a candidate."""
+
+    run_id: str
+    version: int
+    is_new: bool
+    rows: dict[str, int]
+    features: list[str]
+    checks: list[CheckResult]
+    findings: list[Finding]
+    beside: dict[str, dict[str, float]]
+    judgement: Judgement
+
+
 class CandidateRun(msgspec.Struct, frozen=True):
     """What came of a run of a project. `is_new` is false where the same model was registered before.
 
-    `findings` are what looks like a leak. `next` is the command to go on with.
+    `checks` are expectations of the data that were looked at, `findings` what looks like a leak. `beside` are scores of
+    simple models on the rows that judge. `next` is the command to go on with.
     """
 
     run_id: str
@@ -44,7 +63,9 @@ class CandidateRun(msgspec.Struct, frozen=True):
     features: list[str]
     params: dict[str, str]
     steps: list[StepOutcome]
+    checks: list[CheckResult]
     findings: list[Finding]
+    beside: dict[str, dict[str, float]]
     judgement: Judgement
     verdict: str
     seconds: float
@@ -53,7 +74,7 @@ class CandidateRun(msgspec.Struct, frozen=True):
 
 def check_run(project: str | None, param: list[str], **_: object) -> None:
     """Refuse a wrong project file or param before a store is made."""
-    _settings(project, param)
+    params_of(load_project(project), param)
 
 
 @operation("run", creates_store=True, check=check_run)
@@ -62,6 +83,12 @@ def run_project(
     project: str | None = None,
     *,
     param: Annotated[list[str], "A param for this run, as max_iter=300; may be said several times"] = [],  # noqa: B006 - read only
+    on: Annotated[
+        str | None, "Where steps run, if not as assay.toml says: threads, processes, ray, ray://HOST:PORT"
+    ] = None,
+    workers: Annotated[int | None, "How many steps run at once"] = None,
+    resume: Annotated[str | None, "Go on with this run, by the first characters of its id"] = None,
+    no_cache: Annotated[bool, "Compute every step, whatever is remembered"] = False,
 ) -> CandidateRun:
     """Go from a project's data to a candidate that was judged: check, split, train, evaluate by segment, gate.
 
@@ -70,48 +97,73 @@ def run_project(
 
     Raises InvalidInput with file, line and key for what is wrong in the project, Refused for data that must not teach.
     """
-    settings, params = _settings(project, param)
+    settings = load_project(project)
+    params = params_of(settings, param)
     began = time.perf_counter()
-    with start_run(
-        store, settings.name, "candidate", model=settings.model_name, pipeline=settings.name, seed=settings.split.seed
-    ) as run:
-        run.params({**params, "test": settings.split.test, "split": settings.split.how})
-        ready = prepare(store, settings, run)
-        tell("train", 0.0, "the baseline")
-        baseline = baseline_of(store, settings, ready, run)
-        tell("train", 0.3, settings.model.code or str(settings.model.estimator))
-        model = train_model(settings, ready, params)
-        candidate, is_new = register_once(
-            store, settings, model, ready, run=run, description=f"trained on {ready.parts.train.num_rows:,} rows"
-        )
-        tell("train", 1.0, f"version {candidate.version}")
-        judgement = judge_candidate(store, settings, ready, candidate, baseline)
-        run.tags({"verdict": judgement.verdict, "evaluation": judgement.evaluation_id})
-        _log_figures(run, judgement)
-    steps = [StepOutcome(one.name, one.state, one.seconds) for one in show_run(store, run.run_id).steps]
-    passed = judgement.verdict == "pass"
+    flow = candidate.options(
+        store=store,
+        executor=on or settings.executor,
+        workers=workers,
+        experiment=settings.name,
+        seed=settings.split.seed,
+        no_cache=no_cache,
+        resume=resume,
+    )
+    made = flow(str(settings.file), params)
+    steps = [StepOutcome(one.name, one.state, one.seconds) for one in show_run(store, made.run_id).steps]
+    passed = made.judgement.verdict == "pass"
     return CandidateRun(
-        run_id=run.run_id,
         project=settings.name,
         model=settings.model_name,
-        version=candidate.version,
-        is_new=is_new,
-        rows={name: ready.parts[name].num_rows for name in ready.parts.names},
-        features=ready.features,
         params={key: str(value) for key, value in params.items()},
         steps=steps,
-        findings=ready.findings,
-        judgement=judgement,
-        verdict=judgement.verdict,
+        verdict=made.judgement.verdict,
         seconds=time.perf_counter() - began,
-        next=f"assay promote {settings.model_name} {candidate.version}" if passed else "assay why train",
+        next=f"assay promote {settings.model_name} {made.version}" if passed else "assay why train",
+        **{name: getattr(made, name) for name in Made.__struct_fields__},
     )
 
 
-def _settings(project: str | None, param: list[str]) -> tuple[ProjectFile, dict[str, object]]:
-    """The project and the params of this run: those of the file, and what was said for once."""
-    settings = load_project(project)
-    return settings, {**settings.params, **dict(_param(text) for text in param)}
+@pipeline
+def candidate(file: str, params: dict[str, object]) -> Made:
+    """The way itself. Reading, splitting and judging are done here, what is declared as a step where steps run."""
+    project = load_project(file)
+    run = current_run()
+    assert run is not None
+    store = run.store
+    update_run(store, run.run_id, name=f"candidate of {project.model_name}")
+    run.params({**params, "test": project.split.test, "split": project.split.how})
+    ready = prepare(store, project, run)
+    tell("train", 0.0, project.model.code or str(project.model.estimator))
+    baselines = baselines_of(project, ready)
+    model = trained(project, train_model(project, ready.parts.train, ready.features, params))
+    baselines = taken(baselines)
+    tell("train", 1.0)
+    simplest = next(name for name in SIMPLEST if name in baselines)
+    first, _ = register_once(store, project, baselines[simplest], ready, run=run, description=f"baseline: {simplest}")
+    version, is_new = register_once(
+        store, project, model, ready, run=run, description=f"trained on {ready.parts.train.num_rows:,} rows"
+    )
+    beside = scores_beside(baselines, ready.parts.test, project.data.label)
+    judgement = judge_candidate(store, project, ready, version, first)
+    run.tags({"verdict": judgement.verdict, "evaluation": judgement.evaluation_id})
+    _log_figures(run, judgement, beside)
+    return Made(
+        run_id=run.run_id,
+        version=version.version,
+        is_new=is_new,
+        rows={name: ready.parts[name].num_rows for name in ready.parts.names},
+        features=ready.features,
+        checks=ready.checks,
+        findings=ready.findings,
+        beside=beside,
+        judgement=judgement,
+    )
+
+
+def params_of(project: ProjectFile, given: list[str]) -> dict[str, object]:
+    """The params of a run: those of the file, and what was said for once as `key=value`."""
+    return {**project.params, **dict(_param(text) for text in given)}
 
 
 def _param(text: str) -> tuple[str, object]:
@@ -127,8 +179,9 @@ def _param(text: str) -> tuple[str, object]:
     return key.strip(), parsed
 
 
-def _log_figures(run: Run, judgement: Judgement) -> None:
-    """What the verdict says of all rows, as metrics of the run: later runs are compared by them."""
+def _log_figures(run: Run, judgement: Judgement, beside: dict[str, dict[str, float]]) -> None:
+    """What the verdict says of all rows, and scores of baselines, as metrics: later runs are compared by them."""
     overall = [check for check in judgement.checks if check.where == OVERALL_NAME]
     run.metrics({check.metric: check.value for check in overall if check.value is not None})
     run.metrics({f"difference.{check.metric}": check.delta for check in overall if check.delta is not None})
+    run.metrics({f"baseline.{name}.{key}": value for name, found in beside.items() for key, value in found.items()})

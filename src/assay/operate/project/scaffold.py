@@ -11,6 +11,8 @@ import jinja2
 import msgspec
 import pyarrow as pa
 
+from assay.build.data.expectation_files import to_toml
+from assay.build.data.inference import infer_expectations
 from assay.build.data.sources import source
 from assay.errors import AlreadyExists, InvalidInput, nearest
 from assay.operate.project.looking import Guess, look_at
@@ -27,7 +29,8 @@ TEMPLATES = {
     "text": {"C": 10.0},
     "images": {"components": 60, "C": 10.0},
 }
-_OURS = (PROJECT_FILE, "pipeline.py")  # a README and a .gitignore that are there stay as they are
+_EXPECTATIONS = "expectations.toml"
+_OURS = (PROJECT_FILE, "pipeline.py", _EXPECTATIONS)  # a README and a .gitignore that are there stay as they are
 _SHOWN = 12  # columns named in a message
 
 
@@ -85,6 +88,8 @@ def init(
         ".gitignore": _filled("gitignore", values),
     }
     files = {file: text for file, text in files.items() if file in _OURS or not (folder / file).exists()}
+    expected = infer_expectations(table, label=label, time=guess.time)
+    files[_EXPECTATIONS] = to_toml(expected)
     for file, text in files.items():
         (folder / file).write_text(text, encoding="utf-8")
     return NewProject(

@@ -3,6 +3,7 @@
 import duckdb
 import pyarrow as pa
 
+from assay.build.steps.handles import taken
 from assay.build.steps.step import step
 from assay.errors import InvalidInput
 from assay.operate.project.settings import ProjectFile
@@ -18,7 +19,7 @@ def run_sql_steps(project: ProjectFile, table: pa.Table) -> pa.Table:
     known = {"data": table}
     for number, one in enumerate(project.steps):
         try:
-            known[one.name] = table_by_sql(one.sql, known)
+            known[one.name] = taken(table_by_sql(one.sql, known))
         except duckdb.Error as error:
             raise InvalidInput(
                 f"step {one.name!r} cannot be run: {str(error).splitlines()[0]}",

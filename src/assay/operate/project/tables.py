@@ -1,15 +1,31 @@
 """What stands between a project's table and a model: the label as numbers, and which columns are learned from."""
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.build.data.checks import CheckResult
 from assay.build.data.columns import column, is_number, is_text
+from assay.build.data.finding import Finding
+from assay.build.data.splits import Split
 from assay.errors import InvalidInput
 from assay.operate.project.settings import ProjectFile
+from assay.record.datasets import DatasetVersion
 
-__all__ = ["feature_columns", "labelled"]
+__all__ = ["Prepared", "feature_columns", "labelled"]
 
 _FEW = 2  # rows that each class needs: one to learn from, one to be judged on
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A project's rows, ready to teach and to judge. `features` are the columns a model learns from."""
+
+    parts: Split
+    features: list[str]
+    raw: DatasetVersion
+    hold_out: DatasetVersion
+    checks: list[CheckResult]
+    findings: list[Finding]
 
 
 def labelled(project: ProjectFile, table: pa.Table) -> pa.Table:
