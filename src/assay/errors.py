@@ -137,5 +137,6 @@ def nearest(word: str, choices: "list[str]") -> str | None:
     """The choice spelled most like `word`, or None where none is close."""
     import difflib
 
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    same = [choice for choice in choices if choice.casefold() == word.casefold()]  # of one letter nothing else is near
+    close = same or difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
     return close[0] if close else None

@@ -125,6 +125,10 @@ COMMANDS: dict[str, Command] = {
     "runs": Command(
         "assay.record.search.run_listing", "List runs, newest first, or those that a query finds, in its order"
     ),
+    "search": Command(
+        "assay.operate.project.tuning",
+        "Search the space in assay.toml for the params with which the project's model is best",
+    ),
     "serve": Command("assay.operate.serve", "Serve an endpoint over HTTP until interrupted"),
     "server": Command(
         "assay.server.serve", "Serve tracking and registry to MLflow's clients, and the pages, until interrupted"

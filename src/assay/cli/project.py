@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from assay.cli.search import searched
 from assay.cli.tables import lines, table
 
 if TYPE_CHECKING:
     from assay.operate.project.running import CandidateRun
     from assay.operate.project.scaffold import NewProject
+    from assay.operate.project.tuning import ProjectSearch
 
-__all__ = ["candidate_run", "new_project"]
+__all__ = ["candidate_run", "new_project", "project_search"]
 
 _FEATURES = 12
 
@@ -55,3 +57,13 @@ def candidate_run(found: "CandidateRun", verdict: RenderableType) -> RenderableT
     parts += [shown] if found.steps else []
     parts += [Text("looks like a leak:", style="yellow"), *map(Text, warnings)] if warnings else []
     return Group(*parts, verdict, Text(f"{found.seconds:.1f} s; next: {found.next}", style="bold"))
+
+
+def project_search(found: "ProjectSearch") -> RenderableType:
+    """The trials, best first, and what to do with the best."""
+    rows = found.rows
+    said = [
+        f"{found.project}: {found.metric} on {rows['score']:,} rows, learned from {rows['learn']:,};"
+        f" {rows['judge']:,} rows are left to judge"
+    ]
+    return Group(lines(said, ""), searched(found.search), Text(f"next: {found.next}", style="bold"))

@@ -14,7 +14,7 @@ from assay.cli.data import dataset_detail, dataset_difference, dataset_lineage, 
 from assay.cli.demo_table import demo_table
 from assay.cli.ideas import ideas, one_idea, one_try
 from assay.cli.lineage import lineage
-from assay.cli.project import candidate_run, new_project
+from assay.cli.project import candidate_run, new_project, project_search
 from assay.cli.search import search_report, searched
 from assay.cli.tables import lines, number, pairs, table, when
 from assay.cli.time_tables import projects, time_report
@@ -341,6 +341,7 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "IdeaTry": one_try,
     "Judgement": _judgement,
     "NewProject": new_project,
+    "ProjectSearch": project_search,
     "Measurement": _measurement,
     "Promotion": _promotion,
     "Remedy": _remedy,

@@ -5,6 +5,7 @@ from assay.operate.doctor import Examination, examine
 from assay.operate.labels import Label, record_labels
 from assay.operate.project.running import CandidateRun, run_project
 from assay.operate.project.scaffold import NewProject, init
+from assay.operate.project.tuning import ProjectSearch, search_project
 from assay.operate.serve import Served, serve
 
 __all__ = [
@@ -13,11 +14,13 @@ __all__ = [
     "Label",
     "NewProject",
     "PredictionClient",
+    "ProjectSearch",
     "Served",
     "ServerProcess",
     "examine",
     "init",
     "record_labels",
     "run_project",
+    "search_project",
     "serve",
 ]

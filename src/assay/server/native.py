@@ -48,6 +48,7 @@ _LOCAL = (
     "report",
     "rerun",
     "run",
+    "search",
     "serve",
     "server",
     "trials",

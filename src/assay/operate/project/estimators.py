@@ -38,7 +38,9 @@ def train_by_name(
     takes = estimator().get_params() if hasattr(estimator, "get_params") else {}
     for key in params:
         if takes and key not in takes:
-            close = nearest(key, list(takes))
+            close = nearest(key, list(takes)) or nearest(
+                key.lower(), [one for one in takes if one.lower() == key.lower()]
+            )
             raise InvalidInput(
                 f"{estimator.__name__} takes no param {key!r}",
                 where=project.where("params", key),

@@ -103,6 +103,8 @@ def _why_ignored(table: pa.Table, names: Sequence[str], text: Sequence[str]) -> 
         distinct = pc.count_distinct(values, mode="only_valid").as_py()
         if distinct == 1 and values.null_count == 0:
             why[name] = "it has one value"
+        elif distinct == present > _CLASSES and pa.types.is_integer(kind) and _counts(values):
+            why[name] = "it counts the rows"
         elif distinct == present > _CLASSES and (
             (is_text(kind) and name not in text) or (pa.types.is_integer(kind) and _named_like_an_id(name))
         ):
@@ -110,6 +112,12 @@ def _why_ignored(table: pa.Table, names: Sequence[str], text: Sequence[str]) -> 
         elif is_text(kind) and name not in text and distinct > max(_CLASSES, present // 2):
             why[name] = "nearly another value in every row"
     return why
+
+
+def _counts(values: pa.ChunkedArray) -> bool:
+    """Whether different whole numbers leave no gap."""
+    ends = pc.min_max(values).as_py()
+    return bool(ends["max"] - ends["min"] + 1 == len(values) - values.null_count)
 
 
 def _named_like_an_id(name: str) -> bool:

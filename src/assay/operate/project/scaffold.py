@@ -23,11 +23,18 @@ from assay.record.store import Store
 
 __all__ = ["TEMPLATES", "NewProject", "init"]
 
-TEMPLATES = {
+TEMPLATES: dict[str, dict[str, object]] = {  # the params they begin with
     "classification": {"max_iter": 200, "learning_rate": 0.1, "max_leaf_nodes": 15},
     "regression": {"max_iter": 300, "learning_rate": 0.05, "max_leaf_nodes": 31},
     "text": {"C": 10.0},
     "images": {"components": 60, "C": 10.0},
+}
+_BOOSTING = ("learning_rate = { float = [0.01, 0.3], log = true }", "max_leaf_nodes = { int = [4, 63], log = true }")
+_SPACES = {
+    "classification": _BOOSTING,
+    "regression": _BOOSTING,
+    "text": ("C = { float = [0.1, 100.0], log = true }",),
+    "images": ("components = { int = [20, 100] }", "C = { float = [0.5, 50.0], log = true }"),
 }
 _EXPECTATIONS = "expectations.toml"
 _OURS = (PROJECT_FILE, "pipeline.py", _EXPECTATIONS)  # a README and a .gitignore that are there stay as they are
@@ -79,6 +86,7 @@ def init(
         "rows": f"{table.num_rows:,}",
         "columns": table.num_columns,
         "params": TEMPLATES[guess.template],
+        "space": _SPACES[guess.template],
         **msgspec.structs.asdict(guess),
     }
     files = {

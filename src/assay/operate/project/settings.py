@@ -11,7 +11,7 @@ from assay.record.location import PROJECT_FILE, find_project
 from assay.record.models.registered_models import check_model_name
 from assay.record.toml_text import parse_toml, place, read_text
 
-__all__ = ["Data", "ModelPart", "ProjectFile", "SplitPart", "SqlStep", "load_project"]
+__all__ = ["Data", "ModelPart", "ProjectFile", "SearchPart", "SplitPart", "SqlStep", "load_project"]
 
 Tasks = Literal["binary", "multiclass", "regression"]
 
@@ -57,6 +57,22 @@ class ModelPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     estimator: str | None = None
 
 
+class SearchPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which params are tried: `space` by name, as `{ float = [0.01, 0.3], log = true }`, and until when.
+
+    `metric` is accuracy, log_loss, auc, mae, rmse or r2; by default what suits the task.
+    """
+
+    space: dict[str, dict[str, Any]]
+    metric: Literal["accuracy", "log_loss", "auc", "mae", "rmse", "r2"] | None = None
+    trials: int = 30
+    seconds: float | None = None
+    patience: int | None = None
+    sampler: str = "random"
+    pruner: str | None = None
+    seed: int = 0
+
+
 class _OwnPolicy(Policy, frozen=True, forbid_unknown_fields=True):
     name: str = ""  # the project's, where none is given
 
@@ -72,7 +88,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     params: dict[str, str | int | float | bool] = {}
     expectations: str | None = None
     executor: str = "threads"
-    search: dict[str, Any] | None = None
+    search: SearchPart | None = None
 
 
 class ProjectFile(msgspec.Struct, frozen=True):
@@ -89,7 +105,7 @@ class ProjectFile(msgspec.Struct, frozen=True):
     params: dict[str, str | int | float | bool]
     expectations: str | None
     executor: str
-    search: dict[str, Any] | None
+    search: SearchPart | None
 
     @property
     def model_name(self) -> str:
