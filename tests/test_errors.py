@@ -65,7 +65,7 @@ def test_a_missing_extra_names_the_command_that_installs_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "expected"), [("promot", "promote"), ("rnus", "runs"), ("PROMOTE", None), ("xyz", None), ("", None)]
+    ("word", "expected"), [("promot", "promote"), ("rnus", "runs"), ("PROMOTE", "promote"), ("xyz", None), ("", None)]
 )
 def test_nearest_finds_the_spelling_that_was_meant(word: str, expected: str | None) -> None:
     assert nearest(word, ["promote", "runs", "rollback"]) == expected
