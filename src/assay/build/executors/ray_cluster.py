@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import pickle
+import socket
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -169,6 +170,7 @@ def _join(ray: Any, address: str | None, workers: int | None) -> None:
         options |= {"num_cpus": workers, "include_dashboard": False}
     else:
         options |= {"address": address, "runtime_env": {"working_dir": str(Path.cwd()), "excludes": [".assay*"]}}
+        _check_reachable(address)
     ray._private.worker._worker_logs_enabled = False  # else it prints what Outcome.error says already
     try:
         with _without_reports():
@@ -179,6 +181,22 @@ def _join(ray: Any, address: str | None, workers: int | None) -> None:
             if address
             else f"cannot start a Ray cluster here: {_first_line(error)}",
             expected="a running cluster with the same versions of Python and Ray, and a folder small enough to send",
+        ) from error
+
+
+def _check_reachable(address: str) -> None:
+    """InvalidInput where nobody listens at the address: Ray itself would wait for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host:  # auto
+        return
+    if not port.isdecimal():
+        raise InvalidInput(f"{address!r} is no address of a Ray cluster", expected="ray://host:port or host:port")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise InvalidInput(
+            f"cannot join the Ray cluster {address!r}: {error}",
+            hint="start one with `ray start --head`, or use ray for a cluster of this machine alone",
         ) from error
 
 
