@@ -63,7 +63,7 @@ def test_it_says_what_it_is(executor: Executor) -> None:
 
 @everywhere
 def test_outcomes_come_in_the_order_in_which_tasks_end_and_once(executor: Executor) -> None:
-    outcome(executor, Task("warm", tasks.nap, (0,)))
+    outcomes(executor, [executor.submit(Task("warm", tasks.nap, (0.5,))) for _ in range(2)])  # both workers are there
     long = executor.submit(Task("long", tasks.nap, (1.5, "long")))
     short = executor.submit(Task("short", tasks.nap, (0.0,), {"value": "short"}))
     first = executor.wait([long, short])
@@ -274,6 +274,15 @@ def test_large_arguments_and_results_travel_whole(executor: Executor) -> None:
 @everywhere
 def test_a_task_may_say_what_it_needs(executor: Executor) -> None:
     assert outcome(executor, Task("add", tasks.add, (1, 1), resources={"num_cpus": 1, "memory": 2**20})).value == 2
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("executor", ["ray"], indirect=True)
+@pytest.mark.parametrize("resources", [{"num_cpus": -1}, {"num_gpus": 64}])
+def test_resources_that_cannot_be_are_refused(executor: Executor, resources: dict[str, float]) -> None:
+    with pytest.raises(InvalidInput, match="task 'add' asks for"):
+        executor.submit(Task("add", tasks.add, (1,), resources=resources))
+    assert outcome(executor, Task("add", tasks.add, (1,))).value == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

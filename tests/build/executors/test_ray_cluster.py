@@ -149,12 +149,15 @@ def test_an_address_where_no_cluster_is_is_refused_at_once(address: str) -> None
         open_executor(address)
 
 
-def test_a_local_cluster_is_quiet_refuses_what_it_can_never_run_and_dies_with_its_parent(tmp_path: Path) -> None:
+def test_a_local_cluster_is_quiet_refuses_what_it_can_never_run_and_dies_with_its_parent(
+    cluster: Any, tmp_path: Path
+) -> None:
     (tmp_path / "program.py").write_text(
         "import os, time\n"
         "from assay.build.executors.executor import Task\n"
         "from assay.build.executors.opening import open_executor\n"
         "executor = open_executor('ray', workers=1)\n"
+        "assert executor.info().workers == 1\n"  # not those of the cluster that runs beside it
         "for task in (Task('exits', os._exit, (3,)), Task('sleeps', time.sleep, (0.1,))):\n"
         "    number = executor.submit(task)\n"
         "    assert executor.wait([number])[number].lost == (task.name == 'exits')\n"

@@ -57,7 +57,12 @@ class RayExecutor:
             raise InvalidInput("this executor is closed", hint="open another one with open_executor")
         call = packed(task)
         path = [entry for entry in sys.path if entry not in self._path] if self._is_local else []
-        run = self._run.options(**self._options(task)) if task.resources else self._run
+        try:
+            run = self._run.options(**self._options(task)) if task.resources else self._run
+        except (TypeError, ValueError) as error:
+            if isinstance(error, InvalidInput):
+                raise
+            raise InvalidInput(f"task {task.name!r} asks for what Ray does not give: {_first_line(error)}") from error
         reference = run.remote(pickle.dumps(path), call)
         self._count += 1
         number = TaskId(self._count)
@@ -167,7 +172,8 @@ class RayExecutor:
 def _join(ray: Any, address: str | None, workers: int | None) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        options |= {"num_cpus": workers, "include_dashboard": False}
+        # Without the word Ray joins a cluster that somebody else has running on this machine.
+        options |= {"address": "local", "num_cpus": workers, "include_dashboard": False}
     else:
         options |= {"address": address, "runtime_env": {"working_dir": str(Path.cwd()), "excludes": [".assay*"]}}
         _check_reachable(address)
