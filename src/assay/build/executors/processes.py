@@ -2,7 +2,8 @@
 
 Each worker is a fresh interpreter (child.py) that imports the project's code by itself. It is neither a fork, which
 takes locks over that threads of the parent hold, nor a pool of `concurrent.futures` or `loky`: those give up all tasks
-when one process dies, cannot stop a task that runs, and do not capture what it prints.
+when one process dies, cannot stop a task that runs, and do not capture what it prints. Nor does it import the program
+again, as `multiprocessing` does: the first result is there in 0.1 s instead of 2 (benchmarks/executors.py).
 """
 
 import os
