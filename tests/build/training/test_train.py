@@ -1,5 +1,6 @@
 """Training on tables: what is fitted is what is served, labels are understood, and what cannot be learned is told."""
 
+import pickle
 import subprocess
 import sys
 import warnings
@@ -155,6 +156,14 @@ def test_a_run_that_does_not_wait_is_told_too(store: SqlStore) -> None:
     assert detail.run.metrics["ridge/training_rmse"] == fitted.scores["rmse"]
 
 
+@pytest.mark.parametrize("name", ["logistic", "lightgbm", "catboost"])
+def test_what_was_trained_can_be_pickled(name: str) -> None:
+    fitted = assay.train(CLASSIFIERS[name], TABLE, label="kind", features=["distance", "hour"])
+    again = pickle.loads(pickle.dumps(fitted))
+    assert np.array_equal(again.answer_table(TABLE), fitted.answer_table(TABLE))
+    assert (again.classes, again.rows, again.scores) == (fitted.classes, fitted.rows, fitted.scores)
+
+
 def test_the_estimator_that_was_given_is_left_as_it_was() -> None:
     estimator = LogisticRegression()
     first = assay.train(estimator, TABLE, label="late", features=FEATURES)
@@ -260,6 +269,8 @@ def test_columns_that_cannot_be_features_are_named_with_what_to_do(store: SqlSto
             assay.train(Ridge(), TABLE, label="delay", features=["hou"])
         with pytest.raises(InvalidInput, match="'delay' is among the features"):
             assay.train(Ridge(), TABLE, label="delay", features=["hour", "delay"])
+        with pytest.raises(InvalidInput, match="'hour' is among the features twice"):
+            assay.train(Ridge(), TABLE, label="delay", features=["hour", "carrier", "hour"])
         with pytest.raises(InvalidInput, match="prepare='maybe'"):
             assay.train(Ridge(), TABLE, label="delay", features=["hour"], prepare="maybe")  # type: ignore[arg-type]
     assert show_run(store, run.run_id).params == {}

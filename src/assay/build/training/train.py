@@ -134,6 +134,9 @@ def _features(table: pa.Table, label: str, features: Sequence[str] | None) -> li
         raise InvalidInput(
             f"the label column {label!r} is among the features", hint=f"leave {label!r} out: it is what is asked for"
         )
+    twice = next((one for one in chosen if chosen.count(one) > 1), None)
+    if twice is not None:
+        raise InvalidInput(f"column {twice!r} is among the features twice", expected="each feature once")
     if not chosen:
         raise InvalidInput("there is no column to learn from", expected="features=[...], or columns beside the label")
     return chosen
