@@ -19,7 +19,7 @@ def test_it_is_nothing_for_equal_shares_symmetric_and_finite() -> None:
 
 
 def test_without_a_difference_it_is_chi_squared_over_the_rows() -> None:
-    """The chance level that the words of `assay data diff` rest on."""
+    """So that an index means nothing where rows are few: of k bins it is (k - 1)(1/m + 1/n) by chance alone."""
     generator = np.random.default_rng(1)
     bins, rows = 10, 2_000
     found = [stability_index(*generator.multinomial(rows, [1 / bins] * bins, size=2)) for _ in range(500)]

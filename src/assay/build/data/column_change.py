@@ -1,15 +1,16 @@
 """How the values of a column changed from one table to another, in numbers and in words."""
 
-import math
 from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from assay.build.data.column_summary import CATEGORIES
 from assay.build.data.column_values import Named, Ordered, Value, counted, plain
+from assay.stats.contingency import shares_differ_p
 from assay.stats.stability_index import stability_index
 
 __all__ = ["ColumnChange", "column_change"]
@@ -19,6 +20,7 @@ _TENTHS = tuple(tenth / 10 for tenth in range(1, 10))
 _LISTED = 10  # values by name in the result, half of them in words
 _SHARE = 0.005  # smaller shifts of a share are not worth a sentence
 _MOVED, _FAR = 0.1, 0.25
+_BY_CHANCE = 0.001
 
 
 class ColumnChange(msgspec.Struct, frozen=True):
@@ -75,7 +77,7 @@ def _ordered(old: Ordered, new: Ordered, words: list[str]) -> dict[str, Any]:
     quantiles = [[values.at(level) for level in _LEVELS] for values in (old, new)]
     if old.median() != new.median():
         words.append(f"median {_text(old.median())} -> {_text(new.median())}")
-    verdict = _verdict(index, len(edges) + 1, old.rows, new.rows)
+    verdict = _verdict(index, *shares)
     if verdict:
         ends = [f"{_text(values[0])} to {_text(values[-1])}" for values in quantiles]
         words.append(f"nine tenths lie in {ends[1]}, before in {ends[0]}")
@@ -101,26 +103,22 @@ def _named(old: Named, new: Named, words: list[str]) -> dict[str, Any]:
             rows = one.counts[apart].sum() / one.rows
             words.append(f"{count:,} {what}{f' ({shown})' if listed else ''}, {rows:.1%} of rows")
     if are_categories:
-        shares = [dict(zip(one.values.to_pylist(), one.counts / one.rows, strict=True)) for one in (old, new)]
-        names = list(shares[0] | shares[1])
-        found["stability"] = stability_index(*([share.get(name, 0.0) for name in names] for share in shares))
-        both = [name for name in names if name in shares[0] and name in shares[1]]
-        moved = max(both, key=lambda name: abs(shares[1][name] - shares[0][name]), default=None)
-        if moved is not None and abs(shares[1][moved] - shares[0][moved]) >= _SHARE:
-            words.append(f"{_text(moved)} {shares[0][moved]:.1%} -> {shares[1][moved]:.1%}")
-        words += _verdict(found["stability"], len(names), old.rows, new.rows)
+        by_name = [dict(zip(one.values.to_pylist(), one.counts.tolist(), strict=True)) for one in (old, new)]
+        names = list(by_name[0] | by_name[1])
+        counts = [np.array([one.get(name, 0.0) for name in names]) for one in by_name]
+        found["stability"] = stability_index(*counts)
+        before, after = counts[0] / old.rows, counts[1] / new.rows
+        shift = np.where((before > 0) & (after > 0), np.abs(after - before), 0)
+        most = int(np.argmax(shift))
+        if shift[most] >= _SHARE:
+            words.append(f"{_text(names[most])} {before[most]:.1%} -> {after[most]:.1%}")
+        words += _verdict(found["stability"], *counts)
     return found
 
 
-def _verdict(index: float, bins: int, *rows: int) -> list[str]:
-    """A sentence where the index is large, and larger than it is by chance among so few rows.
-
-    With k bins, m and n rows and no difference it is about chi-squared with k - 1 degrees times (1/m + 1/n); three
-    standard deviations above its mean count as more than chance.
-    """
-    degrees = bins - 1
-    by_chance = (degrees + 3 * math.sqrt(2 * degrees)) * sum(1 / count for count in rows)
-    if index < max(_MOVED, by_chance):
+def _verdict(index: float, before: NDArray[np.float64], after: NDArray[np.float64]) -> list[str]:
+    """A sentence where the index is large, and the counts of bins differ by more than chance does among so few rows."""
+    if index < _MOVED or shares_differ_p(after, before + after) > _BY_CHANCE:
         return []
     return [f"the distribution moved{' far' if index >= _FAR else ''} (stability index {index:.2f})"]
 
@@ -128,5 +126,5 @@ def _verdict(index: float, bins: int, *rows: int) -> list[str]:
 def _text(value: object) -> str:
     shown = plain(value)
     if isinstance(shown, float):
-        return f"{shown:.4g}"
+        return f"{shown:,.5g}"
     return f"{shown:,}" if isinstance(shown, int) and not isinstance(shown, bool) else str(shown)
