@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["dataset_detail", "dataset_difference", "dataset_lineage", "dataset_list", "dataset_version"]
 
 _LONGEST = 40
+_OFTEN = 0.005  # of the rows, for a value to be worth a place
 
 
 def dataset_list(found: "DatasetList") -> RenderableType:
@@ -116,9 +117,8 @@ def _version_use(one: "VersionUse") -> RenderableType:
 def _column(column: "ColumnSummary", rows: int) -> tuple[str, ...]:
     missing = f"{column.missing:,} ({column.missing / rows:.1%})" if column.missing else ""
     distinct = "" if column.distinct is None else f"{column.distinct:,}"
-    frequent = ", ".join(f"{_value(one.value)} {one.rows / rows:.1%}" for one in column.most_frequent[:3])
-    if column.distinct is not None and column.distinct > rows / 2:
-        frequent = ""  # of values that occur once or so, which come first says nothing
+    often = [one for one in column.most_frequent[:3] if one.rows >= rows * _OFTEN]
+    frequent = ", ".join(f"{_value(one.value)} {one.rows / rows:.1%}" for one in often)
     middle = map(_value, (column.min, column.median, column.max))
     return (column.name, column.type, missing, distinct, *middle, frequent)
 
