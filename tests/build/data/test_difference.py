@@ -44,6 +44,10 @@ def test_the_order_of_rows_alone(store: SqlStore) -> None:
     assert found.words == ["rows differ, but nothing of note about their values: perhaps their order, or single values"]
 
 
+def test_the_order_of_columns(store: SqlStore) -> None:
+    assert _diff(store, {"a": [1], "b": [2]}, {"b": [2], "a": [1]}).words == ["columns stand in another order"]
+
+
 def test_columns_and_rows(store: SqlStore) -> None:
     before = {"n": [1], "gone": [1], "kind": ["1"]}
     found = _diff(store, before, {"n": [1.0, 1.0], "new": [1, 1], "kind": [1, 1]})

@@ -97,6 +97,22 @@ def test_stated_types_that_differ_are_refused(tmp_path: Path) -> None:
     assert source(tmp_path / "*.csv").read()["id"].to_pylist() == [1]
 
 
+def test_types_that_hold_the_same_are_one(tmp_path: Path) -> None:
+    (tmp_path / "day=2013-01-01").mkdir()
+    pq.write_table(
+        pa.table({"s": pa.array(["a"]).dictionary_encode(), "n": [1]}), tmp_path / "day=2013-01-01/1.parquet"
+    )
+    pq.write_table(pa.table({"s": ["b"], "n": [0.5], "more": [True]}), tmp_path / "2.parquet")
+    found = source(tmp_path)
+    assert found.schema() == found.read().schema
+    assert {field.name: str(field.type) for field in found.schema()} == {
+        **{"s": "string", "n": "double", "more": "bool", "day": "date32[day]"}
+    }
+    pq.write_table(pa.table({"n": [2**60 + 1]}), tmp_path / "3.parquet")
+    with pytest.raises(InvalidInput, match="column 'n' is double with the other files, and does not fit"):
+        source(tmp_path).read()
+
+
 def test_a_missing_file_has_a_nearest_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _write(tmp_path / "penguins.csv", "n\n1\n")
     with pytest.raises(InvalidInput, match="there is no file") as caught:

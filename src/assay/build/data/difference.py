@@ -84,6 +84,8 @@ def diff_datasets(
         share = f" ({second.rows / first.rows - 1:+.1%})" if first.rows else ""
         words.append(f"rows {first.rows:,} -> {second.rows:,}{share}")
     words += [f"column {name!r} is new" for name in added] + [f"column {name!r} is gone" for name in removed]
+    if common != [name for name in old.column_names if name in common]:
+        words.append("columns stand in another order")
     words += [f"column {one.name!r} was {one.before} and is {one.after}" for one in retyped]
     words += [f"{change.name}: {'; '.join(change.words)}" for change in changes if change.words]
     is_same = first.hash == second.hash

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyarrow import fs, ipc
 from pyarrow import json as pa_json
 
@@ -77,8 +78,18 @@ class Files:
         types = sorted((name, str(kind)) for name, kind in self.csv.types.items())
         return digest([path, facts, how, types, str(self.keys.schema)])
 
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns; of Parquet files only the ends are read."""
+        if self.format != "parquet":
+            return self.read().schema
+        found = [self._with_keys(_without_rows(self.filesystem, path), path) for path in self.paths]
+        return self._common([table.schema for table in found], self.paths)
+
     def _table(self, path: str, options: CsvOptions) -> pa.Table:
-        table = _parsed(self.filesystem, path, self.format, options)
+        return self._with_keys(_parsed(self.filesystem, path, self.format, options), path)
+
+    def _with_keys(self, table: pa.Table, path: str) -> pa.Table:
+        """With what the folders say about the file."""
         place = self.paths.index(path) if self.keys.num_columns else 0
         for name in self.keys.column_names:
             if name not in table.column_names:
@@ -110,16 +121,23 @@ class Files:
         lost = {
             field.name: "text"
             for field in table.schema
-            if pa.types.is_string(common.field(field.name).type)
+            if self.format in ("csv", "tsv")
+            and pa.types.is_string(common.field(field.name).type)
             and not (pa.types.is_string(field.type) or pa.types.is_null(field.type))
             and field.name not in self.keys.column_names
         }
         if lost:  # a number as text is what stood in the file, not how we would write it
             table = self._table(path, replace(self.csv, types={**self.csv.types, **lost}))
-        columns = [
-            table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)
-            for field in common
-        ]
+        columns = []
+        for field in common:
+            if field.name not in table.column_names:
+                columns.append(pa.nulls(len(table), field.type))
+                continue
+            try:
+                columns.append(table[field.name].cast(field.type))
+            except pa.ArrowInvalid as error:  # such as a whole number of more digits than a float holds
+                what = f"column {field.name!r} is {field.type} with the other files, and does not fit: {error}"
+                raise InvalidInput(what, where=path) from None
         return pa.table(columns, schema=common)
 
 
@@ -237,6 +255,9 @@ def _keys(root: str, paths: Sequence[str]) -> pa.Table:
 
 def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """The type that holds the values of both without loss, None where none does."""
+    if one == other:
+        return one
+    one, other = (kind.value_type if pa.types.is_dictionary(kind) else kind for kind in (one, other))
     days_and_times = {pa.date32(), pa.timestamp("us")}
     if {one, other} == days_and_times:
         return pa.timestamp("us")
@@ -264,6 +285,14 @@ def _parsed(filesystem: fs.FileSystem, path: str, kind: str, options: CsvOptions
     if kind == "json":
         return _json(content, path)
     return parse_csv(content, path, options if kind == "csv" or options.delimiter else replace(options, delimiter="\t"))
+
+
+def _without_rows(filesystem: fs.FileSystem, path: str) -> pa.Table:
+    try:
+        with filesystem.open_input_file(path) as file, pq.ParquetFile(file) as parquet:
+            return parquet.schema_arrow.empty_table()
+    except (OSError, pa.ArrowException) as error:
+        raise InvalidInput(f"the file cannot be read: {error}", where=path, expected="a parquet file") from error
 
 
 def _content(filesystem: fs.FileSystem, path: str) -> pa.Buffer:

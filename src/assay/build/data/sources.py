@@ -36,7 +36,7 @@ class Source:
 
     def schema(self) -> pa.Schema:
         """Names and types of its columns."""
-        return self.load().schema
+        return self.files.schema() if self.files is not None else self.load().schema
 
     def snapshot(self, store: Store, name: str, *, licence: str | None = None) -> DatasetVersion:
         """Keep what it gives now as a version of the dataset `name`; the same content is the same version.
