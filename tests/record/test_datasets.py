@@ -1,14 +1,17 @@
 from datetime import UTC, datetime
 
+import numpy as np
 import pandas
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from assay.errors import InvalidInput, NotFound, Tampered
+from assay.errors import InvalidInput, NotFound, StoreUnavailable, Tampered
+from assay.record.blobs import BlobWriter
 from assay.record.contract import in_threads
-from assay.record.datasets import dataset, snapshot
+from assay.record.datasets import dataset, dataset_versions, snapshot
 from assay.record.sqlstore import SqlStore
-from assay.record.tables import content_hash, schema_hash
+from assay.record.tables import content_hash, schema_hash, to_parquet
 
 TABLE = pa.table({"age": [30, None], "name": ["ann", "bob"], "since": pa.array([1, 2], pa.timestamp("s"))})
 
@@ -50,6 +53,37 @@ def test_a_snapshot_knows_its_event_time(store: SqlStore) -> None:
     version = snapshot(store, "people", TABLE)
     assert store.get("artifact", {"artifact_id": version.artifact_id})["event_ts"].startswith("2013-04-01")
     assert version.created > "2013-04-02"
+
+
+def test_what_was_kept_under_another_kind_of_hash_stays_readable(store: SqlStore) -> None:
+    blob = store.blobs.put(to_parquet(TABLE))
+    row = {"artifact_id": "old", "type": "dataset", "name": "people", "hash": "f" * 64, "schema_hash": "0" * 64}
+    store.append("artifact", {**row, "format": "parquet", "rows": 2, "blob": blob, "created": "2025-01-01T00:00:00Z"})
+    assert content_hash(dataset(store, "f" * 64)) == content_hash(TABLE)
+    new = snapshot(store, "people", TABLE)
+    assert new.artifact_id != "old"
+    assert [version.hash for version in dataset_versions(store, "people")] == [new.hash, "f" * 64]
+
+
+def test_a_large_table_is_encoded_as_its_values_deserve(store: SqlStore) -> None:
+    generator = np.random.default_rng(0)
+    table = pa.table({"measured": generator.normal(size=50_000), "code": generator.integers(0, 9, 50_000)})
+    version = snapshot(store, "rows", table)
+    with store.blobs.open(store.query("artifact")[0]["blob"]) as file:
+        group = pq.ParquetFile(file).metadata.row_group(0)
+        assert [group.column(place).compression for place in (0, 1)] == ["UNCOMPRESSED", "ZSTD"]
+        assert [group.column(place).has_dictionary_page for place in (0, 1)] == [False, True]
+    assert dataset(store, version.hash).equals(table)
+
+
+def test_a_full_disk_leaves_no_version(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_writer: BlobWriter, _piece: bytes) -> None:
+        raise StoreUnavailable("no space left on device")
+
+    monkeypatch.setattr(BlobWriter, "write", full)
+    with pytest.raises(StoreUnavailable, match="no space left"):
+        snapshot(store, "people", TABLE)
+    assert store.query("artifact") == []
 
 
 def test_an_unknown_hash(store: SqlStore) -> None:

@@ -274,7 +274,7 @@ def _parsed(filesystem: fs.FileSystem, path: str, kind: str, options: CsvOptions
         if kind == "parquet":
             with filesystem.open_input_file(path) as file:
                 return read_parquet(file)
-        content = _content(filesystem, path)
+        content = _content(filesystem, path, is_mapped=kind != "arrow")  # whose tables would lie in the file
     except (OSError, pa.ArrowException) as error:
         raise InvalidInput(f"the file cannot be read: {error}", where=path, expected=f"a {kind} file") from error
     if kind == "arrow":
@@ -295,9 +295,10 @@ def _without_rows(filesystem: fs.FileSystem, path: str) -> pa.Table:
         raise InvalidInput(f"the file cannot be read: {error}", where=path, expected="a parquet file") from error
 
 
-def _content(filesystem: fs.FileSystem, path: str) -> pa.Buffer:
+def _content(filesystem: fs.FileSystem, path: str, *, is_mapped: bool) -> pa.Buffer:
     compression = _COMPRESSED.get(path.rpartition(".")[2].lower())
-    if compression is None and isinstance(filesystem, fs.LocalFileSystem) and Path(path).stat().st_size:
+    is_mapped = is_mapped and compression is None and isinstance(filesystem, fs.LocalFileSystem)
+    if is_mapped and Path(path).stat().st_size:
         with pa.memory_map(path) as file:
             return file.read_buffer()
     with filesystem.open_input_stream(path, compression=compression) as stream:
