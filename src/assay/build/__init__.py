@@ -4,7 +4,7 @@ from assay.build.data.adding import add_dataset
 from assay.build.data.check_command import DataCheck, check_data
 from assay.build.data.checks import CheckResult, Expectation, check_results, check_table, expect
 from assay.build.data.cleaner import Cleaner
-from assay.build.data.cleaning import Cleaning, CleaningTransformer
+from assay.build.data.cleaning import Cleaning
 from assay.build.data.cleaning_suggestions import suggest_cleaning
 from assay.build.data.dataset_lineage import dataset_lineage
 from assay.build.data.difference import diff_datasets
@@ -46,7 +46,6 @@ __all__ = [
     "Choice",
     "Cleaner",
     "Cleaning",
-    "CleaningTransformer",
     "DataCheck",
     "Expectation",
     "Expectations",

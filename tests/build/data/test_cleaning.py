@@ -20,7 +20,7 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from assay.build.data.cleaner import Cleaner
-from assay.build.data.cleaning import Cleaning, CleaningTransformer
+from assay.build.data.cleaning import Cleaning
 from assay.build.data.cleaning_rows import RowCleaner
 from assay.build.data.cleaning_rules import (
     AnyRule,
@@ -31,6 +31,7 @@ from assay.build.data.cleaning_rules import (
     Outliers,
     Repair,
 )
+from assay.build.data.cleaning_transformer import CleaningTransformer
 from assay.build.models.packaging import load_model, matrix, package_model
 from assay.errors import InvalidInput
 from assay.record.sqlstore import SqlStore
@@ -334,7 +335,7 @@ def pipeline(step: CleaningTransformer) -> Pipeline:
 def test_a_pipeline_learns_its_cleaning_from_its_training_rows_alone() -> None:
     table, labels = shop(0), shop(0)["buys"].to_numpy()
     rows = matrix(table, FEATURES)
-    model = pipeline(CleaningTransformer(RULES, FEATURES))
+    model = pipeline(RULES.transformer(FEATURES))
     for fold in (slice(0, 150), slice(150, 300)):
         fitted = clone(model).fit(rows[fold], labels[fold])
         expected = RULES.fit(table.slice(fold.start, 150).select(FEATURES))
@@ -350,7 +351,7 @@ def test_it_is_packaged_loaded_and_serves_the_same(store: SqlStore) -> None:
     dropping = Cleaning((DropRepeated(), *RULES.rules))
     cleaner = dropping.fit(table)
     labels = table["buys"].to_numpy()
-    for step in (CleaningTransformer(RULES, FEATURES), CleaningTransformer(cleaner, FEATURES)):
+    for step in (RULES.transformer(FEATURES), cleaner.transformer(FEATURES)):
         model = pipeline(step).fit(matrix(table, FEATURES), labels)
         with start_run(store, "shop", "train") as run:
             version = package_model(store, "buyers", model, table, FEATURES, run=run)
@@ -367,7 +368,7 @@ def test_it_is_packaged_loaded_and_serves_the_same(store: SqlStore) -> None:
 
 def test_frames_stay_frames_and_names_come_out() -> None:
     table = shop(3).select(FEATURES)
-    step = CleaningTransformer(RULES).fit(table)
+    step = RULES.transformer().fit(table)
     assert step.get_feature_names_out().tolist() == [*FEATURES, "age_missing"]
     expected = step.transform(table)
     frame = table.to_pandas().set_index(pd.Index(range(100, 400)))
@@ -382,6 +383,6 @@ def test_frames_stay_frames_and_names_come_out() -> None:
 
 def test_what_a_pipeline_cannot_do_is_told() -> None:
     with pytest.raises(InvalidInput, match="cannot drop rows"):
-        CleaningTransformer(Cleaning([DropRepeated()])).fit(shop(0))
+        Cleaning([DropRepeated()]).transformer().fit(shop(0))
     with pytest.raises(InvalidInput, match="3 columns without names"):
-        CleaningTransformer(RULES).fit(matrix(shop(0), FEATURES))
+        RULES.transformer().fit(matrix(shop(0), FEATURES))

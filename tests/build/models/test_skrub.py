@@ -10,7 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from assay.build.data.cleaning import Cleaning, CleaningTransformer
+from assay.build.data.cleaning import Cleaning
 from assay.build.data.cleaning_rules import Categories, Fill, Repair
 from assay.build.models.packaging import load_model, matrix, package_model
 from assay.record.sqlstore import SqlStore
@@ -41,7 +41,7 @@ def test_a_pipeline_with_skrub_is_packaged_and_predicts_the_same(store: SqlStore
     table = shop(0)
     cleaning = Cleaning([Repair("age", "number"), Fill("age", indicator=True), Categories("town", casefold=True)])
     model: Pipeline = make_pipeline(
-        CleaningTransformer(cleaning, FEATURES),
+        cleaning.transformer(FEATURES),
         FunctionTransformer(as_frame),
         TableVectorizer(),
         HistGradientBoostingClassifier(max_iter=20),

@@ -1,7 +1,7 @@
 """A fitted cleaning: what the training rows taught it, applied to any rows, one at a time or all at once alike."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -24,6 +24,9 @@ from assay.build.data.seen import Seen, key_codes
 from assay.errors import InvalidInput, nearest
 from assay.record import tables as files
 from assay.record.canonical import digest
+
+if TYPE_CHECKING:
+    from assay.build.data.cleaning_transformer import CleaningTransformer
 
 __all__ = [
     "Change",
@@ -105,6 +108,12 @@ class Cleaner(msgspec.Struct, frozen=True):
         InvalidInput for a column of a rule that is missing or of a kind that cannot be read as the one in training.
         """
         return self._applied(files.as_table(table), training=training)[0]
+
+    def transformer(self, columns: Sequence[str] | None = None) -> "CleaningTransformer":
+        """A step for a Pipeline of scikit-learn that is fitted already; `columns` are those it is given, or all."""
+        from assay.build.data.cleaning_transformer import CleaningTransformer  # scikit-learn takes a second
+
+        return CleaningTransformer(self, columns)
 
     def changes(self, table: object, *, training: bool = False) -> CleaningReport:
         """What the rules do to another table."""
