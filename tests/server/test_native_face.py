@@ -17,7 +17,7 @@ V1 = "/api/assay/v1"
 def test_operations_are_listed_with_their_arguments(sqlite_server: RunningServer) -> None:
     found = {face["name"]: face for face in sqlite_server.call("GET", f"{V1}/operations").json}
     assert {"runs", "show", "models", "ledger list", "ledger verify", "promote", "rollback"} <= found.keys()
-    assert not found.keys() & {"server", "serve", "demo", "report", "evaluate"}
+    assert not found.keys() & {"server", "serve", "demo", "report", "evaluate", "data check"}
     assert [p["name"] for p in found["show"]["parameters"]] == ["run"]
     assert found["show"]["parameters"][0]["required"]
 

@@ -41,7 +41,11 @@ def as_table(data: object) -> pa.Table:
         except pa.ArrowInvalid as error:
             raise InvalidInput(f"{path} cannot be read: {error}", expected="a Parquet file") from error
     if hasattr(data, "__arrow_c_stream__"):
-        return pa.table(data)
+        try:
+            return pa.table(data)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:  # a column of several kinds
+            said = ": ".join(str(part) for part in reversed(error.args))
+            raise InvalidInput(f"the table cannot be read: {said}", expected="one type in each column") from error
     raise InvalidInput(f"a {type(data).__name__} is not a table", expected="Arrow, pandas, Polars, DuckDB or a path")
 
 

@@ -180,10 +180,18 @@ def test_rules_that_say_nothing_or_two_things_are_refused() -> None:
         lambda: Outliers("x", 0, 1, (0.1, 0.9)),
         lambda: Outliers("x", 1, 0),
         lambda: Outliers("x", quantiles=(-0.1, 0.9)),
+        lambda: Outliers("x", 0, 1, become="clip"),  # type: ignore[arg-type] # on purpose
+        lambda: Repair("x", "numbr"),  # type: ignore[arg-type] # on purpose
         lambda: Cleaning(["median"]),  # type: ignore[list-item] # on purpose
     ):
         with pytest.raises(InvalidInput):
             wrong()
+
+
+def test_a_misspelled_word_is_told_with_the_nearest() -> None:
+    with pytest.raises(InvalidInput, match="what fills 'x' is 'meadian'") as raised:
+        Fill("x", "meadian")  # type: ignore[arg-type] # on purpose
+    assert raised.value.hint == "did you mean 'median'?"
 
 
 def test_served_rows_are_refused_where_they_cannot_be_read() -> None:

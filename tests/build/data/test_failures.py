@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -111,6 +113,31 @@ def test_a_range_may_be_open_and_of_times() -> None:
         check(in_range("n", "2026-01-01"))
     with pytest.raises(InvalidInput, match="'tomorrow' is no time"):
         check(in_range("d", "tomorrow"), days)
+
+
+def test_a_severity_that_is_none_is_refused_and_does_not_pass_as_a_warning() -> None:
+    with pytest.raises(InvalidInput, match="is 'stpo'") as raised:
+        check(in_range("n", 0, 1, severity="stpo"))  # type: ignore[arg-type] # on purpose
+    assert raised.value.hint == "did you mean 'stop'?"
+    with pytest.raises(InvalidInput, match="by is 'fortnight'"):
+        LabelRate("y", "t", by="fortnight")  # type: ignore[arg-type] # on purpose
+
+
+def test_frames_of_polars_are_checked_whatever_they_hold_text_in() -> None:
+    frame = pl.DataFrame({"text": ["a", "b", None], "kind": pl.Series(["x", "y", "x"], dtype=pl.Categorical)})
+    expectations = [
+        Columns(types={"text": "text", "kind": "text"}),
+        is_one_of("kind", ["x"]),
+        Pattern("text", "a"),
+        unique(["kind"]),
+        Varies("kind"),
+    ]
+    assert [one.failing_rows for one in check_results(frame, expectations)] == [0, 1, 1, 1, 0]
+
+
+def test_a_column_of_several_kinds_is_told() -> None:
+    with pytest.raises(InvalidInput, match=r"the table cannot be read: .*column mixed"):
+        check_results(pd.DataFrame({"mixed": [1, "a"]}), [Rows(1)])
 
 
 def test_known_values_may_be_numbers_or_truths() -> None:
@@ -275,3 +302,16 @@ def test_keys_are_told_apart_exactly_as_by_python(rows: list[tuple[Any, ...]], d
     # Arrow tells 0.0 from -0.0, and so does this; Python does not.
     plain = [tuple(str(one["abcde".index(name)]) for name in key) for one in rows]
     assert check(unique(key), table).failing_rows == len(plain) - len(set(plain))
+
+
+def test_a_function_of_the_teams_own_is_called_in_the_callers_thread() -> None:
+    import threading
+
+    called_in: list[int] = []
+
+    def own(_: pa.Table) -> bool:
+        called_in.append(threading.get_ident())
+        return True
+
+    check(expect("noted", own))
+    assert called_in == [threading.get_ident()]

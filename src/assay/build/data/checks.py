@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 import pyarrow as pa
@@ -13,6 +13,7 @@ import pyarrow as pa
 from assay.build.data.expectations import (
     Columns,
     Custom,
+    Exists,
     Expectation,
     Expectations,
     OneOf,
@@ -25,6 +26,7 @@ from assay.build.data.expectations import (
 from assay.build.data.failures import Failure, Surroundings, failure
 from assay.build.data.pandera_schemas import is_schema, schema_failures
 from assay.build.data.seen import Seen
+from assay.build.data.words import check_word
 from assay.errors import InvalidInput, NotFound, nearest
 from assay.record import tables as files
 from assay.record.canonical import canonical_json
@@ -167,19 +169,26 @@ def failures_of(
 
     Those of one column share what is computed; columns run beside each other, as Arrow leaves Python's lock.
     """
-    around = Surroundings(now or Clock().now(), lambda name: _other_table(name, tables or {}, store))
+    for one in expectations:
+        check_word(f"the severity of {one.name!r}", one.severity, get_args(Severity))
+    others = {
+        one.table: _other_table(one.table, tables or {}, store) for one in expectations if isinstance(one, Exists)
+    }
+    around = Surroundings(now or Clock().now(), others)
     promised = {name: word for one in expectations if isinstance(one, Columns) for name, word in one.types.items()}
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for position, expectation in enumerate(expectations):
-        groups.setdefault(expectation.columns, []).append(position)
+    seen = Seen(table)
 
     def examine(positions: list[int]) -> list[tuple[int, Failure]]:
-        seen = Seen(table)
         return [(at, failure(expectations[at], seen, around, promised)) for at in positions]
 
+    groups: dict[tuple[str, ...], list[int]] = {}
+    own = [at for at, one in enumerate(expectations) if isinstance(one, Custom)]
+    for position in sorted(set(range(len(expectations))) - set(own)):
+        groups.setdefault(expectations[position].columns, []).append(position)
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         # The widest first: several columns together take longest.
         parts = list(pool.map(examine, sorted(groups.values(), key=lambda at: -len(expectations[at[0]].columns))))
+    parts.append(examine(own))  # a team's function may not like other threads
     return [found for _, found in sorted((pair for part in parts for pair in part), key=lambda pair: pair[0])]
 
 

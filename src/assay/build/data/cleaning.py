@@ -53,7 +53,7 @@ class Cleaning(msgspec.Struct, frozen=True):
     rules: Sequence[AnyRule]
 
     def __post_init__(self) -> None:
-        rules = tuple(self.rules)
+        rules = (self.rules,) if isinstance(self.rules, Rule) else tuple(self.rules)
         for rule in rules:
             if not isinstance(rule, Rule):
                 raise InvalidInput(f"a {type(rule).__name__} is no rule of cleaning", expected="such as Fill('age')")

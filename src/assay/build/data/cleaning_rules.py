@@ -1,9 +1,10 @@
 """Rules of cleaning, as data: what is done to a column, and why. See `cleaning` for what applies them."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
+from assay.build.data.words import check_word
 from assay.errors import InvalidInput
 
 __all__ = ["AnyRule", "Categories", "DropMissing", "DropRepeated", "Fill", "Outliers", "Repair", "Rule"]
@@ -30,6 +31,7 @@ class Fill(Rule, frozen=True, tag="fill"):
     indicator: bool = False
 
     def __post_init__(self) -> None:
+        check_word(f"what fills {self.column!r}", self.by, get_args(FillWith))
         if (self.by == "value") != (self.value is not None):
             raise InvalidInput(
                 f"missing values of {self.column!r} become {self.by!r} with value {self.value!r}",
@@ -52,6 +54,7 @@ class Outliers(Rule, frozen=True, tag="outliers"):
     become: Literal["clipped", "missing"] = "clipped"
 
     def __post_init__(self) -> None:
+        check_word(f"what outliers of {self.column!r} become", self.become, ("clipped", "missing"))
         for end in ("low", "high"):
             if isinstance(getattr(self, end), int):
                 msgspec.structs.force_setattr(self, end, float(getattr(self, end)))  # as it is read from JSON
@@ -94,6 +97,10 @@ class Repair(Rule, frozen=True, tag="repair"):
     to: Kind
     form: str | None = None
     decimal: Literal[".", ","] = "."
+
+    def __post_init__(self) -> None:
+        check_word(f"what {self.column!r} is read as", self.to, get_args(Kind))
+        check_word(f"the mark before decimals of {self.column!r}", self.decimal, (".", ","))
 
 
 class DropMissing(Rule, frozen=True, tag="drop_missing"):

@@ -8,7 +8,10 @@ __all__ = ["column", "is_number", "is_text"]
 
 
 def column(table: pa.Table, name: str) -> pa.ChunkedArray:
-    """A column, categories as what they stand for; InvalidInput where there is none of that name, or several."""
+    """A column, categories as what they stand for; InvalidInput where there is none of that name, or several.
+
+    Text in views, which Polars gives, comes as plain text: not all of Arrow computes on views.
+    """
     found = table.column_names.count(name)
     if found != 1:
         close = nearest(name, table.column_names)
@@ -18,7 +21,14 @@ def column(table: pa.Table, name: str) -> pa.ChunkedArray:
             hint=f"did you mean {close!r}?" if close and not found else None,
         )
     values = table.column(name)
-    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
+    if pa.types.is_dictionary(values.type):
+        kind = values.type.value_type
+        if pa.types.is_string_view(kind):  # no cast leads from there
+            return pa.chunked_array(
+                [chunk.dictionary.cast(pa.large_string()).take(chunk.indices) for chunk in values.chunks]
+            )
+        return values.cast(kind)
+    return values.cast(pa.large_string()) if pa.types.is_string_view(values.type) else values
 
 
 def is_text(kind: pa.DataType) -> bool:

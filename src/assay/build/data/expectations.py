@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.build.data.columns import is_number, is_text
+from assay.build.data.words import check_word
 from assay.errors import InvalidInput, nearest
 from assay.record.canonical import canonical_json, digest
 
@@ -303,6 +304,7 @@ class LabelRate(Expectation, frozen=True, tag="label_rate"):
     rate: float | None = None
 
     def __post_init__(self) -> None:
+        check_word("by", self.by or PERIODS[0], PERIODS)
         if not 0 < self.alpha < 0.5:
             raise InvalidInput(f"alpha is {self.alpha}", expected="more than 0, less than 0.5")
         if not 0 <= self.difference < 1:

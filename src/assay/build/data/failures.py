@@ -21,7 +21,7 @@ class Surroundings(NamedTuple):
     """What an expectation may need beside the table: the time, and other tables by name."""
 
     now: datetime
-    table: Callable[[str], pa.Table]
+    tables: Mapping[str, pa.Table]
 
 
 class Failure(NamedTuple):
@@ -134,7 +134,7 @@ def _pattern(expected: kinds.Pattern, seen: Seen, _: Surroundings) -> Failure:
 def _exists(expected: kinds.Exists, seen: Seen, around: Surroundings) -> Failure:
     kind = seen.column(expected.column).type
     try:
-        known = pc.unique(Seen(around.table(expected.table)).column(expected.key)).cast(kind).drop_null()
+        known = pc.unique(Seen(around.tables[expected.table]).column(expected.key)).cast(kind).drop_null()
     except pa.ArrowException as error:
         raise _unread(expected.column, kind, expected, f"the type of {expected.table}.{expected.key}") from error
     return _by_value(expected, seen, lambda distinct: pc.invert(pc.is_in(distinct, value_set=known)))

@@ -1,5 +1,6 @@
 """What several expectations ask of the same column, computed once."""
 
+import threading
 from collections.abc import Sequence
 from functools import reduce
 
@@ -18,13 +19,14 @@ _MOST_CODES = 2**62  # codes of several columns are multiplied; beyond this they
 
 
 class Seen:
-    """A table and what was computed of its columns. One thread at a time may use it."""
+    """A table and what was computed of its columns, once for all threads."""
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table
         self._columns: dict[str, pa.ChunkedArray] = {}
         self._encoded: dict[str, tuple[pa.Array, pa.ChunkedArray]] = {}
         self._extremes: dict[str, tuple[pa.Scalar, pa.Scalar]] = {}
+        self._locks: dict[str, threading.Lock] = {}
 
     def column(self, name: str) -> pa.ChunkedArray:
         """The column, categories as what they stand for; InvalidInput where there is none of that name, or several."""
@@ -41,8 +43,9 @@ class Seen:
 
     def encoded(self, name: str) -> tuple[pa.Array, pa.ChunkedArray]:
         """The different values of a column and, for each row, which of them it holds; null stays null."""
-        if name not in self._encoded:
-            self._encoded[name] = _encode(self.column(name), keep_null=True)
+        with self._locks.setdefault(name, threading.Lock()):
+            if name not in self._encoded:
+                self._encoded[name] = _encode(self.column(name), keep_null=True)
         return self._encoded[name]
 
 
