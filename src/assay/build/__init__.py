@@ -19,6 +19,10 @@ from assay.build.data.sources import Source, source
 from assay.build.data.split_rolling import rolling_splits
 from assay.build.data.split_slices import slice_of
 from assay.build.data.splits import Split, split, split_by_time
+from assay.build.features.declared import Features
+from assay.build.features.fitted import Frequency, TargetMean, TextParts
+from assay.build.features.suggest import Suggestion, Suggestions, suggest_features
+from assay.build.features.suggesting import suggest_features_of
 from assay.build.models.onnx_conversion import to_onnx
 from assay.build.models.packaging import LoadedModel, load_model, package_model
 from assay.build.models.run_model import log_model
@@ -49,9 +53,11 @@ __all__ = [
     "DataCheck",
     "Expectation",
     "Expectations",
+    "Features",
     "Finding",
     "Findings",
     "Float",
+    "Frequency",
     "Int",
     "LoadedModel",
     "Pruned",
@@ -61,6 +67,10 @@ __all__ = [
     "Source",
     "Split",
     "StepReason",
+    "Suggestion",
+    "Suggestions",
+    "TargetMean",
+    "TextParts",
     "Trained",
     "TrainedModel",
     "Trial",
@@ -94,6 +104,8 @@ __all__ = [
     "split_by_time",
     "step",
     "suggest_cleaning",
+    "suggest_features",
+    "suggest_features_of",
     "to_onnx",
     "train",
     "train_with_baselines",

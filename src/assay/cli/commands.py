@@ -62,6 +62,10 @@ COMMANDS: dict[str, Command] = {
         "assay.record.exchange.exporting",
         "Write runs as a table: Parquet, CSV or JSON lines, by the ending of the file",
     ),
+    "features suggest": Command(
+        "assay.build.features.suggesting",
+        "Say which features would help to predict a label, by how much, and what they cost",
+    ),
     "gate": Command(
         "assay.prove.judgement", "Judge an evaluation by a policy, or compute a recorded verdict once more"
     ),

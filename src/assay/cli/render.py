@@ -12,6 +12,7 @@ from assay.cli.checks import data_check
 from assay.cli.comparison import comparison, difference, repetition
 from assay.cli.data import dataset_detail, dataset_difference, dataset_lineage, dataset_list, dataset_version
 from assay.cli.demo_table import demo_table
+from assay.cli.features import suggestions
 from assay.cli.ideas import ideas, one_idea, one_try
 from assay.cli.lineage import lineage
 from assay.cli.project import candidate_run, new_project, project_search
@@ -353,6 +354,7 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "ServerReady": _server_ready,
     "Serving": _serving,
     "StepReason": step_reason,
+    "Suggestions": suggestions,
     "Verification": _verification,
     "VersionLineage": lineage,
     "TimeReport": time_report,

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from numpy.typing import ArrayLike
 
+from assay.build.data.sql import computed
 from assay.errors import InvalidInput
 
 __all__ = ["Expression", "evaluated"]
@@ -23,7 +24,7 @@ def evaluated(expression: Expression, table: pa.Table, name: str) -> pa.ChunkedA
     """
     try:
         if isinstance(expression, str):
-            found = _sql(expression, table)
+            found = computed({name: expression}, table, "segment").column(name)
         elif isinstance(expression, pc.Expression):
             found = ds.dataset(table).to_table(columns={"value": expression}).column("value")
         else:
@@ -45,14 +46,3 @@ def evaluated(expression: Expression, table: pa.Table, name: str) -> pa.ChunkedA
     if pa.types.is_boolean(found.type):
         return pc.if_else(found, "yes", "no").cast(pa.string())
     return found.cast(pa.string())
-
-
-def _sql(expression: str, table: pa.Table) -> pa.ChunkedArray:
-    import duckdb
-
-    connection = duckdb.connect(config={"enable_external_access": "false", "threads": "1"})
-    try:
-        connection.register("rows_of_the_evaluation", table)
-        return connection.sql(f"select ({expression}) as value from rows_of_the_evaluation").to_arrow_table()["value"]  # noqa: S608 - in a database of its own without files or network
-    finally:
-        connection.close()

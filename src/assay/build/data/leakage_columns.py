@@ -55,7 +55,7 @@ def telling(table: pa.Table, label: str, features: Sequence[str]) -> list[Findin
     found = []
     for name in features:
         values = column(table, name).take(pa.array(target.rows))
-        if values.null_count == len(values):
+        if values.null_count == len(values) or pa.types.is_nested(values.type):
             continue
         one = (
             _another_spelling(values, name, target)
