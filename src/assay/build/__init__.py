@@ -20,7 +20,9 @@ from assay.build.data.split_rolling import rolling_splits
 from assay.build.data.split_slices import slice_of
 from assay.build.data.splits import Split, split, split_by_time
 from assay.build.features.declared import Features
+from assay.build.features.featured import FeaturedClassifier, FeaturedRegressor
 from assay.build.features.fitted import Frequency, TargetMean, TextParts
+from assay.build.features.importance import FeatureReport, feature_report
 from assay.build.features.suggest import Suggestion, Suggestions, suggest_features
 from assay.build.features.suggesting import suggest_features_of
 from assay.build.models.onnx_conversion import to_onnx
@@ -53,6 +55,9 @@ __all__ = [
     "DataCheck",
     "Expectation",
     "Expectations",
+    "FeatureReport",
+    "FeaturedClassifier",
+    "FeaturedRegressor",
     "Features",
     "Finding",
     "Findings",
@@ -85,6 +90,7 @@ __all__ = [
     "diff_datasets",
     "expect",
     "explain",
+    "feature_report",
     "infer_expectations",
     "list_datasets",
     "load_expectations",

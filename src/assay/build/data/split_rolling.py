@@ -28,9 +28,9 @@ def rolling_splits(
 ) -> Iterator[Split]:
     """`folds` splits into `train` and `test`, oldest first; the last test ends with the table, or at `end`.
 
-    A test holds the rows of a `horizon` from its origin on: [origin, origin + horizon). Origins lie `every` apart, by
-    default a horizon, so that no row is tested twice. Training rows lie before the origin less the `gap` (labels that
-    would not have come yet, windows that reach across); with a `window` no earlier than that before it.
+    A test holds the rows of a `horizon` after its origin: (origin, origin + horizon]. Origins lie `every` apart, by
+    default a horizon, so that no row is tested twice. Training rows lie up to the origin less the `gap` (labels that
+    would not have come yet, windows that reach across); with a `window` those of that time before it.
 
     All splits are made before the first is given. InvalidInput for a fold without rows on one of its sides.
     """
@@ -43,8 +43,7 @@ def rolling_splits(
     if folds < 1 or length <= 0 or step <= 0:
         raise InvalidInput(f"{folds} folds of {horizon}", expected="one fold or more, of a horizon above 0")
     known = moments.values[moments.known]
-    # Just after the last row: a test is open at its end, and its last row is to be in it.
-    last = float(known.max()) + 1.0 if end is None else moments.at(end)
+    last = float(known.max()) if end is None else moments.at(end)
     rows = [_fold(moments, last - length - step * (folds - 1 - fold), length, apart, reach) for fold in range(folds)]
     for fold, (train, test) in enumerate(rows):
         for part, found in (("train", train), ("test", test)):
@@ -75,6 +74,6 @@ def rolling_splits(
 
 def _fold(moments: Moments, origin: float, length: float, apart: float, reach: float) -> tuple[Rows, Rows]:
     values = moments.values
-    train = moments.known & (values < origin - apart) & (values >= origin - apart - reach)
-    test = moments.known & (values >= origin) & (values < origin + length)
+    train = moments.known & (values <= origin - apart) & (values > origin - apart - reach)
+    test = moments.known & (values > origin) & (values <= origin + length)
     return np.flatnonzero(train), np.flatnonzero(test)
