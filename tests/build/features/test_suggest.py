@@ -116,6 +116,15 @@ def test_a_column_that_leaks_is_left_out_and_said() -> None:
     assert any(remark.startswith("left out as leakage: paid_fine says late") for remark in seen.remarks)
 
 
+def test_a_feature_that_is_too_good_is_asked_about() -> None:
+    rng = np.random.default_rng(6)
+    planned, late_by = rng.uniform(0, 1000, 800), rng.normal(0, 30, 800)
+    whole = pa.table({"planned": planned, "arrived": planned + late_by, "late": (late_by > 15).astype(int)})
+    seen = suggest_features(whole, "late", folds=2)
+    assert seen.suggestions[0].name == "planned_minus_arrived"
+    assert any("planned_minus_arrived takes" in one and "known beforehand?" in one for one in seen.remarks)
+
+
 @pytest.mark.parametrize("label", ["number", "kind", "truth"])
 def test_labels_may_be_numbers_classes_or_truths(label: str) -> None:
     rng = np.random.default_rng(4)

@@ -38,6 +38,7 @@ Verdict = Literal["helps", "unclear", "hurts"]
 
 _ALPHA = 0.05
 _BINS = 20
+_TOO_GOOD = 0.5  # of the loss, for one feature
 _SERVED = 1000  # rows for which the cost is told
 
 
@@ -161,11 +162,17 @@ def suggest_features(
         measured.append((one, *scorer.measure(one)))
         tell("features", (place + 1) / len(chosen), one.name)
     found = _judged(measured, len(candidates), scorer)
+    base_loss = float(scorer.base[scorer.tested].mean())
+    remarks += [
+        f"{one.name} takes {one.gain / base_loss:.0%} of the loss away: is all that it reads known beforehand?"
+        for one in found
+        if one.verdict == "helps" and one.gain > _TOO_GOOD * base_loss
+    ]
     return Suggestions(
         label=label,
         rows=table.num_rows,
         loss=outcome.loss,
-        base_loss=float(scorer.base[scorer.tested].mean()),
+        base_loss=base_loss,
         base=names,
         tested_on=split.kind,
         tried=len(candidates),
