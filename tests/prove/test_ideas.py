@@ -16,6 +16,7 @@ from assay.prove.policy import Guard, Policy
 from assay.prove.promotion import promote
 from assay.prove.segments import Segments
 from assay.record.datasets import snapshot
+from assay.record.models.registered_models import rename_registered_model
 from assay.record.sqlstore import SqlStore
 
 BETTER = {"a": Part(3000, 0.08, disagreement=0.2), "b": Part(3000, 0.08, disagreement=0.2)}
@@ -110,6 +111,14 @@ def test_a_run_stands_for_the_version_it_registered(store: SqlStore) -> None:
     assert try_idea(store, idea.idea_id, candidate=version.run_id[:10]).candidate == "late/3"
 
 
+def test_ideas_follow_a_model_that_is_renamed(store: SqlStore) -> None:
+    pair(store)
+    idea = add_idea(store, "late", "weather")
+    rename_registered_model(store, "late", "delayed")
+    (found,) = list_ideas(store, "delayed")
+    assert (found.idea_id, found.model) == (idea.idea_id, "delayed")
+
+
 def test_what_cannot_be_tried_is_refused_and_nothing_is_kept(store: SqlStore) -> None:
     with pytest.raises(NotFound, match="no model 'late'"):
         add_idea(store, "late", "anything")
@@ -140,8 +149,9 @@ def test_what_cannot_be_tried_is_refused_and_nothing_is_kept(store: SqlStore) ->
         try_idea(store, idea.idea_id, candidate="9")
     with pytest.raises(InvalidInput, match="which version"):
         try_idea(store, idea.idea_id)
-    with pytest.raises(NotFound, match="no idea whose id begins with 'zz'"):
+    with pytest.raises(NotFound, match="no idea whose id begins with 'zz'") as unknown:
         try_idea(store, "zz", candidate="1")
+    assert unknown.value.hint == "`assay idea list`"
     assert store.query("idea_try") == []
 
 

@@ -126,7 +126,8 @@ def find_row(store: Store, kind: str, column: str, prefix: str, where: dict[str,
     name = "verdict" if kind == "gate" else kind
     rows = store.query(kind, {f"{column} prefix": prefix, **where}, limit=2) if prefix else []
     if not rows:
-        raise NotFound(f"no {name} whose id begins with {prefix!r}", where=store.location, hint="`assay ledger list`")
+        listed = "`assay idea list`" if kind == "idea" else "`assay ledger list`"
+        raise NotFound(f"no {name} whose id begins with {prefix!r}", where=store.location, hint=listed)
     if len(rows) > 1:
         raise InvalidInput(f"more than one {name} begins with {prefix!r}", hint="give more characters of the id")
     return rows[0]

@@ -186,7 +186,7 @@ def test_the_command_prints_a_table_tells_progress_and_finds_datasets(
     assert "helps" in shown or "unclear" in shown
     assert told[0] == ("features", 0.0)
     assert told[-1] == ("features", 1.0)
-    for name in ("visits", kept.hash[:10]):
+    for name in ("visits", f"visits@{kept.hash[:10]}"):
         assert run(["features", "suggest", name, *few, "--json"]) == 0
         assert len(json.loads(capsys.readouterr().out)["suggestions"]) == 2
     assert run(["features", "suggest", "visitz", *few]) == 2
@@ -198,7 +198,7 @@ def test_the_command_prints_a_table_tells_progress_and_finds_datasets(
 def test_an_unknown_dataset_is_not_found(store: SqlStore) -> None:
     from assay.build.features.suggesting import suggest_features_of
 
-    with pytest.raises(NotFound, match="no file and no dataset"):
+    with pytest.raises(NotFound, match="there is no dataset"):
         suggest_features_of(store, "rows.parquet", label="late")
 
 

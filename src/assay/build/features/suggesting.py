@@ -29,7 +29,7 @@ def suggest_features_of(
 ) -> Suggestions:
     """Say which features would help to predict a label, by how much, and what they cost.
 
-    DATA is a Parquet file, the name of a dataset, or the first characters of its hash.
+    DATA is a Parquet file, or a dataset: NAME, NAME@HASH or @HASH.
 
     Raises NotFound where it is none of them, InvalidInput without a label and as `assay.suggest_features`.
     """
