@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,20 @@ def item(number: int, seed: int | None = None) -> list[int | None]:
 
 def drawn_many(count: int) -> list[object]:
     return list(item.map([5] * count))
+
+
+@assay.step
+def sleeping(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+@assay.pipeline
+def interrupted(seconds: float) -> float:
+    long = sleeping(seconds)
+    if sleeping(0.0).result() == 0.0:  # type: ignore[attr-defined] # a handle
+        raise KeyboardInterrupt
+    return long
 
 
 @assay.pipeline

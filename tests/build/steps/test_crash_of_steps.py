@@ -136,14 +136,19 @@ def test_many_runs_that_are_killed_are_resumed(tmp_path: Path) -> None:
 
 
 def test_killed_between_blob_and_row_a_step_is_not_done(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    def die(*given: object) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
+    settle = StepRecord.settle
+
+    def dies(record: StepRecord, ends: Any, claims: Any) -> Any:
+        if ends:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return settle(record, ends, claims)
 
     def killed() -> None:
-        monkeypatch.setattr(StepRecord, "end", die)
+        monkeypatch.setattr(StepRecord, "settle", dies)
         run_in(store.location)
 
     assert status_of(forked(killed)) == -signal.SIGKILL
+    assert list(store.blobs.root.rglob("*")), "the content is written first"
     assert store.query("step", {"state": "done"}) == []
     (run,) = store.query("run")
     assert work.options(store=store).resume(run["run_id"]) == 15

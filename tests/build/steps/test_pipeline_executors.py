@@ -1,5 +1,6 @@
 """The same pipeline on every executor: the same results, the same keys; lost workers, floods, seeds."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -112,6 +113,17 @@ def test_what_a_worker_cannot_import_is_refused_by_name(store: SqlStore) -> None
     with pytest.raises(InvalidInput, match=r"local.* cannot be sent to a worker"):
         pipe.options(store=store, executor="processes", workers=1)()
     assert store.query("step")[0]["state"] == "failed"
+
+
+def test_what_runs_when_a_pipeline_is_interrupted_is_stopped(store: SqlStore) -> None:
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        sent_steps.interrupted.options(store=store, executor="processes", workers=2)(300.0)
+    assert time.monotonic() - began < 60
+    rows = store.query("step", order_by=["ended"])
+    assert [(row["state"], row["exit"]) for row in rows] == [("done", "returned"), ("cancelled", "stopped")]
+    assert store.query("run")[0]["status"] == "killed"
+    assert store.query("lease") == [], "others may compute it at once"
 
 
 def test_an_executor_that_is_given_stays_open(store: SqlStore) -> None:

@@ -24,12 +24,13 @@ from assay.build.steps.step_record import Attempt, Found, Held, Keyed, record_of
 from assay.build.steps.work import derived_seed, perform, work_of
 from assay.errors import InvalidInput, WorkerLost
 from assay.progress import tell
+from assay.record.store import Row
 from assay.record.tracking.runs import Run
 
 __all__ = ["Graph"]
 
 _MOST_LOST = 3  # workers that may die under one step
-_AHEAD = 2  # calls at the executor for each worker: one runs, one waits
+_AHEAD = 4  # calls at the executor for each worker: one runs, others wait
 _ASK_S = 0.05  # how often a step that another process computes is asked for
 
 
@@ -87,6 +88,8 @@ class Graph:
         self._all: list[Node] = []
         self._queues = _Queues()
         self._busy: dict[str, Node] = {}  # calls that are computed now, by key
+        self._claims: list[Node] = []  # calls to be computed, and
+        self._ends: list[tuple[Attempt, Row]] = []  # how others ended, until the next commit
         self._done = 0
 
     # --- the body --------------------------------------------------------------------------------------------------
@@ -127,6 +130,7 @@ class Graph:
         queues.later.clear()
         executor = self._executor
         if executor is None:
+            self._record.abandon([node.attempt for node in self._all if node.attempt is not None])
             return
         try:
             if cancel:
@@ -136,7 +140,11 @@ class Graph:
                         self._end(node, "cancelled", exit="stopped", reason="the pipeline was stopped")
             while queues.running:
                 self._take(executor, None)
+                queues.ready.clear()
+                queues.later.clear()
+            self._commit()
         finally:
+            self._record.abandon([node.attempt for node in self._all if node.attempt is not None])
             if self._owns:
                 executor.close()
 
@@ -233,6 +241,30 @@ class Graph:
             queues.later = [node for node in queues.later if node.due > now]
         while queues.ready and len(queues.running) < self._room * _AHEAD:
             self._begin(queues.ready.popleft())
+            if len(queues.running) + len(self._claims) >= self._room * _AHEAD or not queues.ready:
+                self._commit()
+        self._commit()
+
+    def _commit(self) -> None:
+        """Write what ended, claim what is to begin, in one commit; then send what is ours now to the executor."""
+        claims, self._claims = self._claims, []
+        ends, self._ends = self._ends, []
+        wanted = [(node, node.attempt) for node in claims if node.attempt is not None and node.step.options.cache]
+        answers: list[Found | Held | None] = []
+        if ends or wanted:
+            answers = self._record.settle(ends, [(attempt, node.is_anew) for node, attempt in wanted])
+        against = {id(node): answer for (node, _), answer in zip(wanted, answers, strict=True)}
+        for node in claims:
+            answer = against.get(id(node))
+            if answer is None:
+                self._send(node)
+                continue
+            self._free(node)
+            if isinstance(answer, Held):
+                node.is_anew = False  # whoever holds it computes it anew
+                self._again(node, _ASK_S)
+            elif not self._read(node, answer, "another run computed it just now"):
+                self._queues.ready.append(node)
 
     def _begin(self, node: Node) -> None:
         failed = next((part for part in node.parts if part.error is not None), None)
@@ -243,7 +275,7 @@ class Graph:
             if node.keyed is None:
                 self._prepare(node)
             if not node.over:
-                self._compute(node)
+                self._claim(node)
         except InvalidInput as error:
             self._over(node, error=error)
 
@@ -255,45 +287,39 @@ class Graph:
                 known[name] = self._hash_of(self._nodes[given], f"{step.name}: argument {name}", step)
         node.arguments = {name: replaced(given, self._peek) for name, given in node.arguments.items()}
         keyed = node.keyed = key_of(step, node.arguments, seed=self._seed, known=known)
-        attempt = self._record.begin(keyed, self._run.run_id)
+        node.attempt = self._record.begin(keyed, self._run.run_id)
         found = self._choices.kept(keyed.key)
         if found is None and step.options.cache and not self._choices.runs(step, is_after=node.is_chosen):
             found = self._record.remembered(keyed.key)
         if found is None:
             self._choices.check_may_run(step)
             node.is_anew = self._choices.runs(step, is_after=node.is_chosen)
-        elif not self._read(node, attempt, found, None):
+        elif not self._read(node, found, None):
             self._choices.check_may_run(step)
 
-    def _read(self, node: Node, attempt: Attempt, found: Found, reason: str | None) -> bool:
+    def _read(self, node: Node, found: Found, reason: str | None) -> bool:
         """Take a remembered result; False, with a note, where it is damaged."""
         value, damage = read_back(found, self._run.store)
         if damage is not None:
             node.note, node.is_anew = f"computed again: {damage}", True
             return False
-        self._record.gather(attempt.row("cached", output=found.output, reason=reason))
+        assert node.attempt is not None
+        self._record.gather(node.attempt.row("cached", output=found.output, reason=reason))
         self._over(node, value=value)
         return True
 
-    def _compute(self, node: Node) -> None:
+    def _claim(self, node: Node) -> None:
+        """Have it claimed with the next commit; a call with the same key waits for the one that is computed."""
         assert node.keyed is not None
-        attempt = node.attempt = self._record.begin(node.keyed, self._run.run_id, node.number + node.lost)
-        if node.step.options.cache:
-            same = self._busy.get(node.keyed.key)
-            if same is not None and same is not node:
-                same.same.append(node)
-                return
-            answer = self._record.claim(attempt, anew=node.is_anew)
-            if isinstance(answer, Held):
-                node.is_anew = False  # whoever holds it computes it anew
-                node.due = time.monotonic() + _ASK_S
-                self._queues.later.append(node)
-                return
-            if answer is not None:
-                if self._read(node, attempt, answer, "another run computed it just now"):
-                    return
-                self._compute(node)
-                return
+        if node.step.options.cache and (same := self._busy.get(node.keyed.key)) is not None:
+            same.same.append(node)
+            return
+        node.attempt = self._record.begin(node.keyed, self._run.run_id, node.number + node.lost)
+        self._busy[node.keyed.key] = node
+        self._claims.append(node)
+
+    def _send(self, node: Node) -> None:
+        assert node.keyed is not None
         executor = self._opened()
         versions = _versions(node.keyed) if self._leaves else {}
         seed = derived_seed(self._seed or 0, node.step.name, None)
@@ -302,9 +328,16 @@ class Graph:
             task = executor.submit(Task(node.step.name, perform, (work,)))
         except InvalidInput as error:
             self._end(node, "failed", exit="raised", reason=f"InvalidInput: {error}")
-            raise
-        self._queues.running[task] = node
-        self._busy[node.keyed.key] = node
+            self._over(node, error=error)
+        else:
+            self._queues.running[task] = node
+
+    def _free(self, node: Node) -> None:
+        """It is not computed here now: others with the same key need not wait for it."""
+        if node.keyed is not None and self._busy.get(node.keyed.key) is node:
+            del self._busy[node.keyed.key]
+        self._queues.ready.extend(node.same)
+        node.same = []
 
     def _take(self, executor: Executor, timeout_s: float | None) -> None:
         """Take what has ended at the executor."""
@@ -348,6 +381,7 @@ class Graph:
         self._over(node, error=error)
 
     def _again(self, node: Node, pause: float) -> None:
+        self._free(node)
         node.due = time.monotonic() + pause
         self._queues.later.append(node)
 
@@ -364,18 +398,16 @@ class Graph:
             memory_mb=ran.memory_mb,
             **said,
         )
-        self._record.end(node.attempt, row)
+        self._ends.append((node.attempt, row))
 
     def _over(self, node: Node, *, value: Any = None, error: BaseException | None = None) -> None:
         node.over, node.value, node.error = True, value, error
-        if node.keyed is not None and self._busy.get(node.keyed.key) is node:
-            del self._busy[node.keyed.key]
+        self._free(node)
         for other in node.next:
             other.missing -= 1
             if not other.missing:
                 self._queues.ready.append(other)
-        self._queues.ready.extend(node.same)
-        node.next, node.same = [], []
+        node.next = []
         self._done += 1
         tell("steps", self._done / len(self._all), node.step.label)
 

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,10 +30,14 @@ _GATHER_S = 0.05
 _SEEN_S = 30.0
 _INLINE_LOG = 4096
 _DONE = (
-    "SELECT output, run_id, reason FROM step WHERE key = :key AND state = 'done' ORDER BY started DESC, step_id DESC"
-    " LIMIT 1"
+    "SELECT output, run_id FROM step WHERE key = :key AND state = 'done' ORDER BY started DESC, step_id DESC LIMIT 1"
 )
-_LEASE = "SELECT key, step_id, run_id, name, owner, place, pid, started, expires FROM lease WHERE key = :key"
+_CLAIM = (
+    "SELECT found.output, found.run_id, lease.key, lease.step_id, lease.run_id, lease.name, lease.owner, lease.place, "
+    "lease.pid, lease.started, lease.expires FROM (SELECT 1) AS one "
+    "LEFT JOIN (SELECT output, run_id FROM step WHERE key = :key AND state = 'done' "
+    "ORDER BY started DESC, step_id DESC LIMIT 1) AS found ON 1 = 1 LEFT JOIN lease ON lease.key = :key"
+)
 _LEASE_COLUMNS = ("key", "step_id", "run_id", "name", "owner", "place", "pid", "started", "expires")
 
 
@@ -154,35 +158,61 @@ class StepRecord:
 
         Whoever died at it is recorded as lost.
         """
-        store, key = self.store, attempt.keyed.key
-        with store.transaction(), store.unguarded():
-            if not anew and (found := self.remembered(key)) is not None:
-                return found
-            rows = store.tuples(Sql(_LEASE, {"key": key}))
-            if rows:
-                lease = dict(zip(_LEASE_COLUMNS, rows[0], strict=True))
-                if not store.query("step", {"step_id": lease["step_id"]}, limit=1):
-                    if not leases.is_dead(lease, iso(store.clock.now())):
-                        return Held(lease["run_id"], lease["pid"])
-                    self._write([_lost(lease, attempt)])
-            store.put_many("lease", [leases.lease_row(store, key, attempt.step_id, attempt.run_id, attempt.keyed.name)])
-        with self._lock:
-            self._running[attempt.step_id] = key
-        _keeper.watch(self)
-        return None
+        return self.settle([], [(attempt, anew)])[0]
 
     def end(self, attempt: Attempt, row: Row) -> None:
         """Write how an attempt ended. When this returns, it is kept, and its lease is over."""
-        self._write([row])
+        self.settle([(attempt, row)], [])
+
+    def settle(
+        self, ends: Sequence[tuple[Attempt, Row]], claims: Sequence[tuple[Attempt, bool]]
+    ) -> list[Found | Held | None]:
+        """Both for many, in one commit: what ended first, so that what it left is there for whoever claims."""
+        with self.store.transaction(), self.store.unguarded():
+            if ends:
+                self._write([row for _, row in ends])
+            answers = [self._answer(attempt, anew) for attempt, anew in claims]
+            ours = [attempt for (attempt, _), answer in zip(claims, answers, strict=True) if answer is None]
+            store = self.store
+            store.put_many(
+                "lease",
+                [leases.lease_row(store, one.keyed.key, one.step_id, one.run_id, one.keyed.name) for one in ours],
+            )
         with self._lock:
-            if self._running.pop(attempt.step_id, None) is not None:
-                self._over.append(attempt.step_id)
+            for attempt, _ in ends:
+                if self._running.pop(attempt.step_id, None) is not None:
+                    self._over.append(attempt.step_id)
+            self._running |= {one.step_id: one.keyed.key for one in ours}
+        if ours:
+            _keeper.watch(self)
+        return answers
+
+    def _answer(self, attempt: Attempt, anew: bool) -> Found | Held | None:
+        """What stands against computing it now, inside the transaction of the claim."""
+        store = self.store
+        output, run_id, *held = store.tuples(Sql(_CLAIM, {"key": attempt.keyed.key}))[0]
+        if run_id is not None and not anew:
+            return Found(output, run_id)
+        lease = dict(zip(_LEASE_COLUMNS, held, strict=True))
+        if lease["key"] is None or store.query("step", {"step_id": lease["step_id"]}, limit=1):
+            return None
+        if not leases.is_dead(lease, iso(store.clock.now())):
+            return Held(lease["run_id"], lease["pid"])
+        self._write([_lost(lease, attempt)])
+        return None
 
     def gather(self, row: Row) -> None:
         """Keep a row of a remembered result for the next time something is written."""
         with self._lock:
             self._gathered.append(row)
         _keeper.watch(self)
+
+    def abandon(self, attempts: Sequence[Attempt]) -> None:
+        """Give up leases of attempts that will not end: others may compute the same."""
+        with self._lock:
+            for attempt in attempts:
+                if self._running.pop(attempt.step_id, None) is not None:
+                    self._over.append(attempt.step_id)
 
     def flush(self) -> None:
         """Write what was gathered, and take away leases that are over."""

@@ -1,7 +1,7 @@
 """Values between steps: how each kind is kept, and the hash by which two of them are the same.
 
-Small JSON stays inline; a table becomes Parquet, an array .npy, a path the content that is there, anything else a
-pickle (which may miss, but never hits falsely). Lists, tuples and dictionaries are kept item by item.
+JSON stays JSON, inline where it is small; a table becomes Parquet, an array .npy, a path the content that is there,
+anything else a pickle (which may miss, but never hits falsely). Lists, tuples and dictionaries are kept item by item.
 """
 
 import io
@@ -50,8 +50,10 @@ def encode(value: object, blobs: Blobs, where: str = "result") -> Encoded:
         buffer = io.BytesIO()
         np.save(buffer, value, allow_pickle=False)
         return {"as": "array", "blob": blobs.put(buffer.getvalue())}
-    if _is_small(value):
-        return {"as": "json", "value": value}
+    text = _json_of(value)
+    if text is not None:
+        small = len(text) <= _INLINE_BYTES
+        return {"as": "json", "value": value} if small else {"as": "json", "blob": blobs.put(text.encode())}
     if isinstance(value, Path):
         return {**keep_path(value, blobs, where)}
     try:
@@ -72,7 +74,7 @@ def decode(encoded: Encoded, blobs: Blobs) -> object:
     """
     kind = encoded["as"]
     if kind == "json":
-        return encoded["value"]
+        return json.loads(blobs.get(encoded["blob"])) if "blob" in encoded else encoded["value"]
     if kind == "dict":
         pairs: list[tuple[Any, object]] = [(decode(key, blobs), decode(item, blobs)) for key, item in encoded["pairs"]]
         return dict(pairs)
@@ -92,13 +94,13 @@ def decode(encoded: Encoded, blobs: Blobs) -> object:
         raise InvalidInput(f"what was kept cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _is_small(value: object) -> bool:
-    """Whether JSON gives back the very same value, in little space."""
+def _json_of(value: object) -> str | None:
+    """The value as JSON, where that gives back the very same."""
     try:
         text = canonical_json(value)
     except (ValueError, TypeError, RecursionError):  # no JSON, or a number of more digits than Python writes
-        return False
-    return len(text) <= _INLINE_BYTES and _same(json.loads(text), value)
+        return None
+    return text if _same(json.loads(text), value) else None
 
 
 def _same(left: object, right: object) -> bool:

@@ -247,7 +247,7 @@ class RunSummary(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RunStep(msgspec.Struct, frozen=True):
-    """A step of a run; state is done | cached | failed."""
+    """A step of a run; state is done | cached | failed | cancelled | waiting (for a person)."""
 
     name: str
     state: str
