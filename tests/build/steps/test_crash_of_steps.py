@@ -202,8 +202,8 @@ def test_whoever_waits_takes_over_from_the_dead(
 
 
 def test_a_lease_is_renewed_while_a_step_goes_on(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "LEASE_S", 0.6)
+    monkeypatch.setattr(leases, "LEASE_S", 2.0)
     monkeypatch.setattr(leases, "place", lambda: "")
-    both = [forked(lambda: run_in(store.location, 2.0, count=1)) for _ in range(2)]
+    both = [forked(lambda: run_in(store.location, 3.5, count=1)) for _ in range(2)]
     assert [status_of(pid) for pid in both] == [0, 0]
     assert noted() == {"part0": 1, "joined": 1}

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from assay.build.steps.handles import Handle
 from assay.errors import InvalidInput, NotFound
 from assay.record.sqlstore import SqlStore
 from assay.record.store import Row
+from assay.record.tracking.lost import state_of
 
 
 class Executed(list[object]):
@@ -280,6 +282,36 @@ def test_what_runs_although_it_is_remembered(store: SqlStore) -> None:
     with pytest.raises(InvalidInput, match="from_step is 'totl', and no such step was called") as raised:
         nightly.options(store=store, from_step="totl")(4)
     assert raised.value.hint == "from_step='total'"
+
+
+def test_settings_that_make_no_sense_are_refused_before_there_is_a_run(store: SqlStore) -> None:
+    for settings, said in (
+        ({"executor": "thread"}, "unknown executor 'thread'"),
+        ({"workers": 0}, "workers must be at least 1"),
+    ):
+        with pytest.raises(InvalidInput, match=said):
+            nightly.options(store=store, **settings)(4)
+    for seed in (-1, 2**32, True, "7"):
+        with pytest.raises(InvalidInput, match="the seed of a pipeline is"):
+            nightly.options(store=store, seed=seed)  # type: ignore[arg-type] # on purpose
+        with pytest.raises(InvalidInput, match="the seed of a pipeline is"):
+            assay.pipeline(seed=seed)  # type: ignore[arg-type] # on purpose
+    assert store.query("run") == []
+
+    @assay.pipeline
+    def wrong() -> int:
+        return total()  # type: ignore[call-arg] # on purpose
+
+    with pytest.raises(InvalidInput, match=r"step .*total is called in a wrong way"):
+        wrong.options(store=store)()
+
+
+def test_a_killed_pipeline_is_lost_after_minutes(store: SqlStore) -> None:
+    nightly.options(store=store)(4)
+    (row,) = store.query("run")
+    now = store.clock.now()
+    assert state_of({**row, "status": "running"}, now) == "running"
+    assert state_of({**row, "status": "running"}, now + timedelta(minutes=4)) == "lost"
 
 
 def test_a_pipeline_that_calls_itself_is_refused(store: SqlStore) -> None:

@@ -155,6 +155,17 @@ def test_what_makes_no_sense_is_refused(release: Release, store: SqlStore, tmp_p
 
         with pytest.raises(InvalidInput, match=said):
             wrong.options(store=store)()
+
+    @assay.pipeline
+    def inner() -> bool:
+        return bool(assay.wait_for("?"))
+
+    @assay.pipeline
+    def outer() -> bool:
+        return inner()
+
+    with pytest.raises(InvalidInput, match=r"inner asks a person while another one runs it"):
+        outer.options(store=store)()
     run_id = asked(release, tmp_path, store)
     with pytest.raises(InvalidInput, match="the answer is 'yess'") as raised:
         answer(store, run_id, "yess")

@@ -34,7 +34,8 @@ def results_or_failures(
     for index, error in failed:
         if not isinstance(error, Exception):
             raise error
-        error.add_note(f"item {index}")
+        if f"item {index}" not in getattr(error, "__notes__", ()):
+            error.add_note(f"item {index}")
         errors.append(error)
     shown = ", ".join(str(index) for index, _ in failed[:_SHOWN]) + (", ..." if len(failed) > _SHOWN else "")
     raise ExceptionGroup(f"step {step.name}: {len(failed)} of {len(results)} items failed: {shown}", errors)

@@ -5,6 +5,7 @@ nothing is given to anybody before that.
 """
 
 import json
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -67,6 +68,7 @@ class Flow:
         self._claims: list[Node] = []  # calls to be computed, and
         self._ends: list[tuple[Attempt, Row]] = []  # how others ended, until the next commit
         self._done = 0
+        self._lock = threading.RLock()  # several threads of a body may ask for values
 
     def add(self, node: Node) -> None:
         """Take a call; it begins in a later `settle`, when its parts are over."""
@@ -79,7 +81,10 @@ class Flow:
 
     def settle(self, wanted: Iterable[Node]) -> None:
         """Run until those are over. Others go on beside them."""
-        waited = list(wanted)
+        with self._lock:
+            self._run_until(list(wanted))
+
+    def _run_until(self, waited: list[Node]) -> None:
         queues = self._queues
         while True:
             self._start()

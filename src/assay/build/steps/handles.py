@@ -8,7 +8,17 @@ from typing import Any, Generic, NoReturn, Protocol, TypeVar
 from assay.build.steps.calls import Definition
 from assay.errors import InvalidInput
 
-__all__ = ["Calls", "Handle", "Mapped", "current_calls", "handles_in", "inside_step", "replaced", "within_pipeline"]
+__all__ = [
+    "Calls",
+    "Handle",
+    "Mapped",
+    "current_calls",
+    "handles_in",
+    "inside_step",
+    "replaced",
+    "running_pipelines",
+    "within_pipeline",
+]
 
 T = TypeVar("T")
 
@@ -30,6 +40,7 @@ class Calls(Protocol):
 
 
 within_pipeline: contextvars.ContextVar["Calls | None"] = contextvars.ContextVar("assay_pipeline", default=None)
+running_pipelines: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("assay_pipelines", default=())
 inside_step: contextvars.ContextVar[str | None] = contextvars.ContextVar("assay_inside_step", default=None)
 
 

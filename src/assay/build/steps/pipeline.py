@@ -13,7 +13,6 @@ Inside, a step gives back a handle that later steps take; what does not need eac
 executed, not compiled: loops and conditions are Python, on values taken by `.result()`.
 """
 
-import contextvars
 import functools
 import inspect
 import json
@@ -32,10 +31,11 @@ from assay.build.steps.calls import defined
 from assay.build.steps.choices import Choices
 from assay.build.steps.closure import code_of
 from assay.build.steps.graph import Graph
-from assay.build.steps.handles import inside_step, within_pipeline
+from assay.build.steps.handles import inside_step, running_pipelines, within_pipeline
 from assay.build.steps.inline import InlineExecutor
 from assay.build.steps.step_options import checked_options
 from assay.build.steps.step_record import Found, record_of
+from assay.build.steps.work import SEEDS
 from assay.errors import InvalidInput, Waiting
 from assay.record.canonical import canonical_json
 from assay.record.changes import note_change
@@ -49,7 +49,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _ARGUMENTS = "assay.arguments"  # tag of a run: what its pipeline was called with
-_running: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("assay_pipelines", default=())
 _PLAIN = {"retries": 0, "retry_on": (Exception,), "backoff": 1.0, "timeout": None, "cache": True, "version": None}
 
 
@@ -122,6 +121,7 @@ class Pipeline(Generic[P, R]):
             "only": only,
             "resume": resume,
         }
+        _check_seed(seed)
         changed = {name: value for name, value in given.items() if value is not None}
         return Pipeline(self.__wrapped__, replace(self._settings, **changed))  # type: ignore[arg-type] # checked above
 
@@ -162,10 +162,11 @@ class Pipeline(Generic[P, R]):
                 f"step {step} calls the pipeline {name}: a step cannot run a pipeline",
                 hint="call it in the body of a pipeline, or call the functions that you need",
             )
-        if name in _running.get():
+        if name in running_pipelines.get():
             raise InvalidInput(f"the pipeline {name} calls itself", hint="use a loop, or a step for what repeats")
         check_arguments(self._definition, arguments, lambda _: self._definition, "pipeline")
-        token = _running.set((*_running.get(), name))
+        _check_executor(settings)
+        token = running_pipelines.set((*running_pipelines.get(), name))
         try:
             with ExitStack() as stack:
                 store = stack.enter_context(_opened(settings.store))
@@ -179,7 +180,7 @@ class Pipeline(Generic[P, R]):
                     run.pause()
                     raise
         finally:
-            _running.reset(token)
+            running_pipelines.reset(token)
 
     def _body(self, graph: Graph, arguments: dict[str, Any]) -> R:
         bound = inspect.BoundArguments(self._definition.signature, arguments)
@@ -249,8 +250,7 @@ def pipeline(
     is threads, processes, inline (this thread alone) or the address of a Ray cluster; results are the same. `seed` is
     0 to 4294967295: steps get theirs from it, and results of another seed are not reused.
     """
-    if seed is not None and not (type(seed) is int and 0 <= seed < 2**32):
-        raise InvalidInput(f"seed is {seed!r}", where="@assay.pipeline", expected="0 to 4294967295")
+    _check_seed(seed)
     settings = Settings(executor=executor, workers=workers, seed=seed, experiment=experiment)
 
     def decorate(plain: Callable[P, R]) -> Pipeline[P, R]:
@@ -274,6 +274,19 @@ def _opened(place: Store | str | Path | None) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def _check_seed(seed: object) -> None:
+    if seed is not None and not (isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < SEEDS):
+        raise InvalidInput(f"the seed of a pipeline is {seed!r}", expected="0 to 4294967295")
+
+
+def _check_executor(settings: Settings) -> None:
+    """InvalidInput for a word that names no executor, before there is a run; a cluster is not asked yet."""
+    where = settings.executor
+    is_word = isinstance(where, str) and where not in ("inline", "ray", "auto") and ":" not in where
+    if is_word and (where not in ("threads", "processes") or settings.workers is not None):
+        open_executor(str(where), workers=settings.workers).close()
 
 
 def _executor(settings: Settings) -> Executor | Callable[[], Executor]:

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import msgspec
 
 from assay.build.steps import values
-from assay.build.steps.handles import current_calls
+from assay.build.steps.handles import current_calls, running_pipelines
 from assay.build.steps.step_record import Keyed, StepRecord
 from assay.errors import InvalidInput, Refused, TimedOut, Waiting, nearest
 from assay.operation import operation
@@ -69,6 +69,11 @@ def wait_for(question: str, *, evidence: object = None, deadline: timedelta | da
     calls = current_calls()
     if calls is None:
         raise InvalidInput("wait_for is called outside a pipeline", hint="call it in a function with @assay.pipeline")
+    if len(running_pipelines.get()) > 1:
+        raise InvalidInput(
+            f"the pipeline {running_pipelines.get()[-1]} asks a person while another one runs it",
+            hint="ask in the outer pipeline: that is the run which is resumed",
+        )
     if not question.strip():
         raise InvalidInput("the question is empty", expected="what a person is to say yes or no to")
     if isinstance(deadline, datetime) and deadline.tzinfo is None:
