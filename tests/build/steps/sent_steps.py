@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 import assay
+from assay.record.tracking.runs import current_run
 
 
 @assay.step
@@ -100,6 +101,19 @@ def interrupted(seconds: float) -> float:
     if sleeping(0.0).result() == 0.0:  # type: ignore[attr-defined] # a handle
         raise KeyboardInterrupt
     return long
+
+
+@assay.step
+def logging(loss: float) -> float:
+    run = current_run()
+    assert run is not None
+    run.metrics({"loss": loss})
+    return loss
+
+
+@assay.pipeline
+def logged(loss: float) -> float:
+    return logging(loss)
 
 
 @assay.pipeline

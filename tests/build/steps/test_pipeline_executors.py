@@ -13,6 +13,7 @@ from assay.build.steps.work import Work, derived_seed, perform
 from assay.errors import InvalidInput, StoreMismatch, WorkerLost
 from assay.record import open_store
 from assay.record.sqlstore import SqlStore
+from assay.record.tracking.runs import show_run
 
 
 @pytest.mark.parametrize("others", [["threads", "processes"], pytest.param(["ray"], marks=pytest.mark.ray)])
@@ -122,6 +123,14 @@ def test_what_runs_when_a_pipeline_is_interrupted_is_stopped(store: SqlStore) ->
     assert [(row["state"], row["exit"]) for row in rows] == [("done", "returned"), ("cancelled", "stopped")]
     assert store.query("run")[0]["status"] == "killed"
     assert store.query("lease") == [], "others may compute it at once"
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads", "processes"])
+def test_what_a_step_logs_belongs_to_the_run_of_its_pipeline(store: SqlStore, executor: str) -> None:
+    assert sent_steps.logged.options(store=store, executor=executor, workers=1)(0.25) == 0.25
+    (run,) = store.query("run")
+    assert show_run(store, run["run_id"]).run.metrics == {"loss": 0.25}
+    assert len(store.query("step")) == 1
 
 
 def test_an_executor_that_is_given_stays_open(store: SqlStore) -> None:

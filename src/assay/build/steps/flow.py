@@ -215,7 +215,7 @@ class Flow:
         executor = self._opened()
         versions = _versions(node.keyed) if self._leaves else {}
         seed = derived_seed(self._seed or 0, node.step.name, None)
-        work = work_of(node.step, node.arguments, seed, leaves=self._leaves, versions=versions)
+        work = work_of(node.step, node.arguments, seed, self._run, leaves=self._leaves, versions=versions)
         try:
             task = executor.submit(Task(node.step.name, perform, (work,)))
         except InvalidInput as error:

@@ -1,5 +1,6 @@
 """What a worker does for a step: finds the function, seeds, limits the time, calls."""
 
+import functools
 import importlib
 import inspect
 import random
@@ -15,19 +16,44 @@ from assay.build.steps.calls import Definition
 from assay.build.steps.handles import inside_step, within_pipeline
 from assay.build.steps.modules import OWN_NAME, version_of_assay
 from assay.build.steps.time_limit import time_limit
-from assay.errors import InvalidInput, StoreMismatch
+from assay.errors import AssayError, InvalidInput, StoreMismatch
 from assay.record.canonical import digest
+from assay.record.location import open_store
+from assay.record.store import Store
+from assay.record.tracking.runs import Run, leave, stand_in
 
 __all__ = ["SEEDS", "Work", "derived_seed", "perform", "work_of"]
 
 SEEDS = 2**32
 
 
+@dataclass(slots=True)
+class RunThere:
+    """The run of a step in another process, which opens its store when the step logs something."""
+
+    run_id: str
+    location: str
+
+    def kept(self) -> Run | None:
+        """The run; None where the store cannot be opened from there."""
+        store = _store_at(self.location)
+        return Run(store, self.run_id) if store is not None else None
+
+
+@functools.lru_cache(maxsize=8)
+def _store_at(location: str) -> Store | None:
+    try:
+        return open_store(location, create=False)
+    except AssayError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """A call that may leave the process: the function itself, or where it is found, never both.
 
-    `versions` are those that count in the key, as the driver has them; the worker's must be the same.
+    `versions` are those that count in the key, as the driver has them; the worker's must be the same. `run` is that of
+    the pipeline: what the step logs belongs to it.
     """
 
     name: str
@@ -38,6 +64,7 @@ class Work:
     kwargs: Mapping[str, Any]
     seed: int
     timeout: float | None
+    run: Run | RunThere | None = None
     python: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -48,7 +75,7 @@ def derived_seed(seed: int, step: str, index: int | None) -> int:
 
 
 def work_of(
-    step: Definition, arguments: Mapping[str, Any], seed: int, *, leaves: bool, versions: Mapping[str, str]
+    step: Definition, arguments: Mapping[str, Any], seed: int, run: Run, *, leaves: bool, versions: Mapping[str, str]
 ) -> Work:
     """The work of a call. Where it `leaves` the process, its function must be found again by its name."""
     bound = inspect.BoundArguments(step.signature, dict(arguments))
@@ -63,6 +90,7 @@ def work_of(
         bound.kwargs,
         seed,
         step.options.timeout,
+        RunThere(run.run_id, run.store.location) if leaves else run,
         f"{sys.version_info.major}.{sys.version_info.minor}" if leaves else "",
         versions if leaves else {},
     )
@@ -75,10 +103,13 @@ def perform(work: Work) -> Any:
     random.seed(work.seed)
     np.random.seed(work.seed)
     inside, within = inside_step.set(work.name), within_pipeline.set(None)
+    token = stand_in(work.run) if work.run is not None else None
     try:
         with time_limit(work.timeout, f"step {work.name}"):
             return function(*work.args, **work.kwargs)
     finally:
+        if token is not None:
+            leave(token)
         inside_step.reset(inside)
         within_pipeline.reset(within)
 
