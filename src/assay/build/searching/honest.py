@@ -1,5 +1,7 @@
 """What the best trial is worth: corrected for having been chosen among many on the rows that it is scored on."""
 
+from collections.abc import Iterable
+
 import msgspec
 import numpy as np
 
@@ -7,7 +9,7 @@ from assay.build.searching.goals import Goals
 from assay.build.searching.scores import unpack_scores
 from assay.build.searching.trials import SCORES_FILE, TrialRecord
 from assay.errors import InvalidInput
-from assay.record.artifacts import artifact_file, files_below, run_root
+from assay.record.artifacts import run_root
 from assay.record.store import Store
 from assay.stats.best_of import best_of
 
@@ -36,16 +38,16 @@ def best_of_trials(store: Store, trials: list[TrialRecord], goals: Goals) -> Bes
     """
     if len(goals.names) > 1:
         return None
-    kept = {}
-    for trial in trials:
-        if trial.state == "finished":
-            run_id = trial.same_as or trial.run_id
-            content = _content(store, run_id, f"{goals.first}.npz")
-            if content is not None:
-                kept[run_id] = (trial.number, *unpack_scores(content, _content(store, run_id, f"{goals.first}.units")))
+    runs = {trial.same_as or trial.run_id: trial.number for trial in trials if trial.state == "finished"}
+    files = _files(store, runs, goals.first)
+    kept = [
+        (number, *unpack_scores(rows, files.get((run_id, "units"))))
+        for run_id, number in runs.items()
+        if (rows := files.get((run_id, "npz"))) is not None
+    ]
     if len(kept) < 2:
         return None
-    listed = sorted(kept.values(), key=lambda one: one[0])
+    listed = sorted(kept, key=lambda one: one[0])
     first, _, units = listed[0]
     for number, _, others in listed[1:]:
         if not np.array_equal(others, units):
@@ -65,8 +67,13 @@ def best_of_trials(store: Store, trials: list[TrialRecord], goals: Goals) -> Bes
     )
 
 
-def _content(store: Store, run_id: str, name: str) -> bytes | None:
-    path = f"{run_root(store.get('run', {'run_id': run_id}))}/{SCORES_FILE}/{name}"
-    if not files_below(store, path):
-        return None
-    return store.blobs.get(artifact_file(store, path).blob)
+def _files(store: Store, run_ids: Iterable[str], objective: str) -> dict[tuple[str, str], bytes]:
+    """What trials kept of their scores, by run and ending."""
+    roots = {row["run_id"]: run_root(row) for row in store.query("run", {"run_id in": list(run_ids)})}
+    paths = {
+        f"{root}/{SCORES_FILE}/{objective}.{ending}": (run_id, ending)
+        for run_id, root in roots.items()
+        for ending in ("npz", "units")
+    }
+    found = store.query("artifact_file", {"path in": list(paths)})
+    return {paths[file["path"]]: store.blobs.get(file["blob"]) for file in found}
