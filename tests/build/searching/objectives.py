@@ -24,3 +24,12 @@ def deadly_once(params: dict[str, Any], trial: Trial) -> float:
         file.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return bowl(params, trial)
+
+
+def slow_bowl(params: dict[str, Any], trial: Trial, folder: str) -> float:
+    """It leaves a file named after the node of the cluster that it runs on."""
+    import ray
+
+    (Path(folder) / ray.get_runtime_context().get_node_id()).touch()
+    time.sleep(0.4)
+    return bowl(params, trial)

@@ -37,7 +37,7 @@ class SearchOptions(msgspec.Struct, frozen=True, kw_only=True):
     objectives: dict[str, str] | None = None
     pruner: str | None = None
     executor: str = "threads"
-    workers: int = 1
+    workers: int | None = None
     in_flight: int | None = None
     warm_start: list[str] = []
     reuse: bool = False

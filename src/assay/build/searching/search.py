@@ -67,7 +67,7 @@ def search(
     objectives: Mapping[str, str] | None = None,
     pruner: object = None,
     executor: str | Executor = "threads",
-    workers: int = 1,
+    workers: int | None = None,
     in_flight: int | None = None,
     warm_start: Sequence[str] = (),
     reuse: bool = False,
@@ -83,9 +83,10 @@ def search(
     from a seed. `pruner` is asha, `Asha(...)`, or one of Optuna's. A search ends after `n_trials`, or by a `budget` of
     trials, seconds, money and patience. `seed` makes it repeatable; without it one is drawn, and kept.
 
-    `executor` is threads, processes, ray, the address of a cluster, or an open executor. `warm_start` names earlier
-    searches and runs that the sampler learns from. With `reuse` a trial is not run where an earlier one of the same
-    objective, by its code, has finished with the same parameters.
+    `executor` is threads, processes, ray, the address of a cluster, or an open executor; `workers` is how many trials
+    run at once, by default one thread, or all workers of other executors. `warm_start` names earlier searches and runs
+    that the sampler learns from. With `reuse` a trial is not run where an earlier one of the same objective, by its
+    code, has finished with the same parameters.
 
     The trials are the same for one seed and one `in_flight` (by default the workers), whatever the number of `workers`
     up to it. `resume` takes the run of a search up again, by the first characters of its id: what had ended stays, what
@@ -99,8 +100,9 @@ def search(
     """
     if refit < 1:
         raise InvalidInput(f"refit={refit!r}", expected="a whole number of at least 1")
-    if workers < 1 or (in_flight is not None and in_flight < 1):
-        raise InvalidInput(f"workers={workers!r}, in_flight={in_flight!r}", expected="whole numbers of at least 1")
+    for option, value in (("workers", workers), ("in_flight", in_flight)):
+        if value is not None and value < 1:
+            raise InvalidInput(f"{option}={value!r}", expected="a whole number of at least 1")
     with _opened(store) as opened:
         asked = _Asked(
             space=checked_space(space),
@@ -114,14 +116,14 @@ def search(
             code=_code(objective, reuse),
             reuse=reuse,
         )
-        with _workers(executor, workers) as runner:
+        with _workers(executor, workers) as (runner, at_once):
             asked, row = (
                 _resumed(opened, asked, resume)
                 if resume is not None
-                else _begun(opened, asked, experiment, name, workers)
+                else _begun(opened, asked, experiment, name, at_once)
             )
             with _ending(opened, row) as run:
-                trials, ended = _run(opened, asked, row, objective, runner, workers)
+                trials, ended = _run(opened, asked, row, objective, runner, at_once)
                 if holdout is not None:
                     hold_out(opened, row, holdout, asked.goals.ranked(trials)[:refit], asked.goals, runner)
                 _note_best(opened, row, asked.goals, trials)
@@ -325,15 +327,16 @@ def _words(value: object) -> str:
 
 
 @contextmanager
-def _workers(executor: str | Executor, workers: int) -> Iterator[Executor]:
-    """The executor of that word, open for the block; one that was given stays open."""
+def _workers(executor: str | Executor, workers: int | None) -> Iterator[tuple[Executor, int]]:
+    """The executor of that word, open for the block, and how many trials run at once; one that was given stays open."""
     if not isinstance(executor, str):
-        yield executor
-    elif executor == "threads" and workers == 1:
-        yield Here()
+        yield executor, workers or executor.info().workers
+    elif executor == "threads" and workers in (None, 1):
+        yield Here(), 1
     else:
-        with open_executor(executor, workers=workers) as opened:
-            yield opened
+        is_running = ":" in executor or executor == "auto"  # a cluster has the workers it has
+        with open_executor(executor, workers=None if is_running else workers) as opened:
+            yield opened, workers or opened.info().workers
 
 
 @contextmanager
