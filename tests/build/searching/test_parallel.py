@@ -14,6 +14,7 @@ from assay.build import Float, Searched
 from assay.build.searching.searched import searched
 from assay.errors import InvalidInput
 from assay.record import open_store
+from assay.record.artifacts import artifact_file, run_root
 from assay.record.sqlstore import SqlStore
 
 SPACE = {"x": Float(-5, 5)}
@@ -30,6 +31,9 @@ def test_trials_are_the_same_on_every_executor(store: SqlStore, executor: str) -
     several = assay.search(bowl, SPACE, store=store, executor=executor, workers=2, **OPTIONS)
     assert told(several) == told(alone)
     assert {t.state for t in several.trials} == {"finished", "pruned"}
+    last = next(t for t in several.trials if t.number == 15)
+    file = artifact_file(store, f"{run_root(store.get('run', {'run_id': last.run_id}))}/log.txt")
+    assert store.blobs.get(file.blob) == b"trial 15\n"
 
 
 def test_a_killed_worker_costs_one_attempt(store: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import assay
 from assay.build import Budget, Choice, Float, Int, Searched, Trial
 from assay.build.searching.searched import searched
 from assay.errors import Conflict, InvalidInput
+from assay.progress import listening
 from assay.record import open_store
 from assay.record.search.run_listing import list_runs
 from assay.record.sqlstore import SqlStore
@@ -160,6 +161,29 @@ def test_time_and_money_end_a_search(store: SqlStore) -> None:
     assert paid.ended == "0.5 is spent"
     assert 1 <= len(paid.trials) <= 3
     assert sum(t.seconds for t in paid.trials) * 10 >= 0.5
+
+
+def test_progress_is_told_with_the_best_so_far(store: SqlStore) -> None:
+    heard: list[tuple[str, float, str]] = []
+    with listening(lambda stage, share, detail: heard.append((stage, share, detail))):
+        found = assay.search(bowl, SPACE, store=store, n_trials=4, seed=1)
+    assert [(stage, share) for stage, share, _ in heard] == [("search", n / 4) for n in (1, 2, 3, 4)] + [
+        ("search", 1.0)
+    ]
+    assert heard[3][2] == f"trial 4 of 4, best value {found.best.values['value']:.6g} (trial {found.best.number})"
+
+
+def test_of_two_that_take_a_search_up_one_is_told_of_the_other(store: SqlStore) -> None:
+    found = assay.search(bowl, SPACE, store=store, n_trials=2, seed=1)
+
+    def second(params: Params, trial: Trial) -> float:
+        other = {"status": "running", "pid": os.getppid()}  # as if the first had been another process
+        store.amend("run", {"run_id": found.run_id}, other)
+        with pytest.raises(Conflict, match="still goes on"):
+            assay.search(bowl, SPACE, store=store, n_trials=5, resume=found.run_id)
+        return bowl(params, trial)
+
+    assert len(assay.search(second, SPACE, store=store, n_trials=3, resume=found.run_id).trials) == 3
 
 
 def test_several_objectives_have_a_front(store: SqlStore) -> None:

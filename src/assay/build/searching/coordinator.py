@@ -7,7 +7,7 @@ and money alone are read from the clock.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assay.build.executors.executor import Executor, Outcome, Task, TaskId
 from assay.build.searching.budget import Budget, busy_seconds
@@ -21,7 +21,7 @@ from assay.errors import InvalidInput
 from assay.progress import tell
 from assay.record.clock import iso
 from assay.record.store import Row, Store
-from assay.record.tracking.runs import Run
+from assay.record.tracking.runs import Run, printable
 
 __all__ = ["Coordinator", "Plan"]
 
@@ -160,12 +160,13 @@ class Coordinator:
             self.trials[trial.number] = failed
             self._end(failed, Result("failed", reason=f"its worker died {_MOST_ATTEMPTS} times: {outcome.error}"[:500]))
             return False
-        if outcome.error is not None:
-            self._end(trial, Result("failed", reason=f"{type(outcome.error).__name__}: {outcome.error}"[:500]))
-            if not isinstance(outcome.error, Exception):
-                raise outcome.error
+        error, log = outcome.error, outcome.log
+        if error is None:
+            self._end(trial, replace(outcome.value, log=log))
             return False
-        self._end(trial, outcome.value)
+        self._end(trial, Result("failed", reason=printable(f"{type(error).__name__}: {error}"[:500]), log=log))
+        if not isinstance(error, Exception):
+            raise error
         return False
 
     def _end(self, trial: TrialRecord, result: Result) -> None:

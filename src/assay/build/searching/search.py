@@ -196,7 +196,11 @@ def _begun(store: Store, asked: _Asked, experiment: str, name: str | None, worke
 
 def _resumed(store: Store, asked: _Asked, run: str) -> tuple[_Asked, Row]:
     """Take up the run of a search; what is asked has to be what it is, the budget aside."""
-    row = find_search(store, run)
+    with store.transaction():  # of two that take it up at once, one sees the other
+        return _taken_up(store, asked, find_search(store, run))
+
+
+def _taken_up(store: Store, asked: _Asked, row: Row) -> tuple[_Asked, Row]:
     if row["status"] == "running" and row["pid"] is not None:
         here = row["host"] == platform.node()
         alive = goes_on(row) and row["pid"] != os.getpid() if here else state_of(row, store.clock.now()) == "running"
@@ -219,10 +223,9 @@ def _resumed(store: Store, asked: _Asked, run: str) -> tuple[_Asked, Row]:
                 where=f"{_words(now[key])} here, {_words(kept[key])} there",
                 hint="begin a new search; warm_start lets it learn from this one",
             )
-    with store.transaction():
-        log(store, row["run_id"], tags={DEFINITION_TAG: msgspec.json.encode(now).decode()})
-        update_run(store, row["run_id"], status="running")
-        store.amend("run", {"run_id": row["run_id"]}, {"host": platform.node(), "pid": os.getpid(), "reason": None})
+    log(store, row["run_id"], tags={DEFINITION_TAG: msgspec.json.encode(now).decode()})
+    update_run(store, row["run_id"], status="running")
+    store.amend("run", {"run_id": row["run_id"]}, {"host": platform.node(), "pid": os.getpid(), "reason": None})
     return asked, store.get("run", {"run_id": row["run_id"]})
 
 

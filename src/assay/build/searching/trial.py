@@ -69,7 +69,10 @@ Objective = Callable[[Params, Trial], Answer]
 
 @dataclass(slots=True)
 class Result:
-    """What came of a trial. `state` is finished, pruned or failed; `values` hold the objectives and further metrics."""
+    """What came of a trial. `state` is finished, pruned or failed; `values` hold the objectives and further metrics.
+
+    `log` is what it printed, where an executor caught that.
+    """
 
     state: str
     values: dict[str, float] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class Result:
     scores: dict[str, Scores] = field(default_factory=dict)
     reason: str | None = None
     trace: str | None = None
+    log: str = ""
 
 
 def run_trial(
@@ -96,7 +100,7 @@ def run_trial(
         return Result("pruned", reports=trial._reports, tags=trial._tags)
     except Exception as error:  # noqa: BLE001 - whatever the user's code raises is the trial's failure, and is told
         reason = printable(f"{type(error).__name__}: {error}"[:500])
-        trace = printable(traceback.format_exc())
+        trace = traceback.format_exc()
         return Result("failed", reports=trial._reports, tags=trial._tags, reason=reason, trace=trace)
     finally:
         if token is not None:

@@ -188,7 +188,9 @@ def end_trial(store: Store, search: Row, trial: TrialRecord, result: Result, obj
         for ending, content in pack_scores(scores).items()
     }
     if result.trace is not None:
-        files["traceback.txt"] = result.trace.encode()
+        files["traceback.txt"] = result.trace.encode(errors="replace")
+    if result.log:
+        files["log.txt"] = result.log.encode(errors="replace")
     blobs = [(path, store.blobs.put(content), len(content)) for path, content in files.items()]
     with store.unguarded():
         add_points(store, trial.run_id, points)
