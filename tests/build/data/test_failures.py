@@ -1,6 +1,7 @@
 """What breaks an expectation: how many rows, which, and what is said."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,23 @@ def test_frames_of_polars_are_checked_whatever_they_hold_text_in() -> None:
 def test_a_column_of_several_kinds_is_told() -> None:
     with pytest.raises(InvalidInput, match=r"the table cannot be read: .*column mixed"):
         check_results(pd.DataFrame({"mixed": [1, "a"]}), [Rows(1)])
+
+
+def test_nanoseconds_decimals_and_the_largest_numbers_are_read() -> None:
+    table = pa.table(
+        {
+            "ns": pa.array([1_700_000_000_123_456_789, 1_800_000_000_000_000_001], pa.timestamp("ns")),
+            "huge": pa.array([1, 2**64 - 1], pa.uint64()),
+            "price": pa.array([Decimal("1.50"), Decimal("99.25")], pa.decimal128(10, 2)),
+        }
+    )
+    found = check(in_range("ns", "2020-01-01", "2026-01-01"), table)
+    assert found.detail == "for example 2027-01-15 08:00:00.000000001"
+    assert check(Fresh("ns", 1), table, now=datetime(2027, 1, 15, 9, 30, tzinfo=UTC)).failing_rows == 2
+    assert check(LabelRate("huge", "ns"), table).result == "pass"
+    assert check(in_range("huge", 0, 10), table).detail == f"for example {2**64 - 1}"
+    assert check(in_range("huge", -1, 2**63 - 1), table).failing_rows == 1
+    assert check(in_range("price", 0, 50), table).detail == "for example Decimal('99.25')"
 
 
 def test_known_values_may_be_numbers_or_truths() -> None:

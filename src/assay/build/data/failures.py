@@ -1,7 +1,7 @@
 """Which rows break an expectation, or how the whole table does."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,7 +96,10 @@ def _range(expected: kinds.Range, seen: Seen, _: Surroundings) -> Failure:
         raise _unread(name, kind, expected, "times as text" if is_time else "a column of numbers or times")
     if pa.types.is_null(kind):
         return Failure(0, "")
-    low, high = (_moment(end, kind) if isinstance(end, str) else end for end in ends)
+    low, high = _end(expected.low, kind, is_low=True), _end(expected.high, kind, is_low=False)
+
+    if low is None and high is None:
+        return Failure(0, "")
 
     def outside() -> pa.ChunkedArray:
         values = seen.column(name)
@@ -106,9 +109,10 @@ def _range(expected: kinds.Range, seen: Seen, _: Surroundings) -> Failure:
         return pc.invert(parts[0] if len(parts) == 1 else pc.and_kleene(*parts))
 
     if not pa.types.is_floating(kind):  # their extremes pass over NaN, which is in no range
-        smallest, largest = (end.as_py() for end in seen.extremes(name))
-        if smallest is None or (
-            (low is None or _scalar(low) <= smallest) and (high is None or largest <= _scalar(high))
+        smallest, largest = seen.extremes(name)
+        if not smallest.is_valid or (
+            (low is None or pc.greater_equal(smallest, low).as_py())
+            and (high is None or pc.less_equal(largest, high).as_py())
         ):
             return Failure(0, "")
     return _counted(expected, seen, outside)
@@ -161,7 +165,7 @@ def _fresh(expected: kinds.Fresh, seen: Seen, around: Surroundings) -> Failure:
     kind, rows = seen.column(expected.column).type, max(seen.table.num_rows, 1)
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
         raise _unread(expected.column, kind, expected, "a column of times")
-    newest = seen.extremes(expected.column)[1].cast(pa.timestamp("us", "UTC")).as_py()
+    newest = pc.cast(seen.extremes(expected.column)[1], pa.timestamp("us", "UTC"), safe=False).as_py()
     if newest is None:
         return Failure(rows, "there is no time at all")
     hours = (around.now - newest).total_seconds() / 3600
@@ -270,17 +274,29 @@ def _has_two(known: pa.ChunkedArray) -> bool:
 
 
 def _say(value: pa.Scalar) -> str:
-    plain = value.as_py()
-    return str(plain) if isinstance(plain, datetime | date) else repr(plain)
+    if pa.types.is_temporal(value.type):  # Python has no nanoseconds
+        return str(pc.cast(value, pa.string()).as_py())
+    return repr(value.as_py())
+
+
+def _end(end: float | str | None, kind: pa.DataType, *, is_low: bool) -> pa.Scalar | float | None:
+    """An end of a range as something that Arrow compares with values of the type; None where no value is beyond it."""
+    if isinstance(end, str):
+        return _moment(end, kind)
+    if not isinstance(end, int) or not pa.types.is_integer(kind):
+        return end
+    least, most = (0, 2**64 - 1) if kind == pa.uint64() else (-(2**63), 2**63 - 1)
+    if end <= least if is_low else end >= most:
+        return None
+    return pa.scalar(end, pa.uint64() if kind == pa.uint64() else pa.int64()) if least <= end <= most else float(end)
 
 
 def _moment(text: str, kind: pa.DataType) -> pa.Scalar:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise InvalidInput(
-            f"{text!r} is no time", expected="such as 2026-01-31 or 2026-01-31T12:00:00+00:00"
-        ) from error
+        expected = "such as 2026-01-31 or 2026-01-31T12:00:00+00:00"
+        raise InvalidInput(f"{text!r} is no time", expected=expected) from error
     return _of_type(moment, kind)
 
 
@@ -290,10 +306,6 @@ def _of_type(moment: datetime, kind: pa.DataType) -> pa.Scalar:
     zone = kind.tz
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return pa.scalar(moment if zone else moment.astimezone(UTC).replace(tzinfo=None), pa.timestamp("us", zone))
-
-
-def _scalar(end: Any) -> Any:
-    return end.as_py() if isinstance(end, pa.Scalar) else end
 
 
 def _unread(name: str, kind: pa.DataType, expected: kinds.Expectation, wanted: str | None = None) -> InvalidInput:

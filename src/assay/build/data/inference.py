@@ -40,6 +40,7 @@ _ROWS_OF_A_VALUE = 5  # with fewer rows for each value most of them are yet to c
 _FEWEST_ROWS = 20
 _MOST_CLASSES = 10
 _DIGITS = 1
+_MOST_WHOLE = 2**63
 _MOVES = 3  # times as many missing values as the reference had are still usual: over months they vary as much
 
 
@@ -170,6 +171,8 @@ def _range_of(seen: Seen, name: str) -> list[Expectation]:
     widened_low, widened_high = max(low - width, bottom), min(high + width, top)
     if pa.types.is_floating(values.type):
         widened_low, widened_high = float(f"{widened_low:.6g}"), float(f"{widened_high:.6g}")
+    elif max(-widened_low, widened_high) >= _MOST_WHOLE:
+        return []  # files and Arrow hold whole numbers up to there
     wrong = len(seen.column(name)) - seen.column(name).null_count - (len(values) - values.null_count)
     share = _rounded_down(1 - _by_chance(wrong, len(values)))
     return [Range(name, widened_low, widened_high, share, severity="warn")] if share > 0 else []

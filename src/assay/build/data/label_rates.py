@@ -105,9 +105,11 @@ def _moments(times: pa.ChunkedArray, expected: LabelRate) -> pa.ChunkedArray:
     """Times as timestamps, whole numbers as they are."""
     if pa.types.is_integer(times.type) and expected.by is None:
         return times
-    if pa.types.is_timestamp(times.type) or pa.types.is_date(times.type) or is_text(times.type):
+    if pa.types.is_timestamp(times.type):
+        return times
+    if pa.types.is_date(times.type) or is_text(times.type):
         try:
-            return times.cast(pa.timestamp("us", getattr(times.type, "tz", None)))
+            return times.cast(pa.timestamp("us"))
         except pa.ArrowInvalid as error:
             said = str(error).splitlines()[0]
             raise InvalidInput(
