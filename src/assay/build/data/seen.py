@@ -74,7 +74,8 @@ def _whole_codes(values: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
     """Whole numbers and times by their distance from the smallest, in steps as long as all of them allow."""
     whole = values.cast(pa.int32()) if pa.types.is_date32(values.type) else values
     low = int(pc.min(whole.cast(pa.int64())).as_py())
-    numbers = pc.fill_null(whole.cast(pa.int64()), low).to_numpy().view(np.uint64) - np.uint64(low % 2**64)
+    filled = pc.fill_null(whole.cast(pa.int64()), low) if values.null_count else whole.cast(pa.int64())
+    numbers = filled.to_numpy().view(np.uint64) - np.uint64(low % 2**64)
     for step in _STEPS if pa.types.is_timestamp(values.type) else ():
         if not (numbers % np.uint64(step)).any():
             numbers //= np.uint64(step)
@@ -94,7 +95,9 @@ def _combine(
 ) -> tuple[NDArray[np.int64], int]:
     if first[1] * second[1] >= _MOST_CODES:
         first, second = _renumbered(first), _renumbered(second)
-    return first[0] * second[1] + second[0], first[1] * second[1]
+    codes = first[0] * second[1]
+    codes += second[0]
+    return codes, first[1] * second[1]
 
 
 def _renumbered(codes: tuple[NDArray[np.int64], int]) -> tuple[NDArray[np.int64], int]:
