@@ -72,6 +72,14 @@ def test_the_separator_is_found_out_and_names_keep_their_spaces(tmp_path: Path, 
     assert _read(tmp_path, text, name).to_pylist() == [{"a b": "1,5", "c": 2}]
 
 
+def test_numbers_with_a_comma(tmp_path: Path) -> None:
+    text = "a;b;c\n1,5;007;2\n-2;8;3,25\n"
+    assert _types(_read(tmp_path, text)) == {"a": "string", "b": "string", "c": "string"}, "1,500 may be a thousand"
+    table = _read(tmp_path, text, decimal=",")
+    assert table.to_pylist() == [{"a": 1.5, "b": "007", "c": 2.0}, {"a": -2.0, "b": "8", "c": 3.25}]
+    assert _read(tmp_path, text, decimal=",", types={"b": "number"})["b"].to_pylist() == [7.0, 8.0]
+
+
 def test_compressed_files_and_other_endings(tmp_path: Path) -> None:
     assert _read(tmp_path, gzip.compress(b"a,b\n1,2\n"), "rows.csv.gz").to_pylist() == [{"a": 1, "b": 2}]
     assert _read(tmp_path, "a,b\n1,2\n", "rows.data", format="csv").to_pylist() == [{"a": 1, "b": 2}]

@@ -28,6 +28,7 @@ def add_dataset(
     types: Annotated[str | None, "Types of CSV columns, as zip=text,day=%d.%m.%Y"] = None,
     encoding: Annotated[str, "Of CSV"] = "utf-8",
     delimiter: Annotated[str | None, "Of CSV, where it is not found out"] = None,
+    decimal: Annotated[str, "Of CSV: a comma where numbers are written 1,5"] = ".",
     licence: Annotated[str | None, "What the data may be used for"] = None,
 ) -> DatasetVersion:
     """Keep a table as a version of a dataset; the same content is the same version.
@@ -37,13 +38,12 @@ def add_dataset(
 
     Raises InvalidInput as `assay.source`.
     """
-    found = _source(where, query=query, format=format, types=types, encoding=encoding, delimiter=delimiter)
+    how = {"encoding": encoding, "delimiter": delimiter, "decimal": decimal}
+    found = _source(where, query=query, format=format, types=types, **how)
     return found.snapshot(store, name, licence=licence)
 
 
-def _source(
-    where: str, *, query: str | None, format: str | None, types: str | None, encoding: str, delimiter: str | None
-) -> Source:
+def _source(where: str, *, types: str | None, **how: Any) -> Source:
     kinds = {}
     for part in (types or "").split(","):
         name, equals, kind = (piece.strip() for piece in part.partition("="))
@@ -51,4 +51,4 @@ def _source(
             raise InvalidInput(f"--types says {part.strip()!r}", expected="such as zip=text,day=%d.%m.%Y")
         if part.strip():
             kinds[name] = kind
-    return source(where, query=query, format=format, types=kinds, encoding=encoding, delimiter=delimiter)
+    return source(where, types=kinds, **how)

@@ -40,6 +40,7 @@ class CsvOptions:
     delimiter: str | None = None
     encoding: str = "utf-8"
     nulls: Sequence[str] = NULLS
+    decimal: str = "."
     types: Mapping[str, pa.DataType | str] = field(default_factory=dict)
 
 
@@ -78,7 +79,9 @@ def parse_csv(content: pa.Buffer, where: str, options: CsvOptions) -> pa.Table:
     for name, column in zip(names, texts.columns, strict=True):
         wanted = options.types.get(name)
         try:
-            columns.append(inferred(column) if wanted is None else _converted(column, wanted))
+            columns.append(
+                inferred(column, options.decimal) if wanted is None else _converted(column, wanted, options.decimal)
+            )
         except _Bad as bad:
             line = next(line for row, (line, _) in enumerate(_rows(content, delimiter)) if row == bad.row + 1)
             what = f"column {name!r} holds {bad.value!r}, which is no {bad.kind}"
@@ -183,27 +186,29 @@ def _fault(content: pa.Buffer, delimiter: str, width: int, where: str, said: str
     return InvalidInput(f"the file cannot be read: {said}", where=where)
 
 
-def inferred(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def inferred(column: pa.ChunkedArray, decimal: str = ".") -> pa.ChunkedArray:
     """The column as the narrowest kind that loses nothing."""
     sample = column.drop_null()[:_SAMPLE]
     if not len(sample):
         return pa.chunked_array([pa.nulls(len(column))])
     trims = pc.utf8_trim_whitespace
     for kind in (pa.int64(), pa.float64(), pa.bool_(), pa.date32(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
-        if _read_as(trims(sample), kind) is None:
+        if _read_as(trims(sample), kind, decimal) is None:
             continue
-        read = _read_as(column, kind)
+        read = _read_as(column, kind, decimal)
         if read is None:
-            read = _read_as(trims(column), kind)
+            read = _read_as(trims(column), kind, decimal)
         if read is not None:
             return read
     return column
 
 
-def _read_as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | None:
+def _read_as(column: pa.ChunkedArray, kind: pa.DataType, decimal: str) -> pa.ChunkedArray | None:
     """The column as that kind, quoted nothing as null; None where a value is no such thing or says more."""
     if pc.any(pc.equal(column, "")).as_py():
         column = pc.if_else(pc.equal(column, ""), None, column)
+    if pa.types.is_floating(kind):
+        column = _with_point(column, decimal)
     try:
         read = column.cast(kind)
     except pa.ArrowInvalid:
@@ -217,7 +222,12 @@ def _read_as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | No
     return read
 
 
-def _converted(column: pa.ChunkedArray, wanted: pa.DataType | str) -> pa.ChunkedArray:
+def _with_point(column: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
+    """Numbers such as 1,5 with a point in them."""
+    return column if decimal == "." else pc.replace_substring(column, decimal, ".", max_replacements=1)
+
+
+def _converted(column: pa.ChunkedArray, wanted: pa.DataType | str, decimal: str) -> pa.ChunkedArray:
     """The column as it was asked for; _Bad names the first value that is no such thing."""
     if isinstance(wanted, str) and "%" in wanted:
         kind, name = pa.timestamp("us"), f"time in the form {wanted}"
@@ -230,6 +240,8 @@ def _converted(column: pa.ChunkedArray, wanted: pa.DataType | str) -> pa.Chunked
     def convert(part: pa.ChunkedArray) -> pa.ChunkedArray:
         part = pc.utf8_trim_whitespace(part)
         part = pc.if_else(pc.equal(part, ""), None, part)
+        if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+            part = _with_point(part, decimal)
         return pc.strptime(part, wanted, "us") if isinstance(wanted, str) and "%" in wanted else part.cast(kind)
 
     try:

@@ -74,7 +74,7 @@ class Files:
             facts = [info.size, changed]
         if time.time_ns() - changed < _SETTLES_NS:
             return None
-        how = [_READING, self.format, self.csv.delimiter, self.csv.encoding, *self.csv.nulls]
+        how = [_READING, self.format, self.csv.delimiter, self.csv.encoding, self.csv.decimal, *self.csv.nulls]
         types = sorted((name, str(kind)) for name, kind in self.csv.types.items())
         return digest([path, facts, how, types, str(self.keys.schema)])
 

@@ -57,6 +57,7 @@ def source(
     nulls: Sequence[str] = NULLS,
     delimiter: str | None = None,
     encoding: str = "utf-8",
+    decimal: str = ".",
     storage: Mapping[str, object] | None = None,
     most_mb: float = 2_000,
 ) -> Source:
@@ -69,8 +70,9 @@ def source(
 
     `format` says what the ending does not. For CSV, `types` states the type of columns (`text`, `int`, `number`,
     `date`, `time`, `bool`, an Arrow type, or the form of a date such as `%d.%m.%Y`), `nulls` which texts mean that a
-    value is missing; the delimiter is found out. `storage` is what `pyarrow.fs.S3FileSystem` takes, with `endpoint` for
-    another server. No more than `most_mb` megabytes are fetched from a web address.
+    value is missing, `decimal=","` that numbers are written 1,5; the delimiter is found out. `storage` is what
+    `pyarrow.fs.S3FileSystem` takes, with `endpoint` for another server. No more than `most_mb` megabytes are fetched
+    from a web address.
 
     Raises InvalidInput, with file and line where there is one, for what is missing or cannot be read.
     """
@@ -78,7 +80,7 @@ def source(
         close = nearest(format, list(_FORMATS))
         hint = f"did you mean {close!r}?" if close else None
         raise InvalidInput(f"there is no format {format!r}", expected=", ".join(_FORMATS), hint=hint)
-    options = CsvOptions(delimiter, encoding, tuple(nulls), types or {})
+    options = CsvOptions(delimiter, encoding, tuple(nulls), decimal, types or {})
     if not isinstance(where, str | Path):
         return _in_memory(where, query)
     place = str(where)
