@@ -15,5 +15,5 @@ def state_of(run: Row, now: datetime) -> str:
     """The status of a row of `run`, or `lost`."""
     if run["status"] != "running":
         return str(run["status"])
-    patience = LOST_WITH_HEARTBEAT if run["detail"] or run["kind"] == "pipeline" else LOST_AFTER
+    patience = LOST_WITH_HEARTBEAT if run["detail"] or run.get("kind") == "pipeline" else LOST_AFTER
     return "lost" if now - moment(run["seen"] or run["started"]) > patience else "running"
