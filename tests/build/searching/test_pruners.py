@@ -83,8 +83,11 @@ def test_who_is_pruned_depends_neither_on_workers_nor_on_interruptions(store: Sq
     options: dict[str, Any] = {"pruner": pruner, "seed": 2, "n_trials": 24, "in_flight": 3}
     alone = assay.search(curve, SPACE, store=store, **options)
     assert [t.state for t in alone.trials].count("pruned") > 3
-    several = assay.search(curve, SPACE, store=store, workers=3, executor=Pickled(3, seed=1), **options)
-    assert told(several) == told(alone)
+    for lose in (0.0, 0.15):
+        executor = Pickled(3, seed=1, lose=lose)
+        several = assay.search(curve, SPACE, store=store, workers=3, executor=executor, **options)
+        assert told(several) == told(alone)
+        assert bool(executor.lost) == (lose > 0)
 
     def interrupted(params: Params, trial: Trial) -> float:
         if trial.number == 13:

@@ -60,7 +60,8 @@ class Coordinator:
         self._workers = min(workers, plan.in_flight)
         self._running: dict[TaskId, TrialRecord] = {}
         self._told = 0  # trials below this number have ended, and the sampler knows it
-        self._best: list[TrialRecord] = []
+        self._best: list[TrialRecord] = []  # of those
+        self._front = plan.goals.front(self.trials)  # of all that have ended
         self._since_better = 0
         self._exhausted = False
         self._shares_process = executor.info().kind == "threads"
@@ -171,6 +172,8 @@ class Coordinator:
 
     def _end(self, trial: TrialRecord, result: Result) -> None:
         end_trial(self._store, self._search, trial, result, self._plan.goals.first)
+        if self._plan.goals.betters(trial, self._front):
+            self._front = self._plan.goals.front([*self._front, trial])
 
     def _tell_up_to(self, number: int) -> None:
         """Tell of every trial up to `number` that has ended, in order; stops before one that has not."""
@@ -199,12 +202,11 @@ class Coordinator:
         return budget.spent(self.trials, self._before + (self._store.clock.now() - self._began).total_seconds())
 
     def _say(self) -> None:
-        ended = [trial for trial in self.trials if trial.has_ended]
-        limit = self._plan.budget.trials
-        best = self._plan.goals.ranked(ended)[:1]
-        count = f"trial {len(ended)} of {limit}" if limit else f"trial {len(ended)}"
-        said = f", best {self._plan.goals.said(best[0])} (trial {best[0].number})" if best else ""
-        tell("search", min(len(ended) / limit, 1.0) if limit else 0.0, count + said)
+        ended, limit = sum(trial.has_ended for trial in self.trials), self._plan.budget.trials
+        count = f"trial {ended} of {limit}" if limit else f"trial {ended}"
+        best = self._front[0] if self._front else None
+        said = f", best {self._plan.goals.said(best)} (trial {best.number})" if best else ""
+        tell("search", min(ended / limit, 1.0) if limit else 0.0, count + said)
 
     def _give_sign_of_life(self) -> None:
         moment_now = self._store.clock.now()

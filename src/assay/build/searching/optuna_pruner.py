@@ -1,5 +1,6 @@
 """Pruners of Optuna, which judge a trial by a study in memory that holds the trials before it."""
 
+import copy
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,11 +38,14 @@ class OptunaPruner:
             warnings.simplefilter("ignore")
             for trial in ended[self._count :]:
                 self._add(trial)
-        self._count = len(ended)
+        self._count = max(self._count, len(ended))
         if not ended:
             return None
+        # A trial that is run once more takes along what it did the first time. The pruner learns while it judges: a
+        # copy, as if the trial ran in another process.
+        before = self._study.get_trials(deepcopy=False)[: len(ended)]
         direction = "minimize" if minimize else "maximize"
-        return _OptunaView(self._pruner, direction, number, self._study.get_trials(deepcopy=False))
+        return _OptunaView(copy.deepcopy(self._pruner), direction, number, before)
 
     def canonical(self) -> dict[str, Any]:
         """Its name, and the options of one that somebody made."""

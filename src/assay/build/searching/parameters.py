@@ -50,6 +50,10 @@ class Parameter(ABC):
     def canonical(self) -> dict[str, Any]:
         """What it is, as a table of assay.toml says it."""
 
+    def conditions(self) -> dict[str, list[Value]]:
+        """The values that others have to have for this one to count, by name."""
+        return _conditions(self.when)
+
 
 @dataclass(frozen=True, slots=True)
 class Float(Parameter):
@@ -244,9 +248,12 @@ def _canonical(kind: str, values: list[Any], log: bool, step: float | None, when
     found |= {"log": True} if log else {}
     found |= {"step": step} if step is not None else {}
     if when:
-        found["when"] = {name: list(_wanted(values)) for name, values in when.items()}
+        found["when"] = _conditions(when)
     return found
 
 
-def _wanted(values: Value | Sequence[Value]) -> Sequence[Value]:
-    return [values] if values is None or isinstance(values, str | int | float) else values
+def _conditions(when: When | None) -> dict[str, list[Value]]:
+    return {
+        name: [wanted] if wanted is None or isinstance(wanted, str | int | float) else list(wanted)
+        for name, wanted in (when or {}).items()
+    }

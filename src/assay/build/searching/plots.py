@@ -63,9 +63,11 @@ def _history(trials: Sequence[TrialRecord], goals: Goals) -> Drawing:
     x = _numbers("trial", [trial.number for trial in ordered])
     y = _values(ordered, goals, goals.first)
     title, caption = f"{goals.first} by trial", f"A dot is a trial; the line is the best so far. {_EDGE}"
+    better = min if goals.is_minimized(goals.first) else max
     steps: list[tuple[float, float]] = []
-    for position, trial in enumerate(ordered):
-        best = goals.ranked(ordered[: position + 1])[0].values[goals.first]
+    for trial in ordered:
+        value = trial.values[goals.first]
+        best = better(steps[-1][1], value) if steps else value
         steps += [(trial.number, steps[-1][1])] if steps else []
         steps.append((trial.number, best))
     dots = [(x.at(trial.number), y.at(trial.values[goals.first]), "open") for trial in ordered]

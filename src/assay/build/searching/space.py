@@ -112,10 +112,8 @@ class Space:
         return None
 
     def _counts(self, parameter: Parameter, chosen: Params) -> bool:
-        for name, wanted in (parameter.canonical().get("when") or {}).items() if parameter.when else ():
-            if name not in chosen or chosen[name] not in wanted:
-                return False
-        return True
+        conditions = parameter.conditions() if parameter.when else {}
+        return all(name in chosen and chosen[name] in wanted for name, wanted in conditions.items())
 
     def _grid(self, chosen: Params, names: list[str]) -> Iterator[Params]:
         if not names:
@@ -144,7 +142,7 @@ def checked_space(given: "Mapping[str, Parameter] | Space") -> Space:
         if not isinstance(parameter, Parameter):
             raise InvalidInput(f"the parameter {name} is {parameter!r}", expected="Float, Int or Choice")
     for name, parameter in given.items():
-        for other, wanted in (parameter.canonical().get("when") or {}).items():
+        for other, wanted in parameter.conditions().items():
             _check_condition(given, name, other, wanted)
     return Space({name: given[name] for name in _in_order(given)})
 
