@@ -16,7 +16,7 @@ from assay.cli.features import suggestions
 from assay.cli.ideas import ideas, one_idea, one_try
 from assay.cli.lineage import lineage
 from assay.cli.project import candidate_run, new_project, project_search
-from assay.cli.search import search_report, searched
+from assay.cli.search import search_report
 from assay.cli.tables import lines, number, pairs, table, when
 from assay.cli.time_tables import projects, time_report
 from assay.cli.why import step_reason, step_reasons
@@ -350,7 +350,6 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "GarbageReport": _garbage,
     "RunDetail": _run_detail,
     "SearchReport": search_report,
-    "Searched": searched,
     "ServerReady": _server_ready,
     "Serving": _serving,
     "StepReason": step_reason,
