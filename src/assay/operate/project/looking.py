@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from assay.build.data.columns import column, is_number, is_text
 from assay.errors import InvalidInput
 
-__all__ = ["Guess", "look_at"]
+__all__ = ["Guess", "is_prose", "look_at"]
 
 _CLASSES = 20  # more different numbers are a quantity, not classes
 _SEGMENT_VALUES = 12
@@ -48,7 +48,7 @@ def look_at(table: pa.Table, label: str, template: str | None = None) -> Guess:
         found = f"is always {known[0].as_py()!r}" if len(known) else "is never known"
         raise InvalidInput(f"the label {label!r} {found}", expected="two values or more")
     others = [name for name in table.column_names if name != label]
-    text = [name for name in others if _is_prose(column(table, name))]
+    text = [name for name in others if is_prose(column(table, name))]
     images = [name for name in others if _is_image(column(table, name).type)]
     numeric = is_number(values.type)
     quantity = numeric and (distinct > _CLASSES or (pa.types.is_floating(values.type) and distinct > 2))
@@ -163,7 +163,8 @@ def _is_time(kind: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
-def _is_prose(values: pa.ChunkedArray) -> bool:
+def is_prose(values: pa.ChunkedArray) -> bool:
+    """Whether texts are words of some length, and not categories."""
     if not is_text(values.type) or values.null_count == len(values):
         return False
     lengths = pc.mean(pc.utf8_length(values)).as_py()
