@@ -15,17 +15,20 @@ from assay.operate.project.tables import Prepared
 
 __all__ = ["SIMPLEST", "baselines_of", "scores_beside"]
 
+_MOST_COLUMNS = 200
 SIMPLEST = ("majority", "mean")  # knows nothing: the first version of every model
 
 
 def baselines_of(project: ProjectFile, ready: Prepared) -> dict[str, TrainedModel]:
     """Models that need no thought, by name: the simplest first, then a regression, and the last label where time is.
 
-    A regression learns nothing from prose: every text would be a category of its own.
+    A regression learns nothing from prose, where every text would be a category of its own, and hundreds of columns
+    such as pixels would take it longer than the model it stands beside.
     """
     time = project.split.by[0] if project.split.how == "time" else None
     classes = project.model.task != "regression"
     plain = [name for name in ready.features if not is_prose(column(ready.parts.train, name))]
+    plain = plain if len(plain) <= _MOST_COLUMNS else []
     return train_baselines(ready.parts.train, project.data.label, plain, ready.features, classes, time)
 
 
