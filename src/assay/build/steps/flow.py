@@ -98,6 +98,8 @@ class Flow:
                 self._take(self._executor, None if soonest is None else max(soonest - time.monotonic(), 0.0))
             elif queues.later:
                 time.sleep(max(min(node.due for node in queues.later) - time.monotonic(), 0.0))
+            else:
+                assert queues.ready, "what is waited for can always go on"
 
     def leave(self, *, cancel: bool) -> None:
         """Begin nothing more. What runs is stopped where that can be, or else waited for, and kept."""
