@@ -132,6 +132,7 @@ class StepRecord:
         self._store = weakref.ref(store)
         self._lock = threading.Lock()  # never held while the store is asked
         self._gathered: list[Row] = []
+        self._writing = 0  # threads that have taken what was gathered, and have not kept it yet
         self._known: set[str] = set()  # code that is in the store
         self._running: dict[str, str] = {}  # step_id -> key
         self._over: list[str] = []  # leases to be taken away when something is written
@@ -216,7 +217,7 @@ class StepRecord:
 
     def flush(self) -> None:
         """Write what was gathered, and take away leases that are over."""
-        if self._gathered or self._over:
+        if self._gathered or self._over or self._writing:
             self._write([], tidy=True)
 
     @contextlib.contextmanager
@@ -256,33 +257,46 @@ class StepRecord:
     def forget(self) -> None:
         """After a fork: what was gathered is the parent's to write."""
         self._lock = threading.Lock()
-        self._gathered, self._running, self._over, self._runs = [], {}, [], {}
+        self._gathered, self._running, self._over, self._runs, self._writing = [], {}, [], {}, 0
 
     def _write(self, rows: list[Row], *, tidy: bool = False) -> None:
-        with self._lock:
-            gathered, self._gathered = self._gathered, []
-            over: list[str] = []
-            if tidy or len(self._over) >= _MOST_OVER:
-                over, self._over = self._over, []
+        """Write rows with what was gathered, which is taken only when nobody else can write any more.
+
+        So whoever finds nothing gathered, but somebody writing, has only to wait for the right to write as well.
+        """
+        gathered: list[Row] = []
+        over: list[str] = []
+        taken = False
         try:
-            self._put([*gathered, *rows], over)
+            with self.store.transaction(), self.store.unguarded():
+                with self._lock:
+                    gathered, self._gathered = self._gathered, []
+                    if tidy or len(self._over) >= _MOST_OVER:
+                        over, self._over = self._over, []
+                    self._writing += 1
+                    taken = True
+                self._put([*gathered, *rows], over)
         except BaseException:
             with self._lock:
                 self._gathered = gathered + self._gathered
                 self._over += over
+                self._known.clear()  # what was thought to be there may have been undone
             raise
+        finally:
+            if taken:
+                with self._lock:
+                    self._writing -= 1
 
     def _put(self, rows: list[Row], over: list[str]) -> None:
         store = self.store
         fresh = {row["code"] for row in rows} - self._known
         kept = [{name: row[name] for name in row if name != "code"} | _kept_log(store, row["log"]) for row in rows]
-        with store.transaction(), store.unguarded():
-            if fresh:
-                listed = [{"hash": digest_bytes(text.encode()), "detail": text} for text in fresh]
-                store.append_many("step_code", listed, skip_existing=True)
-            store.append_many("step", kept)
-            if over:
-                store.remove("lease", {"step_id in": over})
+        if fresh:
+            listed = [{"hash": digest_bytes(text.encode()), "detail": text} for text in fresh]
+            store.append_many("step_code", listed, skip_existing=True)
+        store.append_many("step", kept)
+        if over:
+            store.remove("lease", {"step_id in": over})
         self._known |= fresh
 
 
