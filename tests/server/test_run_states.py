@@ -9,7 +9,7 @@ from assay.server.wire.run_answers import STATUSES
 
 
 def test_every_state_has_a_word_and_a_sign(store: SqlStore) -> None:
-    assert set(STATUSES) == {"running", "scheduled", *ENDS}
+    assert set(STATUSES) == {"running", "scheduled", "waiting", *ENDS}
     for end in ENDS:
         with start_run(store, "states", end) as run:
             run.finish(end)

@@ -12,11 +12,11 @@ from assay.build.training.labels import labels_like, labels_of
 from assay.build.training.last_value import LastClass, LastNumber
 from assay.build.training.preparation import Prepare
 from assay.build.training.scores import scores_of
-from assay.build.training.train import TrainedModel, fit, is_classifier, train
+from assay.build.training.train import TrainedModel, fit, is_classifier, run_of_block, train
 from assay.errors import InvalidInput
 from assay.record import tables
 from assay.record.live.live_run import LiveRun
-from assay.record.tracking.runs import Run, innermost
+from assay.record.tracking.runs import Run
 
 __all__ = ["Trained", "baselines_for", "train_with_baselines"]
 
@@ -126,7 +126,7 @@ def train_with_baselines(
         one: scores_of(which.answer_table(rows)[labels.kept], labels)
         for one, which in {"model": model, **baselines}.items()
     }
-    _log(run if run is not None else innermost(), scores, "training" if hold_out is None else "holdout", name)
+    _log(run if run is not None else run_of_block(), scores, "training" if hold_out is None else "holdout", name)
     return Trained(model, baselines, scores)
 
 

@@ -22,7 +22,7 @@ from assay.record import tables
 from assay.record.live.live_run import LiveRun
 from assay.record.tracking.runs import Run, innermost
 
-__all__ = ["TrainedModel", "fit", "is_classifier", "train"]
+__all__ = ["TrainedModel", "fit", "is_classifier", "run_of_block", "train"]
 
 
 class TrainedModel(TableModel):
@@ -74,7 +74,7 @@ def train(
         estimator, data, label=label, features=features, positive=positive, prepare=prepare, name=name
     )
     fitted.scores = scores_of(fitted.answer_table(rows), labels)
-    _log(run if run is not None else innermost(), estimator, fitted, f"{name}/" if name else "")
+    _log(run if run is not None else run_of_block(), estimator, fitted, f"{name}/" if name else "")
     return fitted
 
 
@@ -112,6 +112,12 @@ def fit(
     seconds = time.perf_counter() - begun
     tell("train", 1.0, f"{what}: {len(wanted):,} rows in {seconds:.1f} s")
     return TrainedModel(what, ready.estimator, columns, labels, ready.words, seconds), labels, rows
+
+
+def run_of_block() -> Run | LiveRun | None:
+    """The run whose block this is; also of a step that runs in another process, where its store can be reached."""
+    found = innermost()
+    return found if found is None or isinstance(found, Run | LiveRun) else found.kept()
 
 
 def is_classifier(estimator: Any, table: pa.Table, label: str) -> bool:
