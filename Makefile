@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE # some images set it; then each of many process
 # Only the files that hold tests with a mark are read for it.
 marked = -m $(1) $$(grep -rlw --include='*.py' 'mark\.$(1)' tests)
 
-.PHONY: demo test test-browser test-ray test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 simulate docs clean
+.PHONY: demo test test-browser test-ray test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 bench-04 simulate docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
@@ -77,6 +77,16 @@ bench-03: $(VENV)/.installed-dev .venv-peers/.installed
 	MLFLOW_PYTHON=$(CURDIR)/.venv-peers/bin/python $(BIN)/python -m benchmarks.tracking_http
 	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.tracking_load
+
+# Building models against its targets: steps, executors beside bare Ray, hashing and snapshots, checks, trials beside bare
+# Optuna, and every template on a real table. Archives are fetched by name: npm for two of them, apt-get for the images.
+bench-04: data
+	$(BIN)/python -m benchmarks.steps
+	$(BIN)/python -m benchmarks.executors
+	$(BIN)/python -m benchmarks.datasets
+	$(BIN)/python -m benchmarks.checks
+	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.templates
 
 .venv-peers/.installed:
 	$(PYTHON) -m venv .venv-peers
