@@ -21,6 +21,7 @@ import msgspec
 from assay.build.data.expectations import KINDS, Columns, Expectation, Expectations, Severity, as_data
 from assay.errors import InvalidInput, nearest
 from assay.record.files import write_whole
+from assay.record.toml_text import read_text
 
 __all__ = ["load_expectations", "parse_expectations", "save_expectations", "to_toml"]
 
@@ -59,14 +60,7 @@ def save_expectations(expectations: Expectations, path: str | Path) -> Path:
 
 def load_expectations(path: str | Path) -> Expectations:
     """Read the file. InvalidInput with file, line, key and the nearest right spelling for what is wrong in it."""
-    file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"the expectations cannot be read: {error.strerror}", where=str(file)) from error
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"the expectations are not UTF-8 text: {error.reason}", where=str(file)) from error
-    return parse_expectations(text, str(file))
+    return parse_expectations(read_text(path, "file of expectations"), str(path))
 
 
 def parse_expectations(text: str, where: str) -> Expectations:

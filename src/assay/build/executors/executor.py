@@ -49,11 +49,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """`kind` is threads, processes or ray; `place` says where in words, `workers` how many tasks run at once."""
+    """`kind` is threads, inline, processes or ray; `place` says where in words, `workers` how many tasks run at once."""
 
     kind: str
     place: str
     workers: int
+
+    @property
+    def is_here(self) -> bool:
+        """Whether tasks run in this process, and see what it holds."""
+        return self.kind in ("threads", "inline")
 
 
 class Executor(Protocol):

@@ -64,7 +64,7 @@ class Coordinator:
         self._front = plan.goals.front(self.trials)  # of all that have ended
         self._since_better = 0
         self._exhausted = False
-        self._shares_process = executor.info().kind == "threads"
+        self._shares_process = executor.info().is_here
         self._before = busy_seconds(self.trials)
         self._began = self._seen = store.clock.now()
 

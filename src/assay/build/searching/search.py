@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from assay.build.executors.executor import Executor
+from assay.build.executors.inline import InlineExecutor
 from assay.build.executors.opening import open_executor
 from assay.build.searching.budget import Budget
 from assay.build.searching.choosing import new_pruner, new_sampler, sampler_name
 from assay.build.searching.coordinator import Coordinator, Plan
 from assay.build.searching.goals import Goals, checked_goals
-from assay.build.searching.here import Here
 from assay.build.searching.holdout import Holdout, hold_out
 from assay.build.searching.optuna_sampler import SamplerMaker
 from assay.build.searching.parameters import Parameter
@@ -335,7 +335,7 @@ def _workers(executor: str | Executor, workers: int | None) -> Iterator[tuple[Ex
     if not isinstance(executor, str):
         yield executor, workers or executor.info().workers
     elif executor == "threads" and workers in (None, 1):
-        yield Here(), 1
+        yield InlineExecutor(), 1
     else:
         is_running = ":" in executor or executor == "auto"  # a cluster has the workers it has
         with open_executor(executor, workers=None if is_running else workers) as opened:

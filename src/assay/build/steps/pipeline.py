@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from assay.build.executors.executor import Executor
+from assay.build.executors.inline import InlineExecutor
 from assay.build.executors.opening import open_executor
 from assay.build.steps import values
 from assay.build.steps.annotations import check_arguments
@@ -32,7 +33,6 @@ from assay.build.steps.choices import Choices
 from assay.build.steps.closure import code_of
 from assay.build.steps.graph import Graph
 from assay.build.steps.handles import inside_step, running_pipelines, within_pipeline
-from assay.build.steps.inline import InlineExecutor
 from assay.build.steps.step_options import checked_options
 from assay.build.steps.step_record import Found, record_of
 from assay.build.steps.work import SEEDS
