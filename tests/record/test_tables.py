@@ -282,3 +282,12 @@ def test_columns_as_text() -> None:
     assert column_texts(table, "c").tolist() == ["true", "false"]
     with pytest.raises(InvalidInput, match="no column 'd'"):
         column_texts(table, "d")
+
+
+def test_lists_of_one_length_are_lists() -> None:
+    fixed = pa.table({"x": pa.array([[1, 2], [3, 4], None], pa.list_(pa.int64(), 2))})
+    plain = pa.table({"x": pa.array([[1, 2], [3, 4], None], pa.list_(pa.int64()))})
+    assert content_hash(fixed) == content_hash(plain)
+    assert content_hash(fixed.slice(1)) == content_hash(plain.slice(1))
+    assert content_hash(fixed) != content_hash(pa.table({"x": pa.array([[1], [2, 3, 4], None])}))
+    assert from_parquet(to_parquet(fixed)).equals(fixed)
