@@ -288,3 +288,35 @@ print([seen.index(one) for one in seen])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout == "[0, 0, 2, 3, 4]\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("imported", "decorator"),
+    [
+        ("import assay", "@assay.step()"),
+        (
+            "import assay",
+            "@assay.step(resources={'num_cpus': 2}, retries=3, retry_on=(OSError,), timeout=60, backoff=2)",
+        ),
+        ("import assay as a", "@a.step(resources=LARGE)"),
+        ("from assay import step as s", "@s(resources=LARGE)"),
+    ],
+)
+def test_what_decides_no_result_may_change_beside_a_step(project: Project, imported: str, decorator: str) -> None:
+    bare = decorator.partition("(")[0]
+    body = "\nLARGE = {'num_gpus': 1}\n"
+    end = "\ndef work():\n    return 1\n"
+    project.write({"pkg/steps.py": imported + body + bare + end})
+    before = project.code()
+    project.edit("pkg/steps.py", bare, decorator)
+    assert project.code() == before
+    project.edit("pkg/steps.py", decorator, f"{bare}(version=2)")
+    assert project.code() != before
+
+
+def test_options_of_another_step_count(project: Project) -> None:
+    plain = "def step(**options):\n    return lambda f: f\n@step(retries=1)\ndef work():\n    return 1\n"
+    project.write({"pkg/steps.py": plain})
+    before = project.code()
+    project.edit("pkg/steps.py", "retries=1", "retries=2")
+    assert project.code() != before

@@ -4,12 +4,15 @@ import functools
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, assert_type
 
 import pytest
 
+from assay.build.executors.executor import Task, TaskId
+from assay.build.steps.inline import InlineExecutor
+from assay.build.steps.pipeline import pipeline
 from assay.build.steps.step import step
 from assay.build.steps.step_options import Options
 from assay.build.steps.time_limit import time_limit
@@ -146,6 +149,13 @@ def test_a_grain_is_part_of_the_key_by_what_it_takes_in(store: SqlStore) -> None
         ("retry_on", (OSError, KeyboardInterrupt), "retry_on is <class 'KeyboardInterrupt'>"),
         ("code", "modul", "code is 'modul'"),
         ("code", None, "code is None"),
+        ("resources", 2, "resources is 2"),
+        ("resources", {"cpus": 2}, "resources has 'cpus'"),
+        ("resources", {1: 2}, "resources has 1"),
+        ("resources", {"num_gpus": 0}, "resources: num_gpus is 0"),
+        ("resources", {"num_cpus": True}, "resources: num_cpus is True"),
+        ("resources", {"memory": "4 GB"}, "resources: memory is '4 GB'"),
+        ("resources", {"memory": 0.5}, "resources: memory is 0.5"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_at_the_decorator(option: str, value: Any, said: str) -> None:
@@ -154,7 +164,8 @@ def test_options_that_make_no_sense_are_refused_at_the_decorator(option: str, va
     assert raised.value.what == said
     assert raised.value.where == "@assay.step"
     assert raised.value.expected
-    assert (raised.value.hint == 'code="module"') == (value == "modul")
+    hint = {"modul": 'code="module"', "{'cpus': 2}": '"num_cpus"'}.get(str(value))
+    assert raised.value.hint == hint
 
 
 def test_only_what_can_be_called_is_a_step() -> None:
@@ -210,3 +221,33 @@ def test_other_threads_have_a_limit_too() -> None:
     thread.start()
     thread.join(8)
     assert seen == ["a thread took longer than 0.1 s"]
+
+
+class Noting(InlineExecutor):
+    """Keeps what tasks ask for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Mapping[str, float]] = []
+
+    def submit(self, task: Task) -> TaskId:
+        self.asked.append(task.resources)
+        return super().submit(task)
+
+
+def test_what_a_step_needs_is_asked_of_the_executor(store: SqlStore) -> None:
+    @step(resources={"num_cpus": 2, "memory": 1e9, "tpu_v5": 1})
+    def large() -> int:
+        return 1
+
+    @step
+    def small(x: int) -> int:
+        return x
+
+    @pipeline
+    def both() -> int:
+        return small(large())
+
+    noting = Noting()
+    assert both.options(store=store, executor=noting)() == 1
+    assert noting.asked == [{"num_cpus": 2, "memory": 1e9, "tpu_v5": 1}, {}]

@@ -219,7 +219,7 @@ class Flow:
         seed = derived_seed(self._seed or 0, node.step.name, None)
         work = work_of(node.step, node.arguments, seed, self._run, leaves=self._leaves, versions=versions)
         try:
-            task = executor.submit(Task(node.step.name, perform, (work,)))
+            task = executor.submit(Task(node.step.name, perform, (work,), resources=node.step.options.resources))
         except InvalidInput as error:
             self._end(node, "failed", exit="raised", reason=f"InvalidInput: {error}")
             self._over(node, error=error)

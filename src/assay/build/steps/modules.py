@@ -17,6 +17,7 @@ from pathlib import Path
 from types import CodeType
 from typing import NamedTuple
 
+from assay.build.steps.decorators import without_options
 from assay.build.steps.references import References, executed, names_main, names_type_checking, references_of
 from assay.record.canonical import digest, digest_bytes
 
@@ -193,6 +194,7 @@ def _parsed(_signature: Signature, path: str, module: str, is_package: bool) -> 
         whole = digest_bytes(content)
         return Parsed(whole, whole)
     _without_docstrings(tree)
+    without_options(tree)
     found = Parsed(_fingerprint(tree.body))
     _define(found, tree, "", module, is_package, codes)
     statements = [kept for node in tree.body for kept in _statements(node)]

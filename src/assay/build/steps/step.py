@@ -9,7 +9,7 @@ just calls the function.
 """
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from assay.build.steps.at_once import call_at_once
@@ -57,6 +57,7 @@ def step(
     cache: bool = True,
     version: str | int | None = None,
     code: Grain = "function",
+    resources: Mapping[str, float] | None = None,
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(
     function: Callable[P, R] | None = None,
@@ -69,6 +70,7 @@ def step(
     cache: bool = True,
     version: str | int | None = None,
     code: Grain = "function",
+    resources: Mapping[str, float] | None = None,
 ) -> Step[P, R] | Callable[[Callable[P, R]], Step[P, R]]:
     """Make a plain function a step. It must be deterministic in its arguments: pass a seed where it draws.
 
@@ -80,7 +82,9 @@ def step(
     each time, give or take half; every attempt is recorded. An attempt longer than `timeout` seconds ends with
     TimedOut; what that cannot stop is said in `assay.build.steps.time_limit`. With `cache=False` it is computed every
     time, and may take and return what cannot be kept. `version` is one more part of the key. With `code="module"` or
-    `"package"` the whole module or package counts. InvalidInput for options that make no sense.
+    `"package"` the whole module or package counts. `resources` is what a cluster must have free for it: `num_cpus`,
+    `num_gpus`, `memory` in bytes, or a word of its own; elsewhere it takes one worker. InvalidInput for options that
+    make no sense.
     """
     options = checked_options(
         retries=retries,
@@ -90,6 +94,7 @@ def step(
         cache=cache,
         version=version,
         code=code,
+        resources=resources,
     )
 
     def decorate(plain: Callable[P, R]) -> Step[P, R]:

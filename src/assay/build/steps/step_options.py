@@ -2,8 +2,8 @@
 
 import math
 import random
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import get_args
 
 from assay.build.steps.closure import Grain
@@ -11,13 +11,14 @@ from assay.errors import InvalidInput, nearest
 
 __all__ = ["Options", "checked_options"]
 
+_RESOURCES = ["num_cpus", "num_gpus", "memory"]
 _LONGEST_WAIT = 60.0  # seconds between two attempts
 _RANDOM = random.Random()  # noqa: S311 - spreads attempts over time; never touches the generator that steps seed
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`timeout` and `backoff` in seconds; the wait doubles with every attempt."""
+    """`timeout` and `backoff` in seconds; the wait doubles with every attempt. `resources` as `Task` has them."""
 
     retries: int
     retry_on: tuple[type[Exception], ...]
@@ -26,6 +27,7 @@ class Options:
     cache: bool
     version: str | int | None
     code: Grain
+    resources: Mapping[str, float] = field(default_factory=dict)
 
     def wait(self, attempt: int) -> float:
         """Seconds to wait after attempt 1, 2, ...: half to one and a half times `backoff` doubled each time."""
@@ -41,6 +43,7 @@ def checked_options(
     cache: bool,
     version: str | int | None,
     code: object,
+    resources: Mapping[str, float] | None = None,
 ) -> Options:
     """The options; InvalidInput names the first that is wrong."""
     if type(retries) is not int or retries < 0:
@@ -61,7 +64,27 @@ def checked_options(
     if grain is None:
         close = nearest(code, [*get_args(Grain)]) if isinstance(code, str) else None
         raise _wrong("code", code, '"function", "module" or "package"', f'code="{close}"' if close else None)
-    return Options(retries, kinds, backoff, timeout, cache, version, grain)
+    return Options(retries, kinds, backoff, timeout, cache, version, grain, _resources(resources))
+
+
+def _resources(given: object) -> dict[str, float]:
+    """By name. A name like one that every cluster knows is a mistake; any other is a word of the cluster's own."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise _wrong("resources", given, 'amounts by name, such as {"num_cpus": 2}')
+    for name, amount in given.items():
+        close = nearest(name, _RESOURCES) if isinstance(name, str) else None
+        if not isinstance(name, str) or not name or (close is not None and close != name):
+            expected = f"one of {', '.join(_RESOURCES)}, or a word of the cluster's own"
+            raise InvalidInput(
+                f"resources has {name!r}", where="@assay.step", expected=expected, hint=f'"{close}"' if close else None
+            )
+        if not _is_number(amount) or amount <= 0:
+            raise _wrong(f"resources: {name}", amount, "a number, more than 0")
+        if name == "memory" and amount != int(amount):
+            raise _wrong("resources: memory", amount, "whole bytes")
+    return {**given}
 
 
 def _is_number(value: object) -> bool:
