@@ -4,13 +4,16 @@ import contextvars
 import json
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from assay.build.steps import values
 from assay.build.steps.calls import Definition, keep, key_of
+from assay.build.steps.outside import in_words
 from assay.build.steps.step_record import Attempt, Found, Held, Keyed, StepRecord, record_of
 from assay.build.steps.time_limit import time_limit
 from assay.errors import InvalidInput, NotFound, Tampered, TimedOut
+from assay.record.clock import moment
 from assay.record.store import Store
 from assay.record.tracking.runs import Run
 
@@ -35,7 +38,7 @@ def call_at_once(run: Run, step: Definition, arguments: dict[str, Any], compute:
         attempt = record.begin(keyed, run.run_id)
         found = record.remembered(keyed.key)
         if found is not None:
-            result, damage = read_back(found, run.store)
+            result, damage = read_back(found, run.store, step.options.fresh_for)
             if damage is None:
                 record.gather(attempt.row("cached", output=found.output))
                 return result
@@ -43,10 +46,12 @@ def call_at_once(run: Run, step: Definition, arguments: dict[str, Any], compute:
     return _computed(run, record, step, keyed, compute, note)
 
 
-def read_back(found: Found, store: Store) -> tuple[Any, str | None]:
+def read_back(found: Found, store: Store, fresh_for: timedelta | None) -> tuple[Any, str | None]:
     """A remembered value, or what is wrong with it: a lost blob costs time, never a wrong result."""
     if found.output is None:
         return None, "it was not kept"
+    if fresh_for is not None and found.started and store.clock.now() - moment(found.started) > fresh_for:
+        return None, f"older than {in_words(fresh_for)}"
     try:
         return values.decode(json.loads(found.output), store.blobs), None
     except (NotFound, Tampered, InvalidInput) as error:
@@ -68,12 +73,12 @@ def _computed(
     try:
         for number in range(1, options.retries + 2):
             attempt = record.begin(keyed, run.run_id, number)
-            if options.cache and (found := _claimed(record, attempt, anew=note is not None)) is not None:
-                result, damage = read_back(found, run.store)
+            while options.cache and (found := _claimed(record, attempt, anew=note is not None)) is not None:
+                result, damage = read_back(found, run.store, options.fresh_for)
                 if damage is None:
                     record.gather(attempt.row("cached", output=found.output, reason="another run computed it just now"))
                     return result
-                _claimed(record, attempt, anew=True)
+                note = f"computed again: {damage}"
             try:
                 with time_limit(options.timeout, f"step {step.name}"):
                     result = compute()

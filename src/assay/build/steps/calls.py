@@ -10,6 +10,7 @@ from typing import Any
 from assay.build.steps import values
 from assay.build.steps.closure import code_of
 from assay.build.steps.modules import importable_name
+from assay.build.steps.outside import tokens
 from assay.build.steps.step_options import Options
 from assay.build.steps.step_record import Keyed
 from assay.errors import InvalidInput
@@ -67,7 +68,7 @@ def key_of(
 ) -> Keyed:
     """The key of a call. `known` holds hashes of arguments that were computed before, `seed` that of the pipeline.
 
-    InvalidInput names the argument that has no hash.
+    InvalidInput names the argument that has no hash, or what is read and cannot be reached.
     """
     name, options = step.name, step.options
     ready = known or {}
@@ -85,6 +86,7 @@ def key_of(
         **({"version": options.version} if options.version is not None else {}),
         **({} if options.cache else {"cache": False}),
         **({"seed": seed} if seed is not None else {}),
+        **({"reads": tokens(options.reads, name)} if options.reads else {}),
     }
     text = canonical_json(components)
     key = digest_bytes(f"{code.hash}{text}".encode())

@@ -193,7 +193,7 @@ class Flow:
 
     def _read(self, node: Node, found: Found, reason: str | None) -> bool:
         """Take a remembered result; False, with a note, where it is damaged."""
-        value, damage = read_back(found, self._run.store)
+        value, damage = read_back(found, self._run.store, node.step.options.fresh_for)
         if damage is not None:
             node.note, node.is_anew = f"computed again: {damage}", True
             return False
@@ -206,6 +206,7 @@ class Flow:
         """Have it claimed with the next commit; a call with the same key waits for the one that is computed."""
         assert node.keyed is not None
         if node.step.options.cache and (same := self._busy.get(node.keyed.key)) is not None:
+            node.is_anew = self._choices.runs(node.step, is_after=node.is_chosen)  # no longer because of a note
             same.same.append(node)
             return
         node.attempt = self.record.begin(node.keyed, self._run.run_id, node.number + node.lost)

@@ -9,7 +9,8 @@ just calls the function.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from assay.build.steps.at_once import call_at_once
@@ -58,6 +59,8 @@ def step(
     version: str | int | None = None,
     code: Grain = "function",
     resources: Mapping[str, float] | None = None,
+    reads: Sequence[Any] | Mapping[str, Any] | None = None,
+    fresh_for: str | timedelta | None = None,
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(
     function: Callable[P, R] | None = None,
@@ -71,6 +74,8 @@ def step(
     version: str | int | None = None,
     code: Grain = "function",
     resources: Mapping[str, float] | None = None,
+    reads: Sequence[Any] | Mapping[str, Any] | None = None,
+    fresh_for: str | timedelta | None = None,
 ) -> Step[P, R] | Callable[[Callable[P, R]], Step[P, R]]:
     """Make a plain function a step. It must be deterministic in its arguments: pass a seed where it draws.
 
@@ -83,8 +88,11 @@ def step(
     TimedOut; what that cannot stop is said in `assay.build.steps.time_limit`. With `cache=False` it is computed every
     time, and may take and return what cannot be kept. `version` is one more part of the key. With `code="module"` or
     `"package"` the whole module or package counts. `resources` is what a cluster must have free for it: `num_cpus`,
-    `num_gpus`, `memory` in bytes, or a word of its own; elsewhere it takes one worker. InvalidInput for options that
-    make no sense.
+    `num_gpus`, `memory` in bytes, or a word of its own; elsewhere it takes one worker. `reads` is what it reads
+    outside: tokens, or functions without arguments that give them, asked at every call; their values are part of the
+    key, by the name of the function. A remembered result older than `fresh_for`, such as "1d", is computed again.
+
+    InvalidInput for options that make no sense.
     """
     options = checked_options(
         retries=retries,
@@ -95,6 +103,8 @@ def step(
         version=version,
         code=code,
         resources=resources,
+        reads=reads,
+        fresh_for=fresh_for,
     )
 
     def decorate(plain: Callable[P, R]) -> Step[P, R]:

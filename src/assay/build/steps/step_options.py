@@ -4,9 +4,11 @@ import math
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import get_args
 
 from assay.build.steps.closure import Grain
+from assay.build.steps.outside import Reads, checked_fresh_for, checked_reads
 from assay.errors import InvalidInput, nearest
 
 __all__ = ["Options", "checked_options"]
@@ -18,7 +20,10 @@ _RANDOM = random.Random()  # noqa: S311 - spreads attempts over time; never touc
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`timeout` and `backoff` in seconds; the wait doubles with every attempt. `resources` as `Task` has them."""
+    """`timeout` and `backoff` in seconds; the wait doubles with every attempt. `resources` as `Task` has them.
+
+    `reads` is what is read outside, by name: tokens, or functions that give them.
+    """
 
     retries: int
     retry_on: tuple[type[Exception], ...]
@@ -28,6 +33,8 @@ class Options:
     version: str | int | None
     code: Grain
     resources: Mapping[str, float] = field(default_factory=dict)
+    reads: Reads = field(default_factory=dict)
+    fresh_for: timedelta | None = None
 
     def wait(self, attempt: int) -> float:
         """Seconds to wait after attempt 1, 2, ...: half to one and a half times `backoff` doubled each time."""
@@ -44,6 +51,8 @@ def checked_options(
     version: str | int | None,
     code: object,
     resources: Mapping[str, float] | None = None,
+    reads: object = None,
+    fresh_for: object = None,
 ) -> Options:
     """The options; InvalidInput names the first that is wrong."""
     if type(retries) is not int or retries < 0:
@@ -64,7 +73,21 @@ def checked_options(
     if grain is None:
         close = nearest(code, [*get_args(Grain)]) if isinstance(code, str) else None
         raise _wrong("code", code, '"function", "module" or "package"', f'code="{close}"' if close else None)
-    return Options(retries, kinds, backoff, timeout, cache, version, grain, _resources(resources))
+    fresh = checked_fresh_for(fresh_for)
+    if fresh is not None and not cache:
+        raise _wrong("fresh_for", fresh_for, "no fresh_for with cache=False: then nothing is remembered")
+    return Options(
+        retries,
+        kinds,
+        backoff,
+        timeout,
+        cache,
+        version,
+        grain,
+        resources=_resources(resources),
+        reads=checked_reads(reads),
+        fresh_for=fresh,
+    )
 
 
 def _resources(given: object) -> dict[str, float]:

@@ -30,12 +30,13 @@ _GATHER_S = 0.05
 _SEEN_S = 30.0
 _INLINE_LOG = 4096
 _DONE = (
-    "SELECT output, run_id FROM step WHERE key = :key AND state = 'done' ORDER BY started DESC, step_id DESC LIMIT 1"
+    "SELECT output, run_id, started FROM step WHERE key = :key AND state = 'done' "
+    "ORDER BY started DESC, step_id DESC LIMIT 1"
 )
 _CLAIM = (
-    "SELECT found.output, found.run_id, lease.key, lease.step_id, lease.run_id, lease.name, lease.owner, lease.place, "
-    "lease.pid, lease.started, lease.expires FROM (SELECT 1) AS one "
-    "LEFT JOIN (SELECT output, run_id FROM step WHERE key = :key AND state = 'done' "
+    "SELECT found.output, found.run_id, found.started AS found_started, lease.key, lease.step_id, lease.run_id, "
+    "lease.name, lease.owner, lease.place, lease.pid, lease.started, lease.expires FROM (SELECT 1) AS one "
+    "LEFT JOIN (SELECT output, run_id, started FROM step WHERE key = :key AND state = 'done' "
     "ORDER BY started DESC, step_id DESC LIMIT 1) AS found ON 1 = 1 LEFT JOIN lease ON lease.key = :key"
 )
 _LEASE_COLUMNS = ("key", "step_id", "run_id", "name", "owner", "place", "pid", "started", "expires")
@@ -57,10 +58,11 @@ class Keyed:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A result that is in the store, as JSON, and the run that computed it."""
+    """A result that is in the store, as JSON, and the run that computed it; `started` where its age counts."""
 
     output: str | None
     run_id: str
+    started: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class StepRecord:
     def remembered(self, key: str) -> Found | None:
         """The latest result of that key."""
         rows = self.store.tuples(Sql(_DONE, {"key": key}))
-        return Found(rows[0][0], rows[0][1]) if rows else None
+        return Found(*rows[0]) if rows else None
 
     def claim(self, attempt: Attempt, *, anew: bool = False) -> Found | Held | None:
         """Take the right to compute; None where it is ours now. With `anew` a result that is there does not count.
@@ -191,9 +193,9 @@ class StepRecord:
     def _answer(self, attempt: Attempt, anew: bool) -> Found | Held | None:
         """What stands against computing it now, inside the transaction of the claim."""
         store = self.store
-        output, run_id, *held = store.tuples(Sql(_CLAIM, {"key": attempt.keyed.key}))[0]
+        output, run_id, started, *held = store.tuples(Sql(_CLAIM, {"key": attempt.keyed.key}))[0]
         if run_id is not None and not anew:
-            return Found(output, run_id)
+            return Found(output, run_id, started)
         lease = dict(zip(_LEASE_COLUMNS, held, strict=True))
         if lease["key"] is None or store.query("step", {"step_id": lease["step_id"]}, limit=1):
             return None

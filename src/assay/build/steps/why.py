@@ -181,6 +181,7 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [
         *_code(before["code"], now["code"], now["step"]),
         *_named("input", before["inputs"], now["inputs"]),
+        *_named("read", _quoted(before), _quoted(now)),
         *_named("variable around it:", _texts(before["closed_over"]), _texts(now["closed_over"])),
         *(
             f"{title} {before.get(key, 'none')} -> {now.get(key, 'none')}"
@@ -232,6 +233,11 @@ def _named(title: str, before: dict[str, str], now: dict[str, str]) -> list[str]
         for name in sorted({*before, *now})
         if before.get(name) != now.get(name)
     ]
+
+
+def _quoted(parts: dict[str, Any]) -> dict[str, str]:
+    """What was read outside, by its name."""
+    return {f"`{name}`": token for name, token in parts.get("reads", {}).items()}
 
 
 def _short(value: str | None) -> str:
