@@ -36,6 +36,7 @@ from assay.build.searching.search import search
 from assay.build.searching.searched import Searched
 from assay.build.searching.showing import trials
 from assay.build.searching.trial import Pruned, Trial
+from assay.build.steps.idempotency import idempotency_token
 from assay.build.steps.pipeline import pipeline
 from assay.build.steps.step import step
 from assay.build.steps.waiting import Answer, answer, wait_for
@@ -91,6 +92,7 @@ __all__ = [
     "expect",
     "explain",
     "feature_report",
+    "idempotency_token",
     "infer_expectations",
     "list_datasets",
     "load_expectations",

@@ -134,3 +134,25 @@ def impossible() -> object:
 @assay.pipeline
 def broken(x: int) -> int:
     return failing(x)
+
+
+@assay.step(retries=1, backoff=0)
+def charging(name: str, folder: str) -> str:
+    """Write the token of each attempt into a file; the first attempt fails."""
+    token = assay.build.idempotency_token()
+    path = Path(folder, name)
+    with path.open("a") as file:
+        file.write(f"{token}\n")
+    if len(path.read_text().splitlines()) % 2:
+        raise OSError("away")
+    return token
+
+
+@assay.step
+def within(name: str, folder: str) -> list[str]:
+    return [assay.build.idempotency_token(), charging(name, folder)]
+
+
+@assay.pipeline
+def charged(names: list[str], folder: str) -> list[str]:
+    return list(charging.map(names, folder=folder))

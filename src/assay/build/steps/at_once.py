@@ -9,6 +9,7 @@ from typing import Any
 
 from assay.build.steps import values
 from assay.build.steps.calls import Definition, keep, key_of
+from assay.build.steps.idempotency import token_of, with_token
 from assay.build.steps.outside import in_words
 from assay.build.steps.step_record import Attempt, Found, Held, Keyed, StepRecord, record_of
 from assay.build.steps.time_limit import time_limit
@@ -80,7 +81,7 @@ def _computed(
                     return result
                 note = f"computed again: {damage}"
             try:
-                with time_limit(options.timeout, f"step {step.name}"):
+                with with_token(token_of(run.run_id, keyed.key)), time_limit(options.timeout, f"step {step.name}"):
                     result = compute()
                 output = keep(step, result, run.store.blobs)
             except BaseException as error:

@@ -218,7 +218,15 @@ class Flow:
         executor = self._opened()
         versions = _versions(node.keyed) if self._leaves else {}
         seed = derived_seed(self._seed or 0, node.step.name, None)
-        work = work_of(node.step, node.arguments, seed, self._run, leaves=self._leaves, versions=versions)
+        work = work_of(
+            node.step,
+            node.arguments,
+            seed,
+            self._run,
+            key=node.keyed.key,
+            leaves=self._leaves,
+            versions=versions,
+        )
         try:
             task = executor.submit(Task(node.step.name, perform, (work,), resources=node.step.options.resources))
         except InvalidInput as error:

@@ -18,6 +18,7 @@ from assay.build.steps.calls import defined
 from assay.build.steps.closure import Grain
 from assay.build.steps.fan_out import mapped
 from assay.build.steps.handles import current_calls, inside_step
+from assay.build.steps.idempotency import plainly
 from assay.build.steps.step_options import checked_options
 from assay.record.tracking.runs import current_run
 
@@ -117,7 +118,8 @@ def step(
                 return calls.add(definition, args, kwargs)  # type: ignore[return-value] # a handle stands for it
             run = current_run() if inside_step.get() is None else None
             if run is None:
-                return plain(*args, **kwargs)
+                with plainly():
+                    return plain(*args, **kwargs)
             arguments = definition.arguments(args, kwargs)
             result: R = call_at_once(run, definition, arguments, lambda: plain(*args, **kwargs))
             return result

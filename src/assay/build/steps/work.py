@@ -14,6 +14,7 @@ import numpy as np
 
 from assay.build.steps.calls import Definition
 from assay.build.steps.handles import inside_step, within_pipeline
+from assay.build.steps.idempotency import token_of, with_token
 from assay.build.steps.modules import OWN_NAME, version_of_assay
 from assay.build.steps.time_limit import time_limit
 from assay.errors import AssayError, InvalidInput, StoreMismatch
@@ -53,7 +54,7 @@ class Work:
     """A call that may leave the process: the function itself, or where it is found, never both.
 
     `versions` are those that count in the key, as the driver has them; the worker's must be the same. `run` is that of
-    the pipeline: what the step logs belongs to it.
+    the pipeline: what the step logs belongs to it. `token` is what `idempotency_token` gives.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Work:
     run: Run | RunThere | None = None
     python: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    token: str = ""
 
 
 def derived_seed(seed: int, step: str, index: int | None) -> int:
@@ -75,7 +77,14 @@ def derived_seed(seed: int, step: str, index: int | None) -> int:
 
 
 def work_of(
-    step: Definition, arguments: Mapping[str, Any], seed: int, run: Run, *, leaves: bool, versions: Mapping[str, str]
+    step: Definition,
+    arguments: Mapping[str, Any],
+    seed: int,
+    run: Run,
+    *,
+    key: str,
+    leaves: bool,
+    versions: Mapping[str, str],
 ) -> Work:
     """The work of a call. Where it `leaves` the process, its function must be found again by its name."""
     bound = inspect.BoundArguments(step.signature, dict(arguments))
@@ -93,6 +102,7 @@ def work_of(
         RunThere(run.run_id, run.store.location) if leaves else run,
         f"{sys.version_info.major}.{sys.version_info.minor}" if leaves else "",
         versions if leaves else {},
+        token_of(run.run_id, key),
     )
 
 
@@ -105,7 +115,7 @@ def perform(work: Work) -> Any:
     inside, within = inside_step.set(work.name), within_pipeline.set(None)
     token = stand_in(work.run) if work.run is not None else None
     try:
-        with time_limit(work.timeout, f"step {work.name}"):
+        with with_token(work.token), time_limit(work.timeout, f"step {work.name}"):
             return function(*work.args, **work.kwargs)
     finally:
         if token is not None:
