@@ -18,7 +18,7 @@ def test_operations_are_listed_with_their_arguments(sqlite_server: RunningServer
     found = {face["name"]: face for face in sqlite_server.call("GET", f"{V1}/operations").json}
     assert {"runs", "show", "models", "ledger list", "ledger verify", "promote", "rollback"} <= found.keys()
     assert not found.keys() & {"server", "serve", "demo", "report", "evaluate", "data check"}
-    assert [p["name"] for p in found["show"]["parameters"]] == ["run"]
+    assert [p["name"] for p in found["show"]["parameters"]] == ["run", "log"]
     assert found["show"]["parameters"][0]["required"]
 
 

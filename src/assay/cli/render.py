@@ -16,6 +16,7 @@ from assay.cli.features import suggestions
 from assay.cli.ideas import ideas, one_idea, one_try
 from assay.cli.lineage import lineage
 from assay.cli.project import candidate_run, new_project, project_search
+from assay.cli.run_steps import logs, question, steps_table
 from assay.cli.search import search_report
 from assay.cli.tables import lines, number, pairs, table, when
 from assay.cli.time_tables import projects, time_report
@@ -151,6 +152,8 @@ def _entries(entries: "list[Entry]") -> RenderableType:
 
 
 def _run_detail(detail: "RunDetail") -> RenderableType:
+    if detail.logs:
+        return logs(detail.logs)
     run = detail.run
     facts = {
         "run": run.run_id,
@@ -170,16 +173,14 @@ def _run_detail(detail: "RunDetail") -> RenderableType:
         "environment": f"{(detail.env_hash or '')[:12]}, {detail.packages} packages",
     }
     parts: list[RenderableType] = [pairs({key: str(value) for key, value in facts.items() if value is not None})]
+    parts += [question(detail.question)] if detail.question else []
     for title in ("params", "tags", "inputs", "outputs"):
         found: dict[str, str] = getattr(detail, title)
         parts += [pairs(found, title)] if found else []
     if run.metrics:
         parts.append(pairs({key: number(value, 6) for key, value in run.metrics.items()}, "metrics"))
     if detail.steps:
-        steps = table("step", "state", "seconds", "key", title="steps")
-        for step in detail.steps:
-            steps.add_row(step.name, step.state, f"{step.seconds:.3f}", step.key[:12])
-        parts.append(steps)
+        parts.append(steps_table(detail.steps))
     if detail.children:
         parts.append(_runs(detail.children))
     return Group(*parts)

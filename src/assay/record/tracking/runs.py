@@ -5,7 +5,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
 
@@ -19,11 +19,11 @@ from assay.record.tracking.experiments import ensure_experiment
 from assay.record.tracking.lost import state_of
 from assay.record.tracking.metrics import latest, points_of
 from assay.record.tracking.run_changes import ENDS, NAME_TAG, create_run, log, update_run
+from assay.record.tracking.run_steps import Question, RunStep, StepLog, logs_of, question_of, shown_step
 
 __all__ = [
     "Run",
     "RunDetail",
-    "RunStep",
     "RunSummary",
     "Unwaiting",
     "before_end",
@@ -246,17 +246,8 @@ class RunSummary(msgspec.Struct, frozen=True, omit_defaults=True):
     columns: dict[str, str | float | None] = {}
 
 
-class RunStep(msgspec.Struct, frozen=True):
-    """A step of a run; state is done | cached | failed | cancelled | waiting (for a person)."""
-
-    name: str
-    state: str
-    seconds: float
-    key: str
-
-
 class RunDetail(msgspec.Struct, frozen=True):
-    """All that a run recorded."""
+    """All that a run recorded. `question` is what it waits for; `logs` are there where they were asked for."""
 
     run: RunSummary
     params: dict[str, str]
@@ -274,23 +265,35 @@ class RunDetail(msgspec.Struct, frozen=True):
     seed: int | None
     actor: str
     reason: str | None
+    question: Question | None
+    logs: list[StepLog]
 
 
 @operation("show")
-def show_run(store: Store, run: str) -> RunDetail:
+def show_run(
+    store: Store,
+    run: str,
+    *,
+    log: Annotated[
+        str | None, "Print what attempts at this step wrote, by its name or the beginning of its key"
+    ] = None,
+) -> RunDetail:
     """Show all that a run recorded; the first characters of its id are enough."""
+    ending()
     row = find_run(store, run)
     key = {"run_id": row["run_id"]}
     artifacts: dict[str, dict[str, str]] = {"input": {}, "output": {}}
     for link in store.query("run_io", key, order_by=["name"]):
         artifact = store.get("artifact", {"artifact_id": link["artifact_id"]})
         artifacts[link["role"]][link["name"]] = artifact["hash"]
-    steps = store.query("step", key, order_by=["started"])
+    steps = store.query("step", key, order_by=["started", "step_id"])
     return RunDetail(
         run=summaries(store, [row])[0],
         params={p["key"]: p["value"] for p in store.query("run_param", key, order_by=["key"])},
         tags={t["key"]: t["value"] for t in store.query("run_tag", {**key, "key !=": NAME_TAG}, order_by=["key"])},
-        steps=[RunStep(s["name"], s["state"], s["seconds"], s["key"]) for s in steps],
+        steps=[shown_step(step) for step in steps],
+        question=question_of(store, row["run_id"], steps),
+        logs=logs_of(store, steps, log) if log is not None else [],
         children=summaries(store, store.query("run", {"parent_run_id": row["run_id"]}, order_by=["started"])),
         packages=_package_count(store, row["env_hash"]),
         dirty=bool(row["dirty"]),
