@@ -16,6 +16,7 @@ from assay.record.schema import TABLES
 from assay.record.store import Row, Store
 from assay.record.tracking.metrics import Latest, latest_of
 from assay.record.tracking.run_changes import NAME_TAG, PARENT_TAG
+from assay.record.tracking.run_steps import question_of
 from assay.server.pages.editing import NOTE, own_tags, run_state, run_tags
 from assay.server.pages.files import files_of
 from assay.server.pages.forms import seen_of
@@ -50,6 +51,7 @@ def show(store: Store, request: Request) -> Response:
     state = state_of(run, store.clock.now()).word
     detail = _object(run["detail"])
     metrics = metric_lines(store, run["run_id"])
+    steps = store.query("step", key, order_by=["started", "step_id"])
     return render(
         store,
         request,
@@ -78,7 +80,8 @@ def show(store: Store, request: Request) -> Response:
         models=_models(store, run["run_id"]),
         versions=store.query("model_version", {**key, "deleted": None}, order_by=["model", "version"]),
         evaluations=store.query("evaluation", key, order_by=["ts"]),
-        steps=store.query("step", key, order_by=["started"]),
+        steps=steps,
+        question=question_of(store, run["run_id"], steps),
         files=files_of(store, run),
         command=_command(detail.get("command")),
         detail=_flat({name: value for name, value in detail.items() if name != "command"}),
