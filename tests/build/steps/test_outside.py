@@ -198,3 +198,28 @@ def test_lengths_are_said_in_the_greatest_whole_unit() -> None:
     found = [in_words(length) for length in map(checked_fresh_for, texts) if length is not None]
     assert found == ["90 seconds", "30 minutes", "1 day", "1 day", "2 weeks", "3 weeks"]
     assert in_words(timedelta(milliseconds=1500)) == "1.5 seconds"
+
+
+def test_a_run_that_is_resumed_keeps_its_own_results_however_old(store: SqlStore, wait: Wait) -> None:
+    OUTSIDE["away"] = True
+
+    @step(cache=False)
+    def sent(rate: str) -> str:
+        if Hidden().world["away"]:
+            raise OSError("away")
+        return rate
+
+    @pipeline
+    def nightly() -> str:
+        return sent(rates("USD"))
+
+    pipe = nightly.options(store=store, executor="inline")
+    with pytest.raises(OSError, match="away"):
+        pipe()
+    (run,) = store.query("run")
+    wait(timedelta(days=2))
+    OUTSIDE["away"] = False
+    assert pipe.options(resume=run["run_id"])() == "usd"
+    assert [row["state"] for row in store.query("step", {"name": "rates"}, order_by=["started"])] == ["done", "cached"]
+    assert pipe() == "usd"
+    assert last(store, "rates")["reason"] == "computed again: older than 1 day"
