@@ -18,6 +18,7 @@ T = TypeVar("T")
 _AT = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
+_CHOICE = re.compile(r"Invalid enum value '?(.*?)'?$")
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]")
 _KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
@@ -108,6 +109,17 @@ def _explained(message: str, content: Any, text: str, where: str, kind: object, 
     if missing:
         return InvalidInput(
             f"the {what} lacks {missing[1]!r}", where=place(text, where, keys), expected=f"{missing[1]} = ..."
+        )
+    choice = _CHOICE.match(told)
+    inside = _kind_at(kind, keys) if choice else None
+    if choice and typing.get_origin(inside) is typing.Literal:
+        names = [str(one) for one in typing.get_args(inside)]
+        close = nearest(choice[1], names)
+        return InvalidInput(
+            f"the {what} has an unknown value {choice[1]!r}",
+            where=place(text, where, keys),
+            expected=", ".join(names),
+            hint=f"did you mean {close!r}?" if close else None,
         )
     return InvalidInput(f"the {what} is not valid: {told[:1].lower()}{told[1:]}", where=place(text, where, keys))
 

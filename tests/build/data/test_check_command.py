@@ -103,7 +103,7 @@ def test_a_dataset_is_checked_by_name_and_results_are_kept(store: SqlStore, fold
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["god.csv"], "did you mean good.csv?"),
+        (["god.csv"], "did you mean 'good.csv'?"),
         (["good.csv", "--label", "lat"], "did you mean 'late'?"),
         (["good.csv", "--time", "dya"], "did you mean 'day'?"),
         (["good.csv", "--key", "nn"], "no column 'nn'"),
@@ -112,14 +112,14 @@ def test_a_dataset_is_checked_by_name_and_results_are_kept(store: SqlStore, fold
         (["good.csv", "--reference", "nowhere.csv"], "there is no file nowhere.csv"),
         (["good.csv", "--infer", "nowhere/e.toml"], "cannot be written"),
         (["torn.parquet"], "cannot be read"),
-        (["notes.txt"], "notes.txt ends with '.txt'"),
+        (["notes.doc"], "the ending of notes.doc says no format"),
     ],
 )
 def test_what_cannot_be_checked_is_told(
     folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
     Path("torn.parquet").write_bytes(b"PAR1 and no more")
-    Path("notes.txt").write_text("words")
+    Path("notes.doc").write_text("words")
     code, out, err = call(capsys, *arguments)
     assert (code, out) == (2, "")
     assert said in err

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -186,6 +187,11 @@ def test_the_command_prints_a_table_tells_progress_and_finds_datasets(
     assert "helps" in shown or "unclear" in shown
     assert told[0] == ("features", 0.0)
     assert told[-1] == ("features", 1.0)
+    pa_csv.write_csv(table(400), tmp_path / "rows.csv")
+    assert run(["features", "suggest", str(tmp_path / "rows.csv"), *few]) == 0
+    assert "log loss of late is" in capsys.readouterr().out
+    assert run(["features", "suggest", str(tmp_path / "rosw.csv"), *few]) == 2
+    assert "rows.csv" in capsys.readouterr().err
     for name in ("visits", f"visits@{kept.hash[:10]}"):
         assert run(["features", "suggest", name, *few, "--json"]) == 0
         assert len(json.loads(capsys.readouterr().out)["suggestions"]) == 2
@@ -199,7 +205,7 @@ def test_an_unknown_dataset_is_not_found(store: SqlStore) -> None:
     from assay.build.features.suggesting import suggest_features_of
 
     with pytest.raises(NotFound, match="there is no dataset"):
-        suggest_features_of(store, "rows.parquet", label="late")
+        suggest_features_of(store, "rows", label="late")
 
 
 @pytest.mark.slow

@@ -14,7 +14,9 @@ from assay.operate.project.scaffold import init
 from assay.operate.project.tuning import search_project
 from assay.prove.promotion import promote
 from assay.record.models.registry import list_models
+from assay.record.search.run_listing import list_runs
 from assay.record.store import Store
+from assay.record.tracking.runs import show_run
 
 
 @pytest.fixture(autouse=True)
@@ -154,6 +156,12 @@ def test_data_that_breaks_an_expectation_teaches_nothing(store: Store) -> None:
         ("assay.toml", "max_iter = 200", "max_itre = 200", "train takes no param 'max_itre'", ": params.max_itre"),
         ("pipeline.py", "return table", "return 7", "prepare returned a int", "model.code"),
         ("pipeline.py", "return assay.train", "return len", "train returned a", "model.code"),
+        ("pipeline.py", "return table", "return table[:0]", "prepare leaves no rows", "model.code"),
+        ("pipeline.py", "return table", 'return table["lte"]', "prepare raised KeyError", "pipeline.py, line 15"),
+        ("pipeline.py", "features=features", 'features=["our"]', "no column 'our'", "pipeline.py, line "),
+        ("assay.toml", "max_iter = 200", "max_iter = -2", "train raised InvalidParameterError", "pipeline.py, line"),
+        ("assay.toml", 'ignore = ["flight"]', 'ignore = ["fligth"]', "no column 'fligth'", ": data.ignore"),
+        ("assay.toml", 'segments = ["carrier"]', 'segments = ["carier"]', "no column 'carier'", ": policy.segments"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(
@@ -168,6 +176,26 @@ def test_a_mistake_is_told_with_its_place(
         run_project(store)
     assert where in str(caught.value.where)
     assert not list_models(store)
+
+
+def test_what_train_raises_is_the_reason_of_the_run_wherever_it_ran(store: Store) -> None:
+    init(store, "flights.csv", label="late")
+    edit("return assay.train", 'raise ValueError("the boat sank")\n    return assay.train', "pipeline.py")
+    for on in ("threads", "processes"):
+        with pytest.raises(InvalidInput, match="train raised ValueError: the boat sank") as caught:
+            run_project(store, on=on)
+        assert str(caught.value.where).startswith("pipeline.py, line ")
+        run = list_runs(store)[0]
+        assert run.status == "failed"
+        assert "the boat sank" in str(show_run(store, run.run_id).reason)
+
+
+def test_code_may_use_another_value_than_a_param_says(store: Store) -> None:
+    init(store, "flights.csv", label="late")
+    edit("max_iter = 200", "max_iter = 20")
+    edit("learning_rate=learning_rate", "learning_rate=learning_rate / 2", "pipeline.py")
+    params = show_run(store, run_project(store).run_id).params
+    assert (params["learning_rate"], params["estimator.learning_rate"]) == ("0.1", "0.05")
 
 
 def test_a_project_is_not_written_over(store: Store) -> None:

@@ -69,7 +69,8 @@ def test_without_a_project_the_way_to_one_is_said() -> None:
     [
         ("source", "sorce", "the project file has an unknown key 'sorce'", "line 4: data.sorce", "'source'"),
         ("[params]", "[parms]", "the project file has an unknown key 'parms'", "line 12: parms", "'params'"),
-        ('"multiclass"', '"classes"', "invalid enum value 'classes'", "line 9: model.task", ""),
+        ('"multiclass"', '"classes"', "unknown value 'classes'", "line 9: model.task", ""),
+        ('how = "group"', 'how = "gruop"', "unknown value 'gruop'", "line 16: split.how", "'group'"),
         ("test = 0.3", 'test = "some"', "expected `float`, got `str`", "line 18: split.test", ""),
         ("test = 0.3", "test = 30", "test is 30", "line 18: split.test", ""),
         ('by = ["island"]', "", "a split by group names no column", "line 15: split", ""),

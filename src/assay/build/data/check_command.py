@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 
 import msgspec
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 
 from assay.build.data.checks import CheckResult, check_table, latest_table
 from assay.build.data.expectation_files import load_expectations, save_expectations
 from assay.build.data.expectations import Expectations
 from assay.build.data.inference import default_expectations, infer_expectations
+from assay.build.data.source_files import format_of
+from assay.build.data.sources import source
 from assay.errors import InvalidInput, NotFound, nearest
 from assay.operation import operation
 from assay.record import tables
@@ -53,7 +54,7 @@ def _look(
         load_expectations(expectations)
     for given in (name_or_file, reference):
         if given is not None and _is_file(given):
-            _read_file(given)
+            source(given).schema()
 
 
 @operation("data check", creates_store=True, check=_look)
@@ -70,8 +71,9 @@ def check_data(
 ) -> DataCheck:
     """Check a dataset or a file against expectations, and keep the results.
 
-    A file is CSV, JSON lines or Parquet. Without --expectations and --reference the checks are those that any table has
-    to pass. Ends with 1 where an expectation of severity `stop` is broken.
+    A file, or whatever else `assay.source` reads, is taken as `data add` takes it. Without --expectations and
+    --reference the checks are those that any table has to pass. Ends with 1 where an expectation of severity `stop` is
+    broken.
 
     Raises InvalidInput for what cannot be read, NotFound for a dataset that the store does not have.
     """
@@ -111,7 +113,7 @@ def check_data(
 def _table(store: Store, name: str) -> tuple[str, pa.Table]:
     """The content hash and the rows of a file, or of the newest version of a dataset."""
     if _is_file(name):
-        table = _read_file(name)
+        table = source(name).read()
         return tables.content_hash(table), table
     try:
         return latest_table(store, name)
@@ -121,41 +123,8 @@ def _table(store: Store, name: str) -> tuple[str, pa.Table]:
 
 
 def _is_file(name: str) -> bool:
-    return Path(name).is_file() or Path(name).suffix in _READERS
-
-
-def _read_file(name: str) -> pa.Table:
-    path = Path(name)
-    reader = _READERS.get(path.suffix)
-    if reader is None:
-        raise InvalidInput(f"{name} ends with {path.suffix!r}", expected=", ".join(_READERS))
-    if not path.is_file():
-        beside = [str(one) for one in path.parent.iterdir()] if path.parent.is_dir() else []
-        close = nearest(str(path), [one for one in beside if Path(one).suffix in _READERS])
-        raise InvalidInput(f"there is no file {name}", hint=f"did you mean {close}?" if close else None)
-    try:
-        return reader(path)
-    except pa.ArrowInvalid as error:
-        raise InvalidInput(f"{name} cannot be read: {str(error).splitlines()[0]}") from error
-
-
-def _read_csv(path: Path) -> pa.Table:
-    """An empty field is a missing value, in columns of text too."""
-    return pa_csv.read_csv(path, convert_options=pa_csv.ConvertOptions(strings_can_be_null=True))
-
-
-def _read_json(path: Path) -> pa.Table:
-    from pyarrow import json
-
-    return json.read_json(path)
-
-
-_READERS = {
-    ".csv": _read_csv,
-    ".jsonl": _read_json,
-    ".ndjson": _read_json,
-    ".parquet": tables.as_table,
-}
+    """Whether a name can only be a place to read from: an address, a file that is there, or one that should be."""
+    return "://" in name or Path(name).exists() or format_of(name) is not None
 
 
 def _columns_are_there(table: pa.Table, subject: str, *, label: str | None, time: str | None) -> None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
+from assay.build.data.source_files import format_of
+from assay.build.data.sources import source
 from assay.build.features.suggest import Suggestions, suggest_features
 from assay.errors import InvalidInput
 from assay.operation import operation
-from assay.record import tables
 from assay.record.datasets import dataset, find_dataset
 from assay.record.store import Store
 
@@ -29,13 +30,13 @@ def suggest_features_of(
 ) -> Suggestions:
     """Say which features would help to predict a label, by how much, and what they cost.
 
-    DATA is a Parquet file, or a dataset: NAME, NAME@HASH or @HASH.
+    DATA is a file or what else `assay.source` reads, or a dataset: NAME, NAME@HASH or @HASH.
 
     Raises NotFound where it is none of them, InvalidInput without a label and as `assay.suggest_features`.
     """
     if label is None:
         raise InvalidInput("--label COLUMN is not given", hint=f"assay features suggest {data} --label late")
-    table = tables.as_table(data) if Path(data).is_file() else dataset(store, find_dataset(store, data).hash)
+    table = source(data).read() if _is_place(data) else dataset(store, find_dataset(store, data).hash)
     chosen = _names(features)
     return suggest_features(
         table,
@@ -52,3 +53,8 @@ def suggest_features_of(
 
 def _names(text: str | None) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()] if text else []
+
+
+def _is_place(data: str) -> bool:
+    """Whether it can only be a place to read from, and no dataset."""
+    return "://" in data or Path(data).exists() or format_of(data) is not None

@@ -20,7 +20,7 @@ from assay.errors import InvalidInput
 from assay.progress import tell
 from assay.record import tables
 from assay.record.live.live_run import LiveRun
-from assay.record.tracking.runs import Run, innermost
+from assay.record.tracking.runs import Run, current_run, innermost, show_run
 
 __all__ = ["TrainedModel", "fit", "is_classifier", "run_of_block", "train"]
 
@@ -114,12 +114,6 @@ def fit(
     return TrainedModel(what, ready.estimator, columns, labels, ready.words, seconds), labels, rows
 
 
-def run_of_block() -> Run | LiveRun | None:
-    """The run whose block this is; also of a step that runs in another process, where its store can be reached."""
-    found = innermost()
-    return found if found is None or isinstance(found, Run | LiveRun) else found.kept()
-
-
 def is_classifier(estimator: Any, table: pa.Table, label: str) -> bool:
     """Whether classes are to be told apart: what the estimator says of itself, or else the kind of the label."""
     from sklearn import base
@@ -166,13 +160,22 @@ def _has_values(rows: pa.Table, one: Column) -> None:
         )
 
 
+def run_of_block() -> Run | LiveRun | None:
+    """The run whose block this is; the one of a step in another process is opened there."""
+    found = innermost()
+    return found if isinstance(found, LiveRun) else current_run()
+
+
 def _log(run: Any, estimator: Any, fitted: TrainedModel, before: str) -> None:
     if run is None:
         return
     settings = estimator.get_params() if hasattr(estimator, "get_params") else {}
     plain = {key: value for key, value in settings.items() if isinstance(value, str | int | float | None)}
     params = {"estimator": type(estimator).__name__, "preparation": fitted.preparation, **plain}
-    run.params({f"{before}{key}": value for key, value in params.items()})
+    given = {f"{before}{key}": str(value) for key, value in params.items()}
+    if isinstance(run, Run):
+        given = _beside(show_run(run.store, run.run_id).params, given)
+    run.params(given)
     measured = {
         "training_rows": float(fitted.rows),
         "training_rows_without_label": float(fitted.left_out),
@@ -180,3 +183,8 @@ def _log(run: Any, estimator: Any, fitted: TrainedModel, before: str) -> None:
         **{f"training_{key}": value for key, value in fitted.scores.items()},
     }
     (run.metrics if isinstance(run, Run) else run.log)({f"{before}{key}": value for key, value in measured.items()})
+
+
+def _beside(known: dict[str, str], given: dict[str, str]) -> dict[str, str]:
+    """What the run was told under the same names stands; the estimator's own are then `estimator.NAME`."""
+    return {f"estimator.{key}" if known.get(key, value) != value else key: value for key, value in given.items()}

@@ -14,7 +14,7 @@ from assay.build.models.table_model import TableModel
 from assay.build.steps.handles import taken
 from assay.build.steps.values import value_hash
 from assay.errors import InvalidInput, Refused
-from assay.operate.project.code import called_with, function_of, load_code
+from assay.operate.project.code import called_with, calling, function_of, load_code
 from assay.operate.project.estimators import train_by_name
 from assay.operate.project.settings import ProjectFile
 from assay.operate.project.sql import run_sql_steps
@@ -53,7 +53,9 @@ def prepare(store: Store, project: ProjectFile, run: Run) -> Prepared:
     module = load_code(project)
     own = function_of(project, module, "prepare", needed=False) if module else None
     if own is not None:
-        table = _table_of(project, taken(own(table)))
+        with calling(project, "prepare"):
+            made = taken(own(table))
+        table = _table_of(project, made)
     table = labelled(project, table)
     features = feature_columns(project, table)
     parts = _split(project, table)
@@ -72,7 +74,8 @@ def train_model(project: ProjectFile, table: pa.Table, features: list[str], para
     """
     module = load_code(project)
     if module is None:
-        return train_by_name(project, table, features, params)
+        with calling(project, str(project.model.estimator)):
+            return train_by_name(project, table, features, params)
     train = function_of(project, module, "train", needed=True)
     assert train is not None
     given = {
@@ -82,12 +85,15 @@ def train_model(project: ProjectFile, table: pa.Table, features: list[str], para
         "task": project.model.task,
         "seed": project.split.seed,
     }
-    return train(**called_with(project, train, given, params))
+    arguments = called_with(project, train, given, params)
+    with calling(project, "train"):
+        return train(**arguments)
 
 
 def trained(project: ProjectFile, model: object) -> object:
     """The value of what was trained; InvalidInput for what cannot predict."""
-    model = taken(model)
+    with calling(project, "train" if project.model.code else str(project.model.estimator)):
+        model = taken(model)
     if not hasattr(model, "predict"):
         raise InvalidInput(
             f"train returned a {type(model).__name__}, which cannot predict",
@@ -186,11 +192,16 @@ def _checked(store: Store, project: ProjectFile, raw: DatasetVersion, table: pa.
 
 def _table_of(project: ProjectFile, made: object) -> pa.Table:
     try:
-        return tables.as_table(made)
+        table = tables.as_table(made)
     except InvalidInput as error:
         raise InvalidInput(
             f"prepare returned a {type(made).__name__}", where=project.where("model", "code"), expected="a table"
         ) from error
+    if not table.num_rows:
+        raise InvalidInput(
+            "prepare leaves no rows", where=project.where("model", "code"), hint="look at the condition that filters"
+        )
+    return table
 
 
 def _split(project: ProjectFile, table: pa.Table) -> Split:

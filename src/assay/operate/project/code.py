@@ -2,17 +2,19 @@
 
 import importlib
 import inspect
+import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from assay.errors import InvalidInput, nearest
+from assay.errors import AssayError, InvalidInput, nearest
 from assay.operate.project.settings import ProjectFile
 
-__all__ = ["GIVEN", "called_with", "function_of", "load_code"]
+__all__ = ["GIVEN", "called_with", "calling", "function_of", "load_code"]
 
 GIVEN = ("table", "features", "label", "task", "seed")  # what a function may ask for by name; the rest are params
 
@@ -105,6 +107,37 @@ def called_with(
     return {**{key: value for key, value in given.items() if key in asked}, **params}
 
 
+@contextmanager
+def calling(project: ProjectFile, name: str) -> Iterator[None]:
+    """Around a call of a project's own code, here or in another process: what it raises is told with file and line.
+
+    InvalidInput for whatever it raises. Assay's own errors pass; one that says no place gets the line that called.
+    """
+    try:
+        yield
+    except AssayError as error:
+        line = _line_below(error, project.folder)
+        if type(error) is InvalidInput and error.where is None and line is not None:
+            raise InvalidInput(error.what, where=line, expected=error.expected, hint=error.hint) from error
+        raise
+    except Exception as error:  # whatever their code raises
+        raise InvalidInput(
+            f"{name} raised {_said(error)}",
+            where=_line_below(error, project.folder) or project.where("params"),
+            hint=f"`assay why {name}` says what it was given, `assay run --debug` shows the whole traceback",
+        ) from error
+
+
+def _line_below(error: Exception, folder: Path) -> str | None:
+    """The innermost line of a project's file that an error came through: a worker's traceback stands in a note."""
+    found = None
+    for file, line in re.findall(r'^ *File "([^"]+)", line (\d+)', "".join(traceback.format_exception(error)), re.M):
+        path = Path(file)
+        if path.is_relative_to(folder) and "site-packages" not in path.parts:
+            found = f"{path.relative_to(folder)}, line {line}"
+    return found
+
+
 def _file_of(module: ModuleType) -> Path | None:
     return Path(module.__file__).resolve() if module.__file__ else None
 
@@ -112,7 +145,8 @@ def _file_of(module: ModuleType) -> Path | None:
 def _said(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"it imports {error.name!r}, which is not installed"
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)  # a key is shown quoted
+    return f"{type(error).__name__}: {text.splitlines()[0] if text else ''}"
 
 
 def _line_in(error: Exception, path: Path) -> str:

@@ -119,7 +119,7 @@ def run_project(
         steps=steps,
         verdict=made.judgement.verdict,
         seconds=time.perf_counter() - began,
-        next=f"assay promote {settings.model_name} {made.version}" if passed else "assay why train",
+        next=f"assay promote {settings.model_name} {made.version}" if passed else _other(settings),
         **{name: getattr(made, name) for name in Made.__struct_fields__},
     )
 
@@ -164,6 +164,11 @@ def candidate(file: str, params: dict[str, object]) -> Made:
 def params_of(project: ProjectFile, given: list[str]) -> dict[str, object]:
     """The params of a run: those of the file, and what was said for once as `key=value`."""
     return {**project.params, **dict(_param(text) for text in given)}
+
+
+def _other(project: ProjectFile) -> str:
+    """What may lead to a better candidate: a search where there is a space, else a look at what this one learned."""
+    return "assay search" if project.search is not None else "assay why train"
 
 
 def _param(text: str) -> tuple[str, object]:

@@ -70,8 +70,10 @@ def labelled(project: ProjectFile, table: pa.Table) -> pa.Table:
 
 def feature_columns(project: ProjectFile, table: pa.Table) -> list[str]:
     """The columns a model learns from: numbers, booleans and text, without label, ignored ones and what splits rows."""
-    for name in project.data.ignore:
-        column(table, name)
+    named = (("data", "ignore"), project.data.ignore), (("data", "unit"), project.data.unit)
+    for keys, names in (*named, (("policy", "segments"), project.policy.segments)):
+        for name in names:
+            _named(project, table, name, keys)
     left_out = {project.data.label, *project.data.ignore, *project.data.unit}
     if project.split.how in ("time", "group"):
         left_out |= set(project.split.by)
@@ -89,6 +91,14 @@ def feature_columns(project: ProjectFile, table: pa.Table) -> list[str]:
     return found
 
 
+def _named(project: ProjectFile, table: pa.Table, name: str, keys: tuple[str, str]) -> None:
+    """Look that a column is there which the project names; said with its line before anything is trained."""
+    try:
+        column(table, name)
+    except InvalidInput as error:
+        raise InvalidInput(error.what, where=project.where(*keys), expected=error.expected, hint=error.hint) from None
+
+
 def _is_learnable(kind: pa.DataType) -> bool:
     return is_number(kind) or is_text(kind) or pa.types.is_boolean(kind)
 
@@ -96,6 +106,7 @@ def _is_learnable(kind: pa.DataType) -> bool:
 def _as_zero_and_one(project: ProjectFile, values: pa.ChunkedArray, distinct: int) -> pa.ChunkedArray:
     positive = project.data.positive
     where = project.where("data", "positive")
+    is_bool = pa.types.is_boolean(values.type)
     shown = sorted(str(one) for one in pc.unique(pc.drop_null(values)).to_pylist()[:8])
     if distinct != 2:
         raise InvalidInput(
@@ -115,7 +126,9 @@ def _as_zero_and_one(project: ProjectFile, values: pa.ChunkedArray, distinct: in
         same = pc.equal(values, pa.scalar(positive, values.type))
     except (pa.ArrowException, TypeError) as error:
         raise InvalidInput(
-            f"positive is {positive!r}, and the label is of type {values.type}", where=where, expected=", ".join(shown)
+            f"positive is {positive!r}, and the label is of type {values.type}",
+            where=where,
+            expected="true or false, without quotation marks" if is_bool else ", ".join(shown),
         ) from error
     if not pc.any(same).as_py():
         raise InvalidInput(f"no label is {positive!r}", where=where, expected=" or ".join(repr(one) for one in shown))
