@@ -27,6 +27,7 @@ __all__ = ["Idea", "IdeaTry", "add_idea", "list_ideas", "try_idea"]
 Outcome = Literal["better", "worse", "unclear"]
 
 _ALPHA = 0.025  # one-sided: intervals are of 95 %
+_LEAST_OF_AN_ID = 6  # characters: a shorter number is a version, even where the id of a run begins like that
 
 
 class IdeaTry(msgspec.Struct, frozen=True):
@@ -169,7 +170,8 @@ def try_idea(
 
 def _candidate(store: Store, model: str, text: str) -> ModelVersion:
     """A version by number, or the one that a run registered."""
-    if text.isdecimal() and store.query("model_version", {"model": model, "version": int(text), "deleted": None}):
+    known = {"model": model, "version": int(text), "deleted": None} if text.isdecimal() else None
+    if known and (len(text) < _LEAST_OF_AN_ID or store.query("model_version", known)):
         return find_version(store, model, int(text))
     try:
         run = find_run(store, text)

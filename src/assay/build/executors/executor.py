@@ -49,7 +49,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """`kind` is threads, inline, processes or ray; `place` says where in words, `workers` how many tasks run at once."""
+    """`kind` is threads, inline, processes or ray, `place` where in words, `workers` how many tasks run at once."""
 
     kind: str
     place: str
