@@ -1,5 +1,6 @@
 """From a file to a judged candidate, as somebody would do it who has never seen Assay."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,6 @@ from assay.record.tracking.runs import show_run
 @pytest.fixture(autouse=True)
 def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A folder with a table; what a project imports is forgotten afterwards."""
-    import sys
-
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [*sys.path])
     write_table()
@@ -133,6 +132,17 @@ def test_a_search_leaves_the_rows_that_judge_alone(store: Store) -> None:
     assert found.next.startswith("assay run --param learning_rate=")
     again = search_project(store, trials=3)
     assert all(trial.same_as for trial in again.search.trials), "the same params of the same code were tried"
+    with pytest.raises(InvalidInput, match="--trials is 0"):
+        search_project(store, trials=0)
+    edit("learning_rate = {", "learning_rat = {")
+    with pytest.raises(InvalidInput, match="train takes no param 'learning_rat'") as caught:
+        search_project(store, trials=1)
+    assert "search.space.learning_rat" in str(caught.value.where)
+    edit("learning_rat = {", "learning_rate = {")
+    edit("return assay.train", 'raise ValueError("the boat sank")\n    return assay.train', "pipeline.py")
+    sys.modules.pop("pipeline")
+    with pytest.raises(InvalidInput, match=r"no trial has finished: .*the boat sank"):
+        search_project(store, trials=1)
     edit("[search.space]", "[search.spaces]")
     with pytest.raises(InvalidInput, match="unknown key 'spaces'"):
         search_project(store)

@@ -1,6 +1,7 @@
 """`assay search`: params of a project, tried on rows that teach; the rows that judge are not looked at."""
 
 import functools
+import inspect
 from contextlib import closing
 from typing import Annotated, Any, Literal
 
@@ -18,9 +19,9 @@ from assay.build.searching.trial import Trial
 from assay.build.steps.values import value_hash
 from assay.build.training.labels import Labels, labels_like
 from assay.build.training.scores import scores_of
-from assay.errors import InvalidInput
+from assay.errors import InvalidInput, nearest
 from assay.operate.project.candidate import prepare, train_model, trained
-from assay.operate.project.code import function_of, load_code
+from assay.operate.project.code import GIVEN, function_of, load_code
 from assay.operate.project.settings import ProjectFile, SearchPart, load_project
 from assay.operation import operation
 from assay.record.datasets import dataset, snapshot
@@ -48,9 +49,10 @@ class ProjectSearch(msgspec.Struct, frozen=True):
     next: str
 
 
-def check_search(project: str | None, **_: object) -> None:
+def check_search(project: str | None, trials: int | None, **_: object) -> None:
     """Refuse a wrong project or space before a store is made."""
     _asked(load_project(project))
+    _check_trials(trials)
 
 
 @operation("search", creates_store=True, check=check_search)
@@ -72,6 +74,8 @@ def search_project(
     """
     settings = load_project(project)
     part, space, metric = _asked(settings)
+    _check_trials(trials)
+    _check_params(settings, part)
     with start_run(store, settings.name, "rows of a search", kind="data", model=settings.model_name) as run:
         ready = prepare(store, settings, run)
         kept = snapshot(store, f"{settings.name}-train", ready.parts.train)
@@ -91,7 +95,7 @@ def search_project(
         store=store,
         experiment=settings.name,
         name=f"search of {settings.model_name}",
-        budget=Budget(trials=trials or part.trials, seconds=part.seconds, patience=part.patience),
+        budget=Budget(trials=part.trials if trials is None else trials, seconds=part.seconds, patience=part.patience),
         sampler=part.sampler,
         pruner=part.pruner,
         seed=part.seed,
@@ -101,6 +105,13 @@ def search_project(
         reuse=True,
         resume=resume,
     )
+    if not any(trial.state == "finished" for trial in found.trials):
+        reason = next((trial.reason for trial in found.trials if trial.reason), "none was run")
+        raise InvalidInput(
+            f"no trial has finished: {reason.splitlines()[0]}",
+            where=f"search {found.run_id[:8]}",
+            hint=f"assay trials {found.run_id[:8]}",
+        )
     learned, scored = _rows(store.location, kept.hash, settings.data.label, metric)
     best = " ".join(f"--param {key}={value}" for key, value in found.best.params.items())
     return ProjectSearch(
@@ -160,6 +171,31 @@ def _code(project: ProjectFile) -> str:
     if module is None:
         return str(project.model.estimator)
     return value_hash(function_of(project, module, "train", needed=True), "train")
+
+
+def _check_trials(trials: int | None) -> None:
+    if trials is not None and trials < 1:
+        raise InvalidInput(f"--trials is {trials}", expected="1 or more")
+
+
+def _check_params(project: ProjectFile, part: SearchPart) -> None:
+    """Look that the project's `train` takes what the space names, before a trial is made."""
+    module = load_code(project)
+    if module is None:
+        return  # an estimator says it in its first trial
+    train = function_of(project, module, "train", needed=True)
+    assert train is not None
+    takes = inspect.signature(train).parameters.values()
+    names = [one.name for one in takes if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    for key in part.space:
+        if key not in names and len(names) == len(takes):
+            close = nearest(key, names)
+            raise InvalidInput(
+                f"train takes no param {key!r}",
+                where=project.where("search", "space", key),
+                expected=", ".join(name for name in names if name not in GIVEN),
+                hint=f"did you mean {close!r}?" if close else None,
+            )
 
 
 def _asked(project: ProjectFile) -> tuple[SearchPart, Space, Metric]:
