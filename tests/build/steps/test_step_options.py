@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from typing import Any, assert_type
 
 import pytest
-from assay.build.executors.inline import InlineExecutor
 
 from assay.build.executors.executor import Task, TaskId
+from assay.build.executors.inline import InlineExecutor
 from assay.build.steps.pipeline import pipeline
 from assay.build.steps.step import step
 from assay.build.steps.step_options import Options
