@@ -58,19 +58,22 @@ class ModelPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SearchPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which params are tried: `space` by name, as `{ float = [0.01, 0.3], log = true }`, and until when.
+    """Which params are tried: `space` by name, as `{ float = [0.01, 0.3], log = true }`, how, and until when.
 
-    `metric` is accuracy, log_loss, auc, mae, rmse or r2; by default what suits the task.
+    `metric` is accuracy, log_loss, auc, mae, rmse or r2; by default what suits the task. `warm_start` are searches and
+    runs that the sampler learns from. All else is as `assay.search` and `assay.build.Budget` take it.
     """
 
     space: dict[str, dict[str, Any]]
     metric: Literal["accuracy", "log_loss", "auc", "mae", "rmse", "r2"] | None = None
     trials: int = 30
     seconds: float | None = None
+    money: float | None = None
+    cost_per_hour: float | None = None
     patience: int | None = None
     sampler: str = "random"
-    pruner: str | None = None
     seed: int = 0
+    warm_start: list[str] = []
 
 
 class _OwnPolicy(Policy, frozen=True, forbid_unknown_fields=True):

@@ -95,10 +95,10 @@ def search_project(
         store=store,
         experiment=settings.name,
         name=f"search of {settings.model_name}",
-        budget=Budget(trials=part.trials if trials is None else trials, seconds=part.seconds, patience=part.patience),
+        budget=_budget(settings, part, trials),
         sampler=part.sampler,
-        pruner=part.pruner,
         seed=part.seed,
+        warm_start=part.warm_start,
         objectives={metric: "maximize" if metric in _LARGER_IS_BETTER else "minimize"},
         executor=on or settings.executor,
         workers=workers,
@@ -153,6 +153,21 @@ def score_params(
     if metric == "mae":
         return {metric: Scores(np.abs(answers - labels.values))}
     return {metric: scores_of(answers, labels)[metric]}
+
+
+def _budget(project: ProjectFile, part: SearchPart, trials: int | None = None) -> Budget:
+    """Until when; `trials` in place of those of the file."""
+    try:
+        return Budget(
+            trials=part.trials if trials is None else trials,
+            seconds=part.seconds,
+            money=part.money,
+            cost_per_hour=part.cost_per_hour,
+            patience=part.patience,
+        )
+    except InvalidInput as error:
+        where = project.where("search") if trials is None else "--trials"
+        raise InvalidInput(error.what, where=where, expected=error.expected, hint=error.hint) from None
 
 
 @functools.lru_cache(maxsize=2)
@@ -213,4 +228,5 @@ def _asked(project: ProjectFile) -> tuple[SearchPart, Space, Metric]:
             where=project.where("search", "metric"),
             expected="mae, rmse or r2" if project.model.task == "regression" else "accuracy, log_loss or auc",
         )
+    _budget(project, part)
     return part, parse_space(part.space, project.where("search", "space")), metric
