@@ -131,7 +131,7 @@ def test_a_run_that_is_killed_at_any_moment_is_resumed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_many_runs_that_are_killed_are_resumed(tmp_path: Path) -> None:
-    for seed in range(100, 180):
+    for seed in range(100, 130):
         kill_and_resume(tmp_path, seed)
 
 
