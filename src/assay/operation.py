@@ -23,6 +23,7 @@ class Operation:
     creates_store: bool = False
     check: Callable[..., None] | None = None
     on_server: Callable[..., Any] | None = None
+    local: bool = False
 
     @property
     def summary(self) -> str:
@@ -39,15 +40,17 @@ def operation(
     creates_store: bool = False,
     check: Callable[..., None] | None = None,
     on_server: Callable[..., Any] | None = None,
+    local: bool = False,
 ) -> Callable[[Function], Function]:
     """Register the decorated function as the operation `name`; most work on a store that is there already.
 
     One that makes a store has its options looked at by `check` before: a refused input makes none. Where the store is a
-    server, the operation is done there; `on_server(url, ...)` is what takes its place where that cannot be.
+    server, the operation is done there; `on_server(url, ...)` is what takes its place where that cannot be. One that is
+    `local` reads or writes files where it runs, or does not end: no server does it for others.
     """
 
     def register(function: Function) -> Function:
-        OPERATIONS[name] = Operation(name, function, creates_store, check, on_server)
+        OPERATIONS[name] = Operation(name, function, creates_store, check, on_server, local)
         return function
 
     return register

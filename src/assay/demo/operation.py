@@ -49,7 +49,7 @@ def check_options(seed: int, report: str, journal: str | None, **_: object) -> N
             )
 
 
-@operation("demo", creates_store=True, check=check_options)
+@operation("demo", creates_store=True, check=check_options, local=True)
 def demo(
     store: Store,
     *,

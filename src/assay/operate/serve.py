@@ -38,7 +38,7 @@ class Served(msgspec.Struct, frozen=True):
     seconds: float
 
 
-@operation("serve")
+@operation("serve", local=True)
 def serve(
     store: Store,
     endpoint: str,

@@ -33,7 +33,7 @@ class Measurement(msgspec.Struct, frozen=True):
     found: dict[str, list[FoundSlice]] = {}
 
 
-@operation("evaluate")
+@operation("evaluate", local=True)
 def evaluate_version(
     store: Store,
     model: str,

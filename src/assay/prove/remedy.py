@@ -27,7 +27,7 @@ class Remedy(RepairSummary, frozen=True, kw_only=True):
     evaluation: str | None = None
 
 
-@operation("repair")
+@operation("repair", local=True)
 def repair_evaluation(
     store: Store,
     evaluation: str,

@@ -33,26 +33,6 @@ __all__ = ["OperationFace", "listed", "refusal", "run_operation"]
 
 _log = logging.getLogger("assay.server")
 _ROOMS = ("record", "build", "prove", "operate", "steer")
-# They read or write files where they run, or do not end: on the machine of whoever calls them, not on the server's.
-_LOCAL = (
-    "data add",
-    "data check",
-    "data diff",
-    "demo",
-    "evaluate",
-    "export",
-    "gate",
-    "init",
-    "notify add",
-    "repair",
-    "report",
-    "rerun",
-    "run",
-    "search",
-    "serve",
-    "server",
-    "trials",
-)
 _STATUSES: tuple[tuple[type[AssayError], int], ...] = (
     (NotFound, 404),
     (AlreadyExists, 409),
@@ -128,11 +108,11 @@ def refusal(error: Exception) -> tuple[int, bytes]:
 def _served() -> set[str]:
     for room in _ROOMS:
         importlib.import_module(f"assay.{room}")
-    return {name for name, found in OPERATIONS.items() if name not in _LOCAL and _is_remote(found)}
+    return {name for name, found in OPERATIONS.items() if _is_remote(found)}
 
 
 def _is_remote(operation: Operation) -> bool:
-    return not operation.creates_store and operation.on_server is None
+    return not (operation.local or operation.creates_store or operation.on_server)
 
 
 def _arguments(operation: Operation, given: dict[str, Any]) -> tuple[list[object], dict[str, object]]:

@@ -52,7 +52,7 @@ def check_options(
     listen(host, port).close()
 
 
-@operation("server", creates_store=True, check=check_options)
+@operation("server", creates_store=True, check=check_options, local=True)
 def server(
     store: Store,
     *,

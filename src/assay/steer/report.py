@@ -28,7 +28,7 @@ class ReportFile(msgspec.Struct, frozen=True):
     model: str
 
 
-@operation("report")
+@operation("report", local=True)
 def report(
     store: Store, model: str, *, output: Annotated[str, "The HTML file to write"] = "assay-report.html"
 ) -> ReportFile:

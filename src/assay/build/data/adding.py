@@ -17,7 +17,7 @@ def _check(name: str, **how: Any) -> None:
     _source(**{option: value for option, value in how.items() if option != "licence"})
 
 
-@operation("data add", creates_store=True, check=_check)
+@operation("data add", creates_store=True, check=_check, local=True)
 def add_dataset(
     store: Store,
     name: str,

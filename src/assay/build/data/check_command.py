@@ -57,7 +57,7 @@ def _look(
             source(given).schema()
 
 
-@operation("data check", creates_store=True, check=_look)
+@operation("data check", creates_store=True, check=_look, local=True)
 def check_data(
     store: Store,
     name_or_file: str,

@@ -50,7 +50,7 @@ class DatasetDifference(msgspec.Struct, frozen=True):
     words: list[str]
 
 
-@operation("data diff")
+@operation("data diff", local=True)
 def diff_datasets(
     store: Store,
     before: str,

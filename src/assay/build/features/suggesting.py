@@ -14,7 +14,7 @@ from assay.record.store import Store
 __all__ = ["suggest_features_of"]
 
 
-@operation("features suggest")
+@operation("features suggest", local=True)
 def suggest_features_of(
     store: Store,
     data: str,

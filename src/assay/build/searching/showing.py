@@ -26,7 +26,7 @@ class SearchReport(msgspec.Struct, frozen=True):
     plots: list[str]
 
 
-@operation("trials")
+@operation("trials", local=True)
 def trials(
     store: Store,
     search: str,

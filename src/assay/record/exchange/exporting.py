@@ -31,7 +31,7 @@ class Exported(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
-@operation("export")
+@operation("export", local=True)
 def export_runs(
     store: Store,
     path: str,

@@ -39,7 +39,7 @@ class Rerun(msgspec.Struct, frozen=True):
     notes: list[str]
 
 
-@operation("rerun")
+@operation("rerun", local=True)
 def rerun(
     store: Store,
     run: str,

@@ -78,7 +78,7 @@ def create_webhook(
     return webhook(store, row["webhook_id"])
 
 
-@operation("notify add")
+@operation("notify add", local=True)
 def add_webhook(
     store: Store,
     name: str,
