@@ -66,6 +66,10 @@ class AssayError(Exception):
 class InvalidInput(AssayError, ValueError):
     """A value is outside what the operation accepts."""
 
+    def at(self, where: str) -> "InvalidInput":
+        """The same, said of the place where somebody wrote the value."""
+        return InvalidInput(self.what, where=where, expected=self.expected, hint=self.hint)
+
 
 class NotFound(AssayError, KeyError):
     """Nothing in the store has that name or id."""

@@ -19,7 +19,7 @@ from assay.record.canonical import canonical_json
 from assay.record.models.registry import ModelVersion
 from assay.record.store import Row, Store
 
-__all__ = ["Judgement", "find_row", "judge_evaluation", "recorded_verdict"]
+__all__ = ["Judgement", "find_row", "judge_evaluation", "judgement_of", "recorded_verdict"]
 
 
 class Judgement(GateResult, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class Judgement(GateResult, frozen=True, kw_only=True):
     versions: tuple[str, ...] = ()
 
 
-@operation("gate")
+@operation("gate", local=True)
 def judge_evaluation(
     store: Store,
     evaluation: str | None = None,
@@ -56,6 +56,11 @@ def judge_evaluation(
         raise InvalidInput("what is to be judged?", expected="an evaluation and --policy FILE, or --replay ID")
     row = find_row(store, "evaluation", "evaluation_id", evaluation, {})
     found = gate(load_evaluation(store, row["evaluation_id"]), load_policy(policy), store=store)
+    return judgement_of(found)
+
+
+def judgement_of(found: GateResult) -> Judgement:
+    """A new verdict as the command line prints it."""
     return Judgement(**{name: getattr(found, name) for name in GateResult.__struct_fields__})
 
 
@@ -111,8 +116,8 @@ def _again(store: Store, row: Row) -> Judgement:
         differences += [name] if detail.get(name, now) != now else []
     before, today = detail.get("versions", {}), computed_with()
     found = result_of(row["id"], evaluation, policy, judged, use=use, decision=row["decision"])
-    return Judgement(
-        **{name: getattr(found, name) for name in GateResult.__struct_fields__},
+    return msgspec.structs.replace(
+        judgement_of(found),
         reproduced=not differences,
         differences=tuple(sorted(set(differences))),
         versions=tuple(

@@ -172,8 +172,8 @@ def test_what_baselines_cannot_do_is_told() -> None:
 
 def test_a_class_that_the_training_did_not_see_is_told() -> None:
     known = labels_of(pa.table({"y": ["a", "b", "a", "b"]}), "y", classes=True)
-    held = labels_like(known, pa.table({"y": ["b", None, "a"]}), "y")
+    held = labels_like(known.task, known.classes, pa.table({"y": ["b", None, "a"]}), "y")
     assert held.values.tolist() == [1, 0]
     assert held.kept.tolist() == [True, False, True]
     with pytest.raises(InvalidInput, match="the training knows no class 'c' of the label column 'y'"):
-        labels_like(known, pa.table({"y": ["b", "c"]}), "y")
+        labels_like(known.task, known.classes, pa.table({"y": ["b", "c"]}), "y")

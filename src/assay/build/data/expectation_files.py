@@ -79,7 +79,7 @@ def parse_expectations(text: str, where: str) -> Expectations:
             first = [Columns(types=file.columns, others=file.other_columns, severity=file.columns_severity)]
         except InvalidInput as error:
             line = _line_with(text, error.what.split("'")[1], _line_with(text, "columns", 1))
-            raise InvalidInput(error.what, where=f"{where}:{line}", expected=error.expected, hint=error.hint) from error
+            raise error.at(f"{where}:{line}") from error
     about = "\n".join(line[2:] for line in text.splitlines() if line.startswith("# "))
     return Expectations((*first, *file.expect), about)
 
@@ -99,8 +99,7 @@ def _wrong(error: msgspec.ValidationError, content: Mapping[str, Any], text: str
     line = _line_with(text, key, line) if key else line
     at = f"{where}:{line}" + (f": {key}" if key else "")
     if isinstance(error.__cause__, InvalidInput):
-        wrong = error.__cause__
-        return InvalidInput(wrong.what, where=at, expected=wrong.expected, hint=wrong.hint)
+        return error.__cause__.at(at)
     item = content["expect"][int(position[1])] if position else {}
     kind = item.get("check") if isinstance(item, dict) else None
     if unknown:

@@ -125,4 +125,4 @@ def _from_web(address: str, kind: str | None, options: CsvOptions, most_mb: floa
             return files_at(str(path), {}, kind, options).read()
         except InvalidInput as error:
             place = (error.where or "").replace(str(path), shown_address(address)) or shown_address(address)
-            raise InvalidInput(error.what, where=place, expected=error.expected, hint=error.hint) from None
+            raise error.at(place) from None

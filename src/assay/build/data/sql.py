@@ -12,7 +12,7 @@ from assay.errors import InvalidInput
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["check_row_wise", "computed"]
+__all__ = ["check_row_wise", "computed", "own_database"]
 
 _TABLE = "the_rows"
 _ACROSS = {"WINDOW": "looks at other rows", "SUBQUERY": "reads a table"}
@@ -82,6 +82,13 @@ def check_row_wise(expression: str, name: str) -> None:
             )
 
 
+def own_database() -> "duckdb.DuckDBPyConnection":
+    """A new database that reads no files. In one thread: rows and sums then come in the same order every time."""
+    import duckdb
+
+    return duckdb.connect(config={"enable_external_access": "false", "threads": "1"})
+
+
 def _nodes(tree: object) -> Iterator[dict[str, Any]]:
     if isinstance(tree, dict):
         yield tree
@@ -93,13 +100,9 @@ def _nodes(tree: object) -> Iterator[dict[str, Any]]:
 
 
 def _connection() -> "duckdb.DuckDBPyConnection":
-    import duckdb
-
     found: duckdb.DuckDBPyConnection | None = getattr(_here, "connection", None)
     if found is None:
-        # One thread: rows come out in the order they went in.
-        found = duckdb.connect(config={"enable_external_access": "false", "threads": "1"})
-        _here.connection = found
+        found = _here.connection = own_database()
     return found
 
 

@@ -165,11 +165,11 @@ def parse_space(table: object, where: str) -> Space:
         try:
             parameters[name] = _parameter(said)
         except InvalidInput as error:
-            raise InvalidInput(error.what, where=place, expected=error.expected, hint=error.hint) from None
+            raise error.at(place) from None
     try:
         return checked_space(parameters)
     except InvalidInput as error:
-        raise InvalidInput(error.what, where=where, expected=error.expected, hint=error.hint) from None
+        raise error.at(where) from None
 
 
 def _parameter(said: Mapping[str, Any]) -> Parameter:

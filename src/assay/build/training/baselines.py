@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.build.data.columns import column, is_number
-from assay.build.training.labels import labels_like, labels_of
 from assay.build.training.last_value import LastClass, LastNumber
 from assay.build.training.preparation import Prepare
 from assay.build.training.scores import scores_of
@@ -119,11 +118,9 @@ def train_with_baselines(
     baselines = baselines_for(
         data, label=label, classes=classes, features=chosen, positive=positive, time=time, entity=entity
     )
-    known = labels_of(data, label, classes=classes, positive=positive)
     rows = data if hold_out is None else tables.as_table(hold_out)
-    labels = known if hold_out is None else labels_like(known, rows, label, positive)
     scores = {
-        one: scores_of(which.answer_table(rows)[labels.kept], labels)
+        one: scores_of(*which.answers_and_labels(rows, label, positive))
         for one, which in {"model": model, **baselines}.items()
     }
     _log(run if run is not None else run_of_block(), scores, "training" if hold_out is None else "holdout", name)

@@ -62,21 +62,23 @@ def labels_of(table: pa.Table, label: str, *, classes: bool, positive: object = 
     return Labels("binary" if distinct == [0, 1] else "multiclass", codes, tuple(distinct), kept)
 
 
-def labels_like(known: Labels, table: pa.Table, label: str, positive: object = None) -> Labels:
-    """The labels of other rows in the classes that are `known`; InvalidInput for a class that is not."""
+def labels_like(
+    task: TrainingTask, classes: Sequence[object], table: pa.Table, label: str, positive: object = None
+) -> Labels:
+    """The labels of other rows in the classes of a training; InvalidInput for a class that it does not know."""
     present, kept = _present(table, label)
-    if known.task == "regression":
+    if task == "regression":
         return Labels("regression", _numbers(label, present), (), kept)
     values = _class_values(label, present)
     if positive is not None:
         values = _is(values, positive)
-    strange = set(pc.unique(values).to_pylist()) - set(known.classes)
+    strange = set(pc.unique(values).to_pylist()) - set(classes)
     if strange:
         raise InvalidInput(
             f"the training knows no class {sorted(strange)[0]!r} of the label column {label!r}",
-            expected=", ".join(repr(one) for one in known.classes[:10]),
+            expected=", ".join(repr(one) for one in classes[:10]),
         )
-    return Labels(known.task, _codes(values, known.classes), known.classes, kept)
+    return Labels(task, _codes(values, classes), tuple(classes), kept)
 
 
 def _present(table: pa.Table, label: str) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:

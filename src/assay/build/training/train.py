@@ -4,8 +4,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from assay.build.data.columns import column, is_number
 from assay.build.models.flavours import sklearn
@@ -13,7 +15,7 @@ from assay.build.models.flavours.flavour import Given, Kept, library_of
 from assay.build.models.folder import columns_of, flavour_of
 from assay.build.models.inputs import Column, signature_of
 from assay.build.models.table_model import TableModel
-from assay.build.training.labels import Labels, TrainingTask, labels_of
+from assay.build.training.labels import Labels, TrainingTask, labels_like, labels_of
 from assay.build.training.preparation import Prepare, prepared
 from assay.build.training.scores import scores_of
 from assay.errors import InvalidInput
@@ -47,6 +49,16 @@ class TrainedModel(TableModel):
         self.preparation = preparation
         self.seconds = seconds
         self.scores: Mapping[str, float] = {}
+
+    def answers_and_labels(
+        self, table: pa.Table, label: str, positive: object = None
+    ) -> tuple[NDArray[np.float64], Labels]:
+        """What it says about the rows that have a label, and their labels in its classes.
+
+        InvalidInput for a label that it does not know.
+        """
+        labels = labels_like(self.task, self.classes, table, label, positive)
+        return self.answer_table(table)[labels.kept], labels
 
 
 def train(

@@ -1,12 +1,10 @@
 """What any model has to beat: trained on the same rows, beside every candidate."""
 
-import numpy as np
 import pyarrow as pa
 
 from assay.build.data.columns import column
 from assay.build.steps.step import step
 from assay.build.training.baselines import baselines_for
-from assay.build.training.labels import Labels, labels_like
 from assay.build.training.scores import scores_of
 from assay.build.training.train import TrainedModel, fit
 from assay.operate.project.looking import is_prose
@@ -47,9 +45,4 @@ def train_baselines(
 
 def scores_beside(models: dict[str, TrainedModel], table: pa.Table, label: str) -> dict[str, dict[str, float]]:
     """A few numbers of each model on rows that taught none of them."""
-    found = {}
-    for name, model in models.items():
-        known = Labels(model.task, np.empty(0), model.classes, np.empty(0, bool))
-        labels = labels_like(known, table, label)
-        found[name] = scores_of(model.answer_table(table.filter(pa.array(labels.kept))), labels)
-    return found
+    return {name: scores_of(*model.answers_and_labels(table, label)) for name, model in models.items()}

@@ -22,7 +22,7 @@ from assay.operate.project.tables import Prepared, feature_columns, labelled
 from assay.progress import tell
 from assay.prove.evaluation import Evaluation, evaluate
 from assay.prove.gate import gate
-from assay.prove.judgement import Judgement, recorded_verdict
+from assay.prove.judgement import Judgement, judgement_of, recorded_verdict
 from assay.prove.segments import Segments
 from assay.record import tables
 from assay.record.canonical import digest
@@ -161,7 +161,7 @@ def judge_candidate(
     )
     result = gate(found, project.policy, store=store)
     tell("gate", 1.0, result.verdict)
-    return Judgement(**{name: getattr(result, name) for name in type(result).__struct_fields__})
+    return judgement_of(result)
 
 
 def _read(project: ProjectFile) -> pa.Table:
@@ -170,9 +170,7 @@ def _read(project: ProjectFile) -> pa.Table:
     try:
         return source(place, **project.data.options).read()
     except InvalidInput as error:
-        raise InvalidInput(
-            error.what, where=project.where("data", "source"), expected=error.expected, hint=error.hint
-        ) from error
+        raise error.at(project.where("data", "source")) from error
 
 
 def _checked(store: Store, project: ProjectFile, raw: DatasetVersion, table: pa.Table) -> list[CheckResult]:
@@ -216,6 +214,4 @@ def _split(project: ProjectFile, table: pa.Table) -> Split:
     try:
         return split(table, how, test=project.split.test, seed=project.split.seed, **by)  # type: ignore[arg-type] # each takes what it was given
     except InvalidInput as error:
-        raise InvalidInput(
-            error.what, where=project.where("split"), expected=error.expected, hint=error.hint
-        ) from error
+        raise error.at(project.where("split")) from error

@@ -5,7 +5,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +14,7 @@ from typing import Any
 from assay.errors import AssayError, InvalidInput, nearest
 from assay.operate.project.settings import ProjectFile
 
-__all__ = ["GIVEN", "called_with", "calling", "function_of", "load_code"]
+__all__ = ["GIVEN", "called_with", "calling", "check_param", "function_of", "load_code", "params_taken"]
 
 GIVEN = ("table", "features", "label", "task", "seed")  # what a function may ask for by name; the rest are params
 
@@ -79,17 +79,9 @@ def called_with(
     """
     signature = inspect.signature(function)
     names = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_POSITIONAL]
-    takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in names)
-    own = [one.name for one in names if one.kind is not inspect.Parameter.VAR_KEYWORD and one.name not in given]
+    own = params_taken(function)
     for key in params:
-        if key not in own and not takes_any:
-            close = nearest(key, own)
-            raise InvalidInput(
-                f"{function.__name__} takes no param {key!r}",
-                where=project.where("params", key),
-                expected=", ".join(own) or "none",
-                hint=f"did you mean {close!r}?" if close else None,
-            )
+        check_param(key, own, function.__name__, project.where("params", key))
     lacking = [
         one.name
         for one in names
@@ -107,6 +99,26 @@ def called_with(
     return {**{key: value for key, value in given.items() if key in asked}, **params}
 
 
+def params_taken(function: Callable[..., Any]) -> list[str] | None:
+    """The params of a function, which are what it is not given by name; None where it takes any."""
+    takes = inspect.signature(function).parameters.values()
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in takes):
+        return None
+    return [one.name for one in takes if one.kind is not inspect.Parameter.VAR_POSITIONAL and one.name not in GIVEN]
+
+
+def check_param(key: str, own: Sequence[str] | None, who: str, where: str) -> None:
+    """InvalidInput, with the nearest, for a param that is not among those that are taken; None stands for any."""
+    if own is not None and key not in own:
+        close = nearest(key, list(own))
+        raise InvalidInput(
+            f"{who} takes no param {key!r}",
+            where=where,
+            expected=", ".join(own) or "none",
+            hint=f"did you mean {close!r}?" if close else None,
+        )
+
+
 @contextmanager
 def calling(project: ProjectFile, name: str) -> Iterator[None]:
     """Around a call of a project's own code, here or in another process: what it raises is told with file and line.
@@ -118,7 +130,7 @@ def calling(project: ProjectFile, name: str) -> Iterator[None]:
     except AssayError as error:
         line = _line_below(error, project.folder)
         if type(error) is InvalidInput and error.where is None and line is not None:
-            raise InvalidInput(error.what, where=line, expected=error.expected, hint=error.hint) from error
+            raise error.at(line) from error
         raise
     except Exception as error:  # whatever their code raises
         raise InvalidInput(

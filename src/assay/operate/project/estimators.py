@@ -9,6 +9,7 @@ import pyarrow as pa
 from assay.build.steps.step import step
 from assay.build.training.train import train
 from assay.errors import InvalidInput, nearest
+from assay.operate.project.code import check_param
 from assay.operate.project.settings import ProjectFile
 
 __all__ = ["ESTIMATORS", "train_by_name"]
@@ -37,16 +38,7 @@ def train_by_name(
     estimator = _class_of(project, path)
     takes = estimator().get_params() if hasattr(estimator, "get_params") else {}
     for key in params:
-        if takes and key not in takes:
-            close = nearest(key, list(takes)) or nearest(
-                key.lower(), [one for one in takes if one.lower() == key.lower()]
-            )
-            raise InvalidInput(
-                f"{estimator.__name__} takes no param {key!r}",
-                where=project.where("params", key),
-                expected=", ".join(takes),
-                hint=f"did you mean {close!r}?" if close else None,
-            )
+        check_param(key, list(takes) or None, estimator.__name__, project.where("params", key))
     given = {**({"random_state": project.split.seed} if "random_state" in takes else {}), **params}
     return train_estimator(table, path, dict(given), list(features), project.data.label)
 

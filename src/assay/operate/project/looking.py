@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.build.data.columns import column, is_number, is_text
+from assay.build.data.split_times import is_time
 from assay.errors import InvalidInput
 
 __all__ = ["Guess", "is_prose", "look_at"]
@@ -72,7 +73,7 @@ def look_at(table: pa.Table, label: str, template: str | None = None) -> Guess:
         positive=_positive(known) if task == "binary" else None,
         ignore=list(why),
         why_ignored=why,
-        time=next((name for name in others if _is_time(column(table, name).type)), None),
+        time=next((name for name in others if is_time(column(table, name).type)), None),
         segments=_segments(table, [name for name in others if name not in why and name not in text]),
         text=text,
         images=images,
@@ -157,10 +158,6 @@ def _margin(task: str, known: pa.ChunkedArray) -> tuple[str, float, str]:
         float(f"{spread / 20:.2g}"),
         "mean absolute error, in the unit of the label; this is 5 % of its spread",
     )
-
-
-def _is_time(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
 def is_prose(values: pa.ChunkedArray) -> bool:

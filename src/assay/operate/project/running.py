@@ -47,26 +47,17 @@ class Made(msgspec.Struct, frozen=True):
     judgement: Judgement
 
 
-class CandidateRun(msgspec.Struct, frozen=True):
+class CandidateRun(Made, frozen=True, kw_only=True):
     """What came of a run of a project. `is_new` is false where the same model was registered before.
 
     `checks` are expectations of the data that were looked at, `findings` what looks like a leak. `beside` are scores of
     simple models on the rows that judge. `next` is the command to go on with.
     """
 
-    run_id: str
     project: str
     model: str
-    version: int
-    is_new: bool
-    rows: dict[str, int]
-    features: list[str]
     params: dict[str, str]
     steps: list[StepOutcome]
-    checks: list[CheckResult]
-    findings: list[Finding]
-    beside: dict[str, dict[str, float]]
-    judgement: Judgement
     verdict: str
     seconds: float
     next: str
@@ -77,7 +68,7 @@ def check_run(project: str | None, param: list[str], **_: object) -> None:
     params_of(load_project(project), param)
 
 
-@operation("run", creates_store=True, check=check_run)
+@operation("run", creates_store=True, check=check_run, local=True)
 def run_project(
     store: Store,
     project: str | None = None,
@@ -120,7 +111,7 @@ def run_project(
         verdict=made.judgement.verdict,
         seconds=time.perf_counter() - began,
         next=f"assay promote {settings.model_name} {made.version}" if passed else _other(settings),
-        **{name: getattr(made, name) for name in Made.__struct_fields__},
+        **msgspec.structs.asdict(made),
     )
 
 

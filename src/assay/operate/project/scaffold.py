@@ -61,7 +61,7 @@ def check_init(data: str, label: str | None, template: str | None, name: str | N
     _prepared(data, label, template, name)
 
 
-@operation("init", creates_store=True, check=check_init)
+@operation("init", creates_store=True, check=check_init, local=True)
 def init(
     store: Store,  # noqa: ARG001 - made here, as the place of all that the project records
     data: str,

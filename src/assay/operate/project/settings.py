@@ -157,7 +157,7 @@ def _check(project: ProjectFile) -> None:
         raise InvalidInput(
             "the model has neither code nor an estimator" if model.code is None else "the model has two sources",
             where=project.where("model"),
-            expected='code = "pipeline.py", or estimator = "logistic"',
+            expected='code = "pipeline.py", or estimator = "linear"',
         )
     if not 0 < split.test < 1:
         raise InvalidInput(

@@ -3,6 +3,7 @@
 import duckdb
 import pyarrow as pa
 
+from assay.build.data.sql import own_database
 from assay.build.steps.handles import taken
 from assay.build.steps.step import step
 from assay.errors import InvalidInput
@@ -37,9 +38,8 @@ def run_sql_steps(project: ProjectFile, table: pa.Table) -> pa.Table:
 
 @step
 def table_by_sql(sql: str, tables: dict[str, pa.Table]) -> pa.Table:
-    """One query over named tables. In one thread: the order of rows and of sums is then the same every time."""
-    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+    """One query over named tables, which are all that it reads: the key of the step knows them."""
+    with own_database() as connection:
         for name, table in tables.items():
             connection.register(name, table)
-        connection.execute("SET enable_external_access = false")  # what it reads is what the key of the step knows
         return connection.sql(sql).to_arrow_table()

@@ -96,7 +96,7 @@ def _named(project: ProjectFile, table: pa.Table, name: str, keys: tuple[str, st
     try:
         column(table, name)
     except InvalidInput as error:
-        raise InvalidInput(error.what, where=project.where(*keys), expected=error.expected, hint=error.hint) from None
+        raise error.at(project.where(*keys)) from None
 
 
 def _is_learnable(kind: pa.DataType) -> bool:

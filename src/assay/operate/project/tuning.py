@@ -1,7 +1,6 @@
 """`assay search`: params of a project, tried on rows that teach; the rows that judge are not looked at."""
 
 import functools
-import inspect
 from contextlib import closing
 from typing import Annotated, Any, Literal
 
@@ -17,11 +16,10 @@ from assay.build.searching.searched import Searched
 from assay.build.searching.space import Params, Space, parse_space
 from assay.build.searching.trial import Trial
 from assay.build.steps.values import value_hash
-from assay.build.training.labels import Labels, labels_like
 from assay.build.training.scores import scores_of
-from assay.errors import InvalidInput, nearest
+from assay.errors import InvalidInput
 from assay.operate.project.candidate import prepare, train_model, trained
-from assay.operate.project.code import GIVEN, function_of, load_code
+from assay.operate.project.code import check_param, function_of, load_code, params_taken
 from assay.operate.project.settings import ProjectFile, SearchPart, load_project
 from assay.operation import operation
 from assay.record.datasets import dataset, snapshot
@@ -55,7 +53,7 @@ def check_search(project: str | None, trials: int | None, **_: object) -> None:
     _check_trials(trials)
 
 
-@operation("search", creates_store=True, check=check_search)
+@operation("search", creates_store=True, check=check_search, local=True)
 def search_project(
     store: Store,
     project: str | None = None,
@@ -142,9 +140,7 @@ def score_params(
     label = project.data.label
     learned, scored = _rows(store, rows, label, metric)
     model: Any = trained(project, train_model(project, learned, list(features), {**project.params, **params}))
-    known = Labels(model.task, np.empty(0), model.classes, np.empty(0, bool))
-    labels = labels_like(known, scored, label)
-    answers = model.answer_table(scored.filter(pa.array(labels.kept)))
+    answers, labels = model.answers_and_labels(scored, label)
     if metric == "accuracy":
         return {metric: Scores(answers.argmax(axis=1) == labels.values)}
     if metric == "log_loss":
@@ -166,8 +162,7 @@ def _budget(project: ProjectFile, part: SearchPart, trials: int | None = None) -
             patience=part.patience,
         )
     except InvalidInput as error:
-        where = project.where("search") if trials is None else "--trials"
-        raise InvalidInput(error.what, where=where, expected=error.expected, hint=error.hint) from None
+        raise error.at(project.where("search") if trials is None else "--trials") from None
 
 
 @functools.lru_cache(maxsize=2)
@@ -200,17 +195,8 @@ def _check_params(project: ProjectFile, part: SearchPart) -> None:
         return  # an estimator says it in its first trial
     train = function_of(project, module, "train", needed=True)
     assert train is not None
-    takes = inspect.signature(train).parameters.values()
-    names = [one.name for one in takes if one.kind is not inspect.Parameter.VAR_KEYWORD]
     for key in part.space:
-        if key not in names and len(names) == len(takes):
-            close = nearest(key, names)
-            raise InvalidInput(
-                f"train takes no param {key!r}",
-                where=project.where("search", "space", key),
-                expected=", ".join(name for name in names if name not in GIVEN),
-                hint=f"did you mean {close!r}?" if close else None,
-            )
+        check_param(key, params_taken(train), "train", project.where("search", "space", key))
 
 
 def _asked(project: ProjectFile) -> tuple[SearchPart, Space, Metric]:
