@@ -64,6 +64,14 @@ def test_a_name_of_the_face_is_never_a_module_whatever_was_imported() -> None:
         assert not [name for name in package.__all__ if isinstance(getattr(package, name), types.ModuleType)]
 
 
+def test_the_face_of_feature_views_is_loaded_when_it_is_asked_for() -> None:
+    code = "import sys, assay; before = 'assay.features' in sys.modules; assay.features.register; print(before)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
+    assert assay.features.__all__ == sorted(assay.features._PLACES)
+    with pytest.raises(AttributeError, match=r"'assay\.features' has no attribute 'regster'"):
+        _ = assay.features.regster
+
+
 def test_dir_lists_the_face_and_what_is_there_anyway() -> None:
     assert set(assay.__all__) | {"__version__", "__doc__"} <= set(dir(assay))
     assert dir(assay) == sorted(dir(assay))

@@ -9,10 +9,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from assay import features as features
     from assay.build import (
         Cleaning,
         check_leakage,
         check_table,
+        feature_view,
         infer_expectations,
         load_model,
         log_model,
@@ -83,6 +85,7 @@ _ROOMS = {
         "Cleaning",
         "check_leakage",
         "check_table",
+        "feature_view",
         "infer_expectations",
         "load_model",
         "log_model",
@@ -147,6 +150,7 @@ _ROOMS = {
         "report",
     ],
 }
+_FACES = {"features": "assay.features"}  # verbs of one subject under a name of their own
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
@@ -164,6 +168,7 @@ __all__ = [
     "evaluate",
     "examine",
     "fairness",
+    "feature_view",
     "find_version",
     "flush",
     "gate",
@@ -209,6 +214,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name in _FACES:
+        return importlib.import_module(_FACES[name])
     room = _ROOM_OF.get(name)
     if room is None:
         raise AttributeError(f"module 'assay' has no attribute {name!r}")

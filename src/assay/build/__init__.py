@@ -43,6 +43,7 @@ from assay.build.steps.waiting import Answer, answer, wait_for
 from assay.build.steps.why import StepReason, explain, why
 from assay.build.training.baselines import Trained, baselines_for, train_with_baselines
 from assay.build.training.train import TrainedModel, train
+from assay.build.views.view import FeatureView, feature_view
 from assay.record.live.live_run import run
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Expectation",
     "Expectations",
     "FeatureReport",
+    "FeatureView",
     "FeaturedClassifier",
     "FeaturedRegressor",
     "Features",
@@ -92,6 +94,7 @@ __all__ = [
     "expect",
     "explain",
     "feature_report",
+    "feature_view",
     "idempotency_token",
     "infer_expectations",
     "list_datasets",

@@ -286,6 +286,39 @@ Table(
     Index(None, "run_id"),
 )
 Table(
+    "feature_view",  # a declared set of features; the same content is the same version
+    METADATA,
+    _key("name"),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    *_required("hash", "detail"),
+    *_evidence(),
+    Index(None, "hash"),
+)
+Table(
+    "feature_log",  # append-only: the rows of a view in the order in which they came, a part of them in each row
+    METADATA,
+    _key("view"),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    *_required("kind"),  # source | push | erased
+    *[Column(name, BigInteger, nullable=False) for name in ("rows", "first_arrival", "arrived_us")],
+    *[Column(name, BigInteger) for name in ("first_row", "least_ts", "greatest_ts", "greatest_created")],
+    *_text("blob", "source_hash", "detail"),  # the rows: a blob, or where they are few `data`
+    Column("data", LargeBinary),
+    *_evidence(),
+)
+Table(
+    "feature_use",  # which features a version of a model was trained on
+    METADATA,
+    Column("mv_id", ForeignKey("model_version.mv_id"), primary_key=True),
+    _key("view"),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    _key("feature"),
+    *_required("input"),  # the model's column that it is
+    *_evidence(),
+    Index(None, "view", "version"),
+)
+Table(
     "artifact",
     METADATA,
     _key("artifact_id"),
