@@ -5,7 +5,9 @@ and a new store begins as a copy; a test of the migrations themselves asks for t
 """
 
 import itertools
+import os
 import shutil
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _known_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person who runs the tests reaches them."""
-    for name in ("ASSAY_STORE", "ASSAY_ACTOR"):
+    for name in ("ASSAY_STORE", "ASSAY_ONLINE", "ASSAY_CLOCK_SKEW", "ASSAY_ACTOR"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -70,6 +72,19 @@ def _prepared_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 def migrating(monkeypatch: pytest.MonkeyPatch) -> None:
     """New stores are made by the migrations, as for a user."""
     monkeypatch.setattr(location, "make_engine", make_engine)
+
+
+@pytest.fixture(scope="session")
+def spark_session() -> Iterator[Any]:
+    """A session of Spark in this process, with two threads and few partitions, for tests marked `spark`."""
+    from pyspark.sql import SparkSession
+
+    os.environ.update(PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    found = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.sql.shuffle.partitions", "2")
+    opened = found.getOrCreate()
+    yield opened
+    opened.stop()
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """Rows in a Spark frame: the same profile and verdict as of a table, bit for bit, however they are partitioned."""
 
-import os
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,18 +26,6 @@ margin = 0.05
 """
 
 
-@pytest.fixture(scope="module")
-def session() -> Iterator[Any]:
-    from pyspark.sql import SparkSession
-
-    os.environ.update(PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    found = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.sql.shuffle.partitions", "2")
-    opened = found.getOrCreate()
-    yield opened
-    opened.stop()
-
-
 def rows(n: int = 3000) -> pa.Table:
     rng = np.random.default_rng(0)
     signal = rng.random(n)
@@ -61,9 +46,9 @@ def rows(n: int = 3000) -> pa.Table:
 
 @pytest.mark.parametrize("partitions", [1, 3])
 @pytest.mark.parametrize("unit", [(), "day"])
-def test_a_spark_frame_gives_the_same_verdict_bit_for_bit(session: Any, partitions: int, unit: Any) -> None:
+def test_a_spark_frame_gives_the_same_verdict_bit_for_bit(spark_session: Any, partitions: int, unit: Any) -> None:
     table = rows()
-    frame = session.createDataFrame(table).repartition(partitions)
+    frame = spark_session.createDataFrame(table).repartition(partitions)
     given: dict[str, Any] = {"label": "late", "baseline": "old", "unit": unit, "segments": ["origin", "carrier"]}
     here, there = (assay.evaluate("new", data, **given) for data in (table, frame))
     assert there.profile.to_bytes() == here.profile.to_bytes()
@@ -73,9 +58,9 @@ def test_a_spark_frame_gives_the_same_verdict_bit_for_bit(session: Any, partitio
     assert (first.verdict, first.reasons, first.checks) == (second.verdict, second.reasons, second.checks)
 
 
-def test_other_tasks_functions_and_expressions_run_there_too(session: Any) -> None:
+def test_other_tasks_functions_and_expressions_run_there_too(spark_session: Any) -> None:
     table = rows()
-    frame = session.createDataFrame(table).repartition(2)
+    frame = spark_session.createDataFrame(table).repartition(2)
     segments = assay.Segments(by=["origin"], where={"big": "minutes > 10"}, bins={})
 
     def answers(part: pa.Table) -> Any:
@@ -91,17 +76,17 @@ def test_other_tasks_functions_and_expressions_run_there_too(session: Any) -> No
     assert here.profile == there.profile
 
 
-def test_the_hash_of_spark_rows_does_not_depend_on_their_order(session: Any) -> None:
+def test_the_hash_of_spark_rows_does_not_depend_on_their_order(spark_session: Any) -> None:
     from assay.prove.sources import hash_of, source_of
 
     table = rows()
-    first, second = (session.createDataFrame(part) for part in (table, table.take(np.arange(2999, -1, -1))))
-    other = session.createDataFrame(table.slice(1))
+    first, second = (spark_session.createDataFrame(part) for part in (table, table.take(np.arange(2999, -1, -1))))
+    other = spark_session.createDataFrame(table.slice(1))
     assert hash_of(source_of(first)) == hash_of(source_of(second.repartition(3))) != hash_of(source_of(other))
 
 
-def test_what_needs_all_rows_in_memory_is_refused(session: Any) -> None:
-    frame = session.createDataFrame(rows())
+def test_what_needs_all_rows_in_memory_is_refused(spark_session: Any) -> None:
+    frame = spark_session.createDataFrame(rows())
     with pytest.raises(InvalidInput, match="searched for in memory"):
         assay.evaluate("new", frame, label="late", segments=assay.Segments(by=["origin"], find=2))
     with pytest.raises(InvalidInput, match="read in parts"):

@@ -15,6 +15,7 @@ from assay.errors import InvalidInput
 from assay.prove.identities import identities
 from assay.prove.sources import BATCH_ROWS, Prepare
 from assay.record.canonical import digest
+from assay.record.tables import gathered
 from assay.stats import Influence, Profile, Task, row_identities
 
 __all__ = ["SparkRows"]
@@ -112,12 +113,4 @@ def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
 
 def _tables(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     """Spark's small batches put together: a profile costs as much for ten rows as for ten thousand."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        if batch.num_rows:
-            waiting.append(batch)
-        if sum(part.num_rows for part in waiting) >= BATCH_ROWS:
-            yield pa.Table.from_batches(waiting)
-            waiting = []
-    if waiting:
-        yield pa.Table.from_batches(waiting)
+    return gathered(batches, BATCH_ROWS)

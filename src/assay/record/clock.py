@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from assay.errors import InvalidInput
 
-__all__ = ["Clock", "from_ms", "iso", "moment", "to_ms"]
+__all__ = ["Clock", "from_ms", "from_us", "iso", "moment", "to_ms", "to_us"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -56,3 +56,13 @@ def from_ms(milliseconds: int) -> str:
 def to_ms(text: str) -> int:
     """Whole milliseconds after 1970 of a text that `iso` wrote."""
     return (moment(text) - _EPOCH) // timedelta(milliseconds=1)
+
+
+def from_us(microseconds: int) -> str:
+    """The text of so many microseconds after 1970."""
+    return iso(_EPOCH + timedelta(microseconds=microseconds))
+
+
+def to_us(time: datetime) -> int:
+    """Whole microseconds after 1970 of an aware datetime."""
+    return (time - _EPOCH) // timedelta(microseconds=1)

@@ -15,7 +15,7 @@ from assay.record.identity import Actor
 from assay.record.migrations import HEAD, bring_up_to_date, version_of
 from assay.record.sqlstore import SqlStore, make_engine
 
-__all__ = ["FOLDER", "PROJECT_FILE", "find_folder", "find_project", "open_store", "stated_location"]
+__all__ = ["FOLDER", "PROJECT_FILE", "find_folder", "find_project", "open_store", "stated", "stated_location"]
 
 FOLDER = ".assay"
 PROJECT_FILE = "assay.toml"
@@ -80,12 +80,17 @@ def find_project(start: Path | None = None) -> Path | None:
 
 def stated_location() -> str | None:
     """Where somebody said the store is: ASSAY_STORE, else `store` of the nearest `assay.toml`."""
-    stated = os.environ.get("ASSAY_STORE")
-    file = None if stated else find_project()
+    return stated("store")
+
+
+def stated(what: str) -> str | None:
+    """A place that somebody named: ASSAY_<WHAT>, else `<what>` of the nearest `assay.toml`, whose paths begin there."""
+    found = os.environ.get(f"ASSAY_{what.upper()}")
+    file = None if found else find_project()
     if file is None:
-        return stated
+        return found
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8")).get("store")
+        found = tomllib.loads(file.read_text(encoding="utf-8")).get(what)
     except (OSError, ValueError) as error:  # a wrong file may hide the right store: nothing is guessed
         raise InvalidInput(f"the project file cannot be read: {error}", where=str(file)) from error
     if not isinstance(found, str):

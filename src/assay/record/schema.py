@@ -291,19 +291,20 @@ Table(
     _key("name"),
     Column("version", Integer, primary_key=True, autoincrement=False),
     *_required("hash", "detail"),
+    *_text("facts"),  # JSON: what was seen of its rows when it was registered last
     *_evidence(),
     Index(None, "hash"),
 )
 Table(
-    "feature_log",  # append-only: the rows of a view in the order in which they came, a part of them in each row
+    "feature_log",  # the rows of a view in the order in which they came, a part of them in each row
     METADATA,
     _key("view"),
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("seq", Integer, primary_key=True, autoincrement=False),
-    *_required("kind"),  # source | push | erased
-    *[Column(name, BigInteger, nullable=False) for name in ("rows", "first_arrival", "arrived_us")],
-    *[Column(name, BigInteger) for name in ("first_row", "least_ts", "greatest_ts", "greatest_created")],
-    *_text("blob", "source_hash", "detail"),  # the rows: a blob, or where they are few `data`
+    *_required("kind"),  # rows: source | push; about the source: gone | seen; about the log: erased | rebuilt
+    *[Column(name, BigInteger, nullable=False) for name in ("rows", "first_arrival", "last_arrival", "arrived_us")],
+    *[Column(name, BigInteger) for name in ("least_ts", "greatest_ts", "source_rows")],
+    *_text("source_hash", "blob", "detail"),  # rows of the source so far; the part's rows: a blob, or if few `data`
     Column("data", LargeBinary),
     *_evidence(),
 )

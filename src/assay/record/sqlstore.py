@@ -24,7 +24,7 @@ from assay.record.store import Observer, Row, Sql
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
 
-__all__ = ["SqlStore", "make_engine"]
+__all__ = ["SqlStore", "make_engine", "use_wal"]
 
 _WAIT_S = 120  # how long a writer waits for another before it gives up
 _WRITERS = 4155736180  # key of the lock that a PostgreSQL transaction holds; see `_begun`
@@ -44,7 +44,7 @@ def make_engine(url: sa.URL) -> sa.Engine:
     def _configure(connection: sqlite3.Connection, _record: object) -> None:
         # WAL with NORMAL keeps every commit over a killed process; only a power cut may lose the last ones.
         connection.isolation_level = None  # transactions begin below, not when the driver thinks so
-        _use_wal(connection)
+        use_wal(connection)
         for pragma in ("synchronous=NORMAL", "foreign_keys=ON", f"cache_size=-{_CACHE_KIB}"):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -56,7 +56,7 @@ def make_engine(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
+def use_wal(connection: sqlite3.Connection) -> None:
     """Switch the file to a write-ahead log, once in its life.
 
     Switching does not wait for others as writing does: where several processes open a new file at once, it is repeated.

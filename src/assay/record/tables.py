@@ -1,6 +1,7 @@
 """Tables in and out: Arrow in memory, Parquet on disk, and the hash of their content."""
 
 import io
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "column_texts",
     "content_hash",
     "from_parquet",
+    "gathered",
     "read_parquet",
     "schema_hash",
     "to_parquet",
@@ -25,6 +27,7 @@ __all__ = [
 
 # Arrow's threads may abort a process that ends right after it has begun them (arrow#34314), as a short command does.
 THREADS_FROM_BYTES = 1 << 22
+_GATHERED_BYTES = 1 << 26
 
 
 def as_table(data: object) -> pa.Table:
@@ -40,6 +43,8 @@ def as_table(data: object) -> pa.Table:
                 return read_parquet(file)
         except pa.ArrowInvalid as error:
             raise InvalidInput(f"{path} cannot be read: {error}", expected="a Parquet file") from error
+    if not hasattr(data, "__arrow_c_stream__") and hasattr(data, "collect") and hasattr(data, "collect_schema"):
+        data = data.collect()  # a LazyFrame of Polars
     if hasattr(data, "__arrow_c_stream__"):
         try:
             return pa.table(data)
@@ -87,3 +92,18 @@ def read_parquet(file: pa.NativeFile) -> pa.Table:
     """The table of an open Parquet file, read by several threads where that pays."""
     with pq.ParquetFile(file) as parquet:
         return parquet.read(use_threads=file.size() >= THREADS_FROM_BYTES)
+
+
+def gathered(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Small batches put together to tables of at least so many rows, or 64 MB; none where there is no row."""
+    waiting: list[pa.RecordBatch] = []
+    count = size = 0
+    for batch in batches:
+        if batch.num_rows:
+            waiting.append(batch)
+            count, size = count + batch.num_rows, size + batch.nbytes
+        if count >= rows or size >= _GATHERED_BYTES:
+            yield pa.Table.from_batches(waiting)
+            waiting, count, size = [], 0, 0
+    if waiting:
+        yield pa.Table.from_batches(waiting)

@@ -47,6 +47,7 @@ __all__ = [
     "in_range",
     "is_one_of",
     "latest_table",
+    "record_results",
     "unique",
     "values_present",
 ]
@@ -85,12 +86,23 @@ def check_table(
     InvalidInput where an expectation does not go with the table, as a column that it has not: then nothing is recorded.
     """
     results = check_results(table, expectations, now=store.clock.latest(), tables=tables, store=store)
+    record_results(store, subject, results)
+    return results
+
+
+def record_results(
+    store: Store,
+    subject: str,
+    results: Sequence[CheckResult],
+    subject_kind: Literal["dataset", "feature_view"] = "dataset",
+) -> None:
+    """Record what was found about a dataset (its content hash) or a version of a feature view (`NAME@VERSION`)."""
     store.append_many(
         "test_result",
         [
             {
                 "id": ordered_id(),
-                "subject_kind": "dataset",
+                "subject_kind": subject_kind,
                 "subject_id": subject,
                 "tag": "D1",  # ML Test Score: feature expectations are captured in a schema
                 "kind": result.kind,
@@ -101,7 +113,6 @@ def check_table(
             for result in results
         ],
     )
-    return results
 
 
 def check_results(

@@ -7,7 +7,7 @@ then what all of them can be. In the other formats types are stated, and files t
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
@@ -34,6 +34,7 @@ _READING = 1  # raised when the same file would be read to another table than be
 _SETTLES_NS = 2_000_000_000  # a file changed within two seconds may change again without its times telling
 _MOST_BLOCK = 2**31 - 1
 _LISTED = 8
+_COLUMN_BYTES = 1 << 20
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -62,6 +63,24 @@ class Files:
         common = self._common(schemas, [*paths, "the version before"])
         return [self._as(table, common, path) for table, path in zip(found, paths, strict=True)]
 
+    def batches(self, rows: int) -> Iterator[pa.Table]:
+        """All rows in order of the paths, in tables of at most so many, all with one schema.
+
+        Of Parquet files no more is in memory at a time; of the others a file.
+        """
+        if len(self.paths) > 1 and self.format != "parquet":
+            common = self._common([self._table(path, self.csv).schema for path in self.paths], self.paths)
+        else:
+            common = self.schema() if self.format == "parquet" else None
+        for count, path in enumerate(self.paths, 1):
+            if self.format == "parquet":
+                for table in _in_batches(self.filesystem, path, rows):
+                    yield self._as(self._with_keys(table, path), common, path)
+            else:
+                (table,) = self.read_some([path], common)
+                yield from (table.slice(first, rows) for first in range(0, table.num_rows, rows))
+            tell("reading", count / len(self.paths), PurePosixPath(path).name)
+
     def signature(self, path: str) -> str | None:
         """What tells that a file is the one of before without reading it; None for one that has just been changed."""
         if isinstance(self.filesystem, fs.LocalFileSystem):
@@ -84,6 +103,10 @@ class Files:
             return self.read().schema
         found = [self._with_keys(_without_rows(self.filesystem, path), path) for path in self.paths]
         return self._common([table.schema for table in found], self.paths)
+
+    def completed(self, table: pa.Table, path: str, common: pa.Schema) -> pa.Table:
+        """Columns of one file with those that its folder says, in the types of `common`; what it lacks is null."""
+        return self._as(self._with_keys(table, path), common, path)
 
     def _table(self, path: str, options: CsvOptions) -> pa.Table:
         return self._with_keys(_parsed(self.filesystem, path, self.format, options), path)
@@ -291,6 +314,19 @@ def _without_rows(filesystem: fs.FileSystem, path: str) -> pa.Table:
     try:
         with filesystem.open_input_file(path) as file, pq.ParquetFile(file) as parquet:
             return parquet.schema_arrow.empty_table()
+    except (OSError, pa.ArrowException) as error:
+        raise InvalidInput(f"the file cannot be read: {error}", where=path, expected="a parquet file") from error
+
+
+def _in_batches(filesystem: fs.FileSystem, path: str, rows: int) -> Iterator[pa.Table]:
+    try:
+        # with a buffer of its own for each column the file is read as it goes, not a group of rows at a time
+        with (
+            filesystem.open_input_file(path) as file,
+            pq.ParquetFile(file, buffer_size=_COLUMN_BYTES, pre_buffer=False) as parquet,
+        ):
+            for batch in parquet.iter_batches(rows):
+                yield pa.Table.from_batches([batch])
     except (OSError, pa.ArrowException) as error:
         raise InvalidInput(f"the file cannot be read: {error}", where=path, expected="a parquet file") from error
 

@@ -12,7 +12,7 @@ from assay.errors import InvalidInput
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["check_row_wise", "computed", "own_database"]
+__all__ = ["check_row_wise", "computed", "names_read", "own_database"]
 
 _TABLE = "the_rows"
 _ACROSS = {"WINDOW": "looks at other rows", "SUBQUERY": "reads a table"}
@@ -80,6 +80,15 @@ def check_row_wise(expression: str, name: str) -> None:
                 where=expression,
                 expected="an expression of the row alone",
             )
+
+
+def names_read(expression: str) -> set[str] | None:
+    """Names, in lower case, of all columns that an expression may read; None where it reads all, as by `*`."""
+    ((parsed,),) = _connection().execute("select json_serialize_sql(?)", [f"select ({expression}) as value"]).fetchall()
+    nodes = list(_nodes(json.loads(parsed)))
+    if any(node.get("class") == "STAR" for node in nodes):
+        return None
+    return {name.lower() for node in nodes if node.get("class") == "COLUMN_REF" for name in node["column_names"]}
 
 
 def own_database() -> "duckdb.DuckDBPyConnection":

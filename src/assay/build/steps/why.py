@@ -14,7 +14,7 @@ from assay.record.schema import METADATA
 from assay.record.store import Row, Store
 from assay.record.tracking.runs import ending, find_run
 
-__all__ = ["StepReason", "components_of", "explain", "why"]
+__all__ = ["StepReason", "code_differences", "components_of", "explain", "why"]
 
 _OUTCOMES = {
     "cached": "remembered",
@@ -95,6 +95,29 @@ def explain(store: Store, run: str) -> list[StepReason]:
 def components_of(store: Store, row: Row) -> dict[str, Any]:
     """What the key of a row was made of, the code with it."""
     return _Parts(store).of(row)
+
+
+def code_differences(
+    before: dict[str, str], now: dict[str, str], step: str, called: str = "the step itself"
+) -> list[str]:
+    """What changed of the code, a sentence each; `step` is the function itself with its module, `called` its name."""
+    changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    own = {name for name in changed if name.replace(":", ".").removesuffix("(code object)") == step}
+    said = [f"{called} changed"] if own or changed == ["def"] else []
+    for name in changed:
+        old, new = before.get(name), now.get(name)
+        if name in own or name == "def":
+            continue
+        if name.endswith("=="):
+            library = name.removesuffix("==")
+            said.append(
+                f"{library} {old} -> {new}" if old and new else _appeared(f"{library} {old or new}", new is not None)
+            )
+        elif old and new:
+            said.append(f"{_place(name)} changed")
+        else:
+            said.append(_appeared(_place(name), new is not None))
+    return said
 
 
 def _latest(store: Store, step: str, run: str | None) -> StepReason:
@@ -179,7 +202,7 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     if before["format"] != now["format"]:
         return ["keys are made in another way since the last time"]
     return [
-        *_code(before["code"], now["code"], now["step"]),
+        *code_differences(before["code"], now["code"], now["step"]),
         *_named("input", before["inputs"], now["inputs"]),
         *_named("read", _quoted(before), _quoted(now)),
         *_named("variable around it:", _texts(before["closed_over"]), _texts(now["closed_over"])),
@@ -189,26 +212,6 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
             if before.get(key) != now.get(key)
         ),
     ]
-
-
-def _code(before: dict[str, str], now: dict[str, str], step: str) -> list[str]:
-    changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
-    own = {name for name in changed if name.replace(":", ".").removesuffix("(code object)") == step}
-    said = ["the step itself changed"] if own or changed == ["def"] else []
-    for name in changed:
-        old, new = before.get(name), now.get(name)
-        if name in own or name == "def":
-            continue
-        if name.endswith("=="):
-            library = name.removesuffix("==")
-            said.append(
-                f"{library} {old} -> {new}" if old and new else _appeared(f"{library} {old or new}", new is not None)
-            )
-        elif old and new:
-            said.append(f"{_place(name)} changed")
-        else:
-            said.append(_appeared(_place(name), new is not None))
-    return said
 
 
 def _place(name: str) -> str:

@@ -1,9 +1,7 @@
 """The functions of a project's own file."""
 
-import importlib
 import inspect
 import re
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from assay.build.steps.code_files import error_text, load_file
 from assay.errors import AssayError, InvalidInput, nearest
 from assay.operate.project.settings import ProjectFile
 
@@ -27,30 +26,7 @@ def load_code(project: ProjectFile) -> ModuleType | None:
     """
     if project.model.code is None:
         return None
-    path = (project.folder / project.model.code).resolve()
-    if path.suffix != ".py" or not path.is_file():
-        files = sorted(one.name for one in path.parent.glob("*.py")) if path.parent.is_dir() else []
-        close = nearest(path.name, files)
-        raise InvalidInput(
-            f"there is no Python file {project.model.code!r}",
-            where=project.where("model", "code"),
-            hint=f"did you mean {close!r}?" if close else None,
-        )
-    folder = str(path.parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    before = sys.modules.get(path.stem)
-    if before is not None and _file_of(before) == path:
-        return before  # a step is known by its module: loading it twice would make two of it
-    if before is not None:
-        raise InvalidInput(
-            f"a module {path.stem!r} is there already", where=project.where("model", "code"), expected="another name"
-        )
-    importlib.invalidate_caches()
-    try:
-        return importlib.import_module(path.stem)
-    except Exception as error:  # whatever their code raises
-        raise InvalidInput(f"{path.name} cannot be loaded: {_said(error)}", where=_line_in(error, path)) from error
+    return load_file(project.folder / project.model.code, project.model.code, project.where("model", "code"))
 
 
 def function_of(project: ProjectFile, module: ModuleType, name: str, *, needed: bool) -> Callable[..., Any] | None:
@@ -134,7 +110,7 @@ def calling(project: ProjectFile, name: str) -> Iterator[None]:
         raise
     except Exception as error:  # whatever their code raises
         raise InvalidInput(
-            f"{name} raised {_said(error)}",
+            f"{name} raised {error_text(error)}",
             where=_line_below(error, project.folder) or project.where("params"),
             hint=f"`assay why {name}` says what it was given, `assay run --debug` shows the whole traceback",
         ) from error
@@ -148,21 +124,3 @@ def _line_below(error: Exception, folder: Path) -> str | None:
         if path.is_relative_to(folder) and "site-packages" not in path.parts:
             found = f"{path.relative_to(folder)}, line {line}"
     return found
-
-
-def _file_of(module: ModuleType) -> Path | None:
-    return Path(module.__file__).resolve() if module.__file__ else None
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, ModuleNotFoundError):
-        return f"it imports {error.name!r}, which is not installed"
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)  # a key is shown quoted
-    return f"{type(error).__name__}: {text.splitlines()[0] if text else ''}"
-
-
-def _line_in(error: Exception, path: Path) -> str:
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return f"{path.name}, line {error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return f"{path.name}, line {lines[-1]}" if lines else path.name

@@ -66,6 +66,7 @@ class Leaving:
             ("run_io", "artifact_id", versions),  # a version is also an artifact, under its id
             ("artifact", "artifact_id", versions),
             ("model_version_tag", "mv_id", versions),
+            ("feature_use", "mv_id", versions),
             ("model_version", "mv_id", versions),
             ("registered_model_tag", "model_key", keys),
             ("registered_model", "model_key", keys),

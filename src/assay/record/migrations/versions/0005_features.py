@@ -15,6 +15,7 @@ def upgrade() -> None:
         *_texts("name"),
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
         *_texts("hash", "detail"),
+        *_texts("facts", nullable=True),
         *_evidence(),
         sa.PrimaryKeyConstraint("name", "version", name=op.f("pk_feature_view")),
     )
@@ -25,12 +26,12 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
         *_texts("kind"),
-        *[sa.Column(name, sa.BigInteger(), nullable=False) for name in ("rows", "first_arrival", "arrived_us")],
         *[
-            sa.Column(name, sa.BigInteger(), nullable=True)
-            for name in ("first_row", "least_ts", "greatest_ts", "greatest_created")
+            sa.Column(name, sa.BigInteger(), nullable=False)
+            for name in ("rows", "first_arrival", "last_arrival", "arrived_us")
         ],
-        *_texts("blob", "source_hash", "detail", nullable=True),
+        *[sa.Column(name, sa.BigInteger(), nullable=True) for name in ("least_ts", "greatest_ts", "source_rows")],
+        *_texts("source_hash", "blob", "detail", nullable=True),
         sa.Column("data", sa.LargeBinary(), nullable=True),
         *_evidence(),
         sa.PrimaryKeyConstraint("view", "version", "seq", name=op.f("pk_feature_log")),
