@@ -7,20 +7,20 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from assay.build.views.aggregates import count, distinct, last, mean, sum_of
-    from assay.build.views.registered import find_view, register, view_of
-    from assay.build.views.view import feature_view
+    from assay.build.views.declared.aggregates import count, distinct, last, mean, sum_of
+    from assay.build.views.registry.registered import find_view, register, view_of
+    from assay.build.views.declared.view import feature_view
 
 _PLACES = {
-    "count": "assay.build.views.aggregates",
-    "distinct": "assay.build.views.aggregates",
-    "feature_view": "assay.build.views.view",
-    "find_view": "assay.build.views.registered",
-    "last": "assay.build.views.aggregates",
-    "mean": "assay.build.views.aggregates",
-    "register": "assay.build.views.registered",
-    "sum_of": "assay.build.views.aggregates",
-    "view_of": "assay.build.views.registered",
+    "count": "assay.build.views.declared.aggregates",
+    "distinct": "assay.build.views.declared.aggregates",
+    "feature_view": "assay.build.views.declared.view",
+    "find_view": "assay.build.views.registry.registered",
+    "last": "assay.build.views.declared.aggregates",
+    "mean": "assay.build.views.declared.aggregates",
+    "register": "assay.build.views.registry.registered",
+    "sum_of": "assay.build.views.declared.aggregates",
+    "view_of": "assay.build.views.registry.registered",
 }
 
 __all__ = [

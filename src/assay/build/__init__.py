@@ -43,7 +43,7 @@ from assay.build.steps.waiting import Answer, answer, wait_for
 from assay.build.steps.why import StepReason, explain, why
 from assay.build.training.baselines import Trained, baselines_for, train_with_baselines
 from assay.build.training.train import TrainedModel, train
-from assay.build.views.view import FeatureView, feature_view
+from assay.build.views.declared.view import FeatureView, feature_view
 from assay.record.live.live_run import run
 
 __all__ = [

@@ -9,12 +9,12 @@ The function is called as before. Without one the view is columns, SQL expressio
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Required, TypeAlias, TypedDict, Unpack, overload
 
 from assay.build.data import sql
-from assay.build.data.expectations import Expectations
-from assay.build.views.aggregates import Aggregate
-from assay.build.views.spans import Length, microseconds
+from assay.build.data.expectations import Expectation, Expectations
+from assay.build.views.declared.aggregates import Aggregate
+from assay.build.views.declared.spans import Length, microseconds
 from assay.errors import InvalidInput, nearest
 
 __all__ = ["DEFINED", "FeatureDefinition", "FeatureView", "feature_view"]
@@ -31,7 +31,8 @@ class FeatureView:
     `source` is the name of a dataset, a place that `assay.source` reads, a table, or several of these by the names of
     the function's parameters. `expressions` are SQL over a row of the source, `aggregates` are over windows of rows;
     a view has one kind or the other. `event` are the columns that, with the key, make two rows versions of one event
-    (by default the time): of several versions the newest counts. `checks` are expectations about its rows.
+    (by default the time): of several versions the newest counts. `checks` are expectations about its rows, `fresh_us`
+    is how old its newest row may be.
     """
 
     name: str
@@ -51,6 +52,7 @@ class FeatureView:
     owner: str | None = None
     description: str = ""
     tags: tuple[str, ...] = ()
+    fresh_us: int | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function itself, for tests without Assay."""
@@ -59,6 +61,29 @@ class FeatureView:
         return self.function(*args, **kwargs)
 
 
+class _Declared(TypedDict, total=False):
+    """The options of `feature_view`, for type checkers."""
+
+    entity: Required[str | Sequence[str]]
+    time: Required[str]
+    source: Any
+    features: Sequence[str] | Mapping[str, FeatureDefinition] | None
+    created: str | None
+    ttl: Length | None
+    delay: Length | None
+    strict: bool
+    event: str | Sequence[str]
+    fresh: Length | None
+    checks: Sequence[Expectation] | Expectations | None
+    owner: str | None
+    description: str | None
+    tags: Sequence[str]
+
+
+@overload
+def feature_view(name: str, /, **options: Unpack[_Declared]) -> FeatureView: ...
+@overload
+def feature_view(**options: Unpack[_Declared]) -> Callable[[Callable[..., Any]], FeatureView]: ...
 def feature_view(
     name: str | None = None,
     /,
@@ -72,11 +97,12 @@ def feature_view(
     delay: Length | None = None,
     strict: bool = False,
     event: str | Sequence[str] = (),
-    checks: Expectations | None = None,
+    fresh: Length | None = None,
+    checks: Sequence[Expectation] | Expectations | None = None,
     owner: str | None = None,
     description: str | None = None,
     tags: Sequence[str] = (),
-) -> Any:
+) -> FeatureView | Callable[[Callable[..., Any]], FeatureView]:
     """Declare a feature view: with a name it is the view itself, without one it decorates the function that makes it.
 
     `entity` names the key columns, `time` when the facts of a row became true, `created` when the row became known.
@@ -85,6 +111,7 @@ def feature_view(
     wanted for is null; a row counts only from `delay` after its time on; with `strict` a row at the very moment does
     not count. `event` columns say with the key which rows are versions of one event, for aggregates; by default the
     time. A decorated function takes the source, or with a mapping of sources one for each parameter, as Arrow tables.
+    `fresh` promises that the newest row is never older; `checks` are what `assay.load_expectations` gives.
 
     InvalidInput for what makes no sense; nothing is recorded before `assay.features.register` or its use.
     """
@@ -98,20 +125,22 @@ def feature_view(
                 time,
                 source,
                 created,
-                None if ttl is None else _ttl(ttl),
+                None if ttl is None else _more_than_nothing(ttl, "ttl", "for values that hold for ever"),
                 0 if delay is None else microseconds(delay, "delay"),
                 strict,
-                _names(event, "event") if event else (),
+                _beside(_names(event, "event"), _names(entity, "entity")) if event else (),
                 *_split(features),
                 function,
-                checks,
+                _checks(checks),
                 owner,
                 said,
-                tuple(tags),
+                _tags(tags),
+                None if fresh is None else _more_than_nothing(fresh, "fresh", "where nothing is promised"),
             )
         )
         if function is not None:
             vars(view).update(__wrapped__=function, __name__=function.__name__, __doc__=function.__doc__)
+        DEFINED.pop(called, None)  # it stands where it was declared last
         DEFINED[called] = view
         return view
 
@@ -155,10 +184,32 @@ def _names(given: str | Sequence[str], what: str) -> tuple[str, ...]:
     return names
 
 
-def _ttl(given: Length) -> int:
-    found = microseconds(given, "ttl")
+def _checks(given: Sequence[Expectation] | Expectations | None) -> Expectations | None:
+    if given is None or isinstance(given, Expectations):
+        return given
+    if not all(isinstance(one, Expectation) for one in given):
+        raise InvalidInput(f"checks is {given!r}", expected="expectations, as assay.load_expectations(FILE) gives them")
+    return Expectations(tuple(given))
+
+
+def _tags(given: Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _more_than_nothing(given: Length, what: str, left_out: str) -> int:
+    found = microseconds(given, what)
     if not found:
-        raise InvalidInput("ttl is 0", expected="a length of time", hint="leave it out for values that hold for ever")
+        raise InvalidInput(f"{what} is 0", expected="a length of time", hint=f"leave it out {left_out}")
+    return found
+
+
+def _beside(event: tuple[str, ...], entity: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns that tell events of one entity apart: those of its key are the same in all of them."""
+    found = tuple(name for name in event if name not in entity)
+    if not found:
+        raise InvalidInput(
+            f"event is {', '.join(event)}, which are key columns", expected="what differs between events"
+        )
     return found
 
 

@@ -1,13 +1,23 @@
 """Times inside the join: whole microseconds since 1970 in UTC, whatever zone and unit a column has."""
 
+from datetime import UTC, datetime, timedelta
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.build.data.columns import column
 from assay.build.data.split_times import is_time
 from assay.errors import InvalidInput
+from assay.record.clock import Clock, iso
 
-__all__ = ["as_microseconds"]
+__all__ = ["as_microseconds", "latest_us", "moment_text"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def latest_us(clock: Clock) -> int:
+    """The moment up to which things are known, in microseconds."""
+    return (clock.latest() - _EPOCH) // timedelta(microseconds=1)
 
 
 def as_microseconds(table: pa.Table, name: str, of: str) -> pa.ChunkedArray:
@@ -32,6 +42,14 @@ def as_microseconds(table: pa.Table, name: str, of: str) -> pa.ChunkedArray:
         return values.cast(pa.timestamp("us", zone)).cast(pa.int64())
     except pa.ArrowInvalid as error:
         raise InvalidInput(f"the time {name!r} of {of}: {error}", expected="years from -290000 to 290000") from error
+
+
+def moment_text(microseconds: int) -> str:
+    """A moment as ISO 8601 in UTC; years that dates do not have as microseconds since 1970."""
+    try:
+        return iso(_EPOCH + timedelta(microseconds=microseconds))
+    except OverflowError:
+        return f"{microseconds:,} microseconds after 1970"
 
 
 def _floor_thousandth(whole: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -16,17 +16,29 @@ from assay.build.data import sql
 from assay.build.data.columns import column
 from assay.build.data.source_files import format_of
 from assay.build.data.sources import source
-from assay.build.views.keys import normalised_key
-from assay.build.views.moments import as_microseconds
-from assay.build.views.view import FeatureView
+from assay.build.views.declared.keys import normalised_key
+from assay.build.views.declared.moments import as_microseconds
+from assay.build.views.declared.view import FeatureView
 from assay.errors import InvalidInput
 from assay.record import tables
 from assay.record.datasets import dataset, find_dataset
 from assay.record.store import Store
 
-__all__ = ["ARRIVAL", "ARRIVED", "CREATED", "TS", "as_rows", "is_place", "source_rows", "value_columns"]
+__all__ = [
+    "ARRIVAL",
+    "ARRIVED",
+    "CREATED",
+    "TS",
+    "VISIBLE",
+    "as_rows",
+    "is_place",
+    "source_rows",
+    "value_columns",
+    "without_nan",
+]
 
 TS, CREATED, ARRIVAL, ARRIVED = "__ts", "__created", "__arrival", "__arrived"
+VISIBLE = "__visible"  # where rows have it, none counts before it, whatever else holds: a replay sets it
 
 
 def source_rows(view: FeatureView, store: Store | None = None) -> pa.Table:
@@ -67,7 +79,8 @@ def as_rows(view: FeatureView, table: pa.Table, first_arrival: int) -> pa.Table:
         else pa.chunked_array([pa.nulls(table.num_rows, pa.int64())])
     )
     rows[ARRIVAL] = pa.chunked_array([np.arange(first_arrival, first_arrival + table.num_rows)])
-    rows.update(_values(view, table))
+    # an aggregate may read a key: that stays in the form in which it is matched
+    rows.update({name: values for name, values in _values(view, table).items() if name not in view.entity})
     return pa.table(rows)
 
 
@@ -89,13 +102,15 @@ def is_place(given: str) -> bool:
 def _values(view: FeatureView, table: pa.Table) -> dict[str, pa.ChunkedArray]:
     if view.expressions:
         table = sql.computed(view.expressions, table)
-    return {name: _without_nan(column(table, name)) for name in value_columns(view, table.column_names)}
+    return {name: without_nan(column(table, name)) for name in value_columns(view, table.column_names)}
 
 
-def _without_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
+def without_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Values with null for NaN."""
     if not pa.types.is_floating(values.type):
         return values
-    return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+    is_nan = pc.is_nan(values)
+    return pc.if_else(is_nan, pa.scalar(None, values.type), values) if pc.any(is_nan).as_py() else values
 
 
 def _read(given: Any, store: Store | None, called: str) -> pa.Table:

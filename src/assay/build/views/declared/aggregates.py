@@ -4,12 +4,12 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from assay.build.views.spans import Length, microseconds, span_text
+from assay.build.views.declared.spans import Length, microseconds, span_text
 from assay.errors import InvalidInput
 
-__all__ = ["Aggregate", "AggregateKind", "count", "distinct", "last", "mean", "sum_of"]
+__all__ = ["Aggregate", "AggregateKind", "count", "distinct", "last", "max_of", "mean", "min_of", "sum_of"]
 
-AggregateKind: TypeAlias = Literal["sum", "count", "mean", "distinct", "last"]
+AggregateKind: TypeAlias = Literal["sum", "count", "mean", "distinct", "last", "min", "max"]
 _LEAST_US = 1_000_000
 _MOST_US = 366 * 86_400_000_000
 
@@ -50,6 +50,16 @@ def distinct(column: str, over: Length) -> Aggregate:
 def last(column: str, over: Length) -> Aggregate:
     """The value of the newest row, also where that is null; null where there is no row."""
     return _aggregate("last", column, over)
+
+
+def min_of(column: str, over: Length) -> Aggregate:
+    """The least value, of texts the first by code point, null not counted; null where there is none."""
+    return _aggregate("min", column, over)
+
+
+def max_of(column: str, over: Length) -> Aggregate:
+    """The greatest value, of texts the last by code point, null not counted; null where there is none."""
+    return _aggregate("max", column, over)
 
 
 def _aggregate(kind: AggregateKind, column: str | None, over: Length) -> Aggregate:

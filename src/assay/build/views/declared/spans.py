@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from assay.errors import InvalidInput
 
-__all__ = ["Length", "microseconds", "span_text"]
+__all__ = ["Length", "microseconds", "span_text", "spoken"]
 
 Length: TypeAlias = str | timedelta
 _MICROSECOND = timedelta(microseconds=1)
@@ -33,3 +33,8 @@ def span_text(length_us: int) -> str:
         if whole and not rest:
             return f"{whole}{unit}"
     return f"{length_us / 1e6:g}s"
+
+
+def spoken(length_us: int | None) -> str | None:
+    """The same, and None for none."""
+    return None if length_us is None else span_text(length_us)

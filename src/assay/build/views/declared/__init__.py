@@ -1,0 +1,3 @@
+"""Feature views as they are declared, and their rows in one form."""
+
+__all__: list[str] = []

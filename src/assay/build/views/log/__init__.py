@@ -1,0 +1,3 @@
+"""All rows of views that came, in the order in which they came."""
+
+__all__: list[str] = []
