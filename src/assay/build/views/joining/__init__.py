@@ -1,0 +1,3 @@
+"""Training sets: label rows with features as they were at their time."""
+
+__all__: list[str] = []
