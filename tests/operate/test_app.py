@@ -194,7 +194,7 @@ def test_paths_methods_encodings_and_sizes_are_refused_in_words(
     application = shared.application
     missing = call(application, "GET", "/predictions")
     assert missing.status == 404
-    assert "expected one of /predict, /health/live, /health/ready, /version" in str(missing.content["error"])
+    assert "expected one of /predict, /features, /health/live, /health/ready, /version" in str(missing.content["error"])
     wrong = call(application, "GET", "/predict")
     assert (wrong.status, wrong.headers["allow"]) == (405, "POST")
     assert call(application, "DELETE", "/version").headers["allow"] == "GET"

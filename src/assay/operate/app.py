@@ -1,8 +1,14 @@
 """The HTTP interface of an endpoint: a bare ASGI callable over msgspec, without a framework.
 
-`POST /predict` takes `{"rows": [{column: value, ...}, ...], "ids": [...]?, "units": [...]?}`. From reading the routing
-table to writing the log nothing is awaited, so one version answers the whole request, and no answer leaves before all
-its rows are in the log.
+`POST /predict` takes `{"rows": [{column: value, ...}, ...], "ids": [...]?, "units": [...]?}`. The routing table is read
+once for a request, so one version answers the whole of it, and no answer leaves before all its rows are in the log.
+Nothing is awaited on the way but features that are read over a network; others are answered meanwhile.
+
+Where inputs of the model are features of views, rows bring the keys of their entities and the server reads the rest, in
+one read for the whole request; `"explain": true` adds what it found to the answer. They are read as of now, or in a
+replay as of the moment of the header `assay-event-time`: rows that became known after it are not seen. What stands in
+the online store then is what counts, so a replay of the past has to push or materialize by the same clock.
+`POST /features` gives features themselves: `{"features": ["view:feature", ...], "entities": [{key: value, ...}, ...]}`.
 """
 
 import asyncio
@@ -16,11 +22,13 @@ from typing import Any
 import msgspec
 
 from assay.build.models.packaging import LoadedModel
-from assay.errors import InvalidInput, StoreUnavailable
+from assay.errors import AssayError, InvalidInput, NotFound
+from assay.operate.features.answering import FeatureAnswers, elsewhere
+from assay.operate.features.lookup import Lookup, Value
 from assay.operate.inputs import Inputs
-from assay.operate.predictionlog import LogWriter, Prediction
+from assay.operate.predictionlog import LogWriter, LookedUp, Prediction
 from assay.operate.routing import Watcher, object_rows
-from assay.record.clock import Clock, iso
+from assay.record.clock import Clock, from_us, iso, moment, to_us
 from assay.record.identity import ordered_id
 
 __all__ = ["EVENT_TIME_HEADER", "MAX_BODY_BYTES", "Application", "Message"]
@@ -30,14 +38,27 @@ Message = MutableMapping[str, Any]  # as ASGI defines it
 EVENT_TIME_HEADER = "assay-event-time"
 MAX_BODY_BYTES = 16 * 1024 * 1024
 _SHOWN = 100  # characters of somebody else's text in a message
-_METHODS = {"/predict": "POST", "/health/live": "GET", "/health/ready": "GET", "/version": "GET"}
+_METHODS = {
+    "/predict": "POST",
+    "/features": "POST",
+    "/health/live": "GET",
+    "/health/ready": "GET",
+    "/version": "GET",
+}
 
 _encode = msgspec.json.Encoder().encode
 
 
-class _Prediction(msgspec.Struct):
+class _LookedUp(msgspec.Struct):
+    values: dict[str, Value]
+    views: dict[str, dict[str, str | None]]
+    as_of: str
+
+
+class _Prediction(msgspec.Struct, omit_defaults=True):
     id: str
     probability: float
+    features: _LookedUp | None = None
 
 
 class _Answer(msgspec.Struct):
@@ -65,7 +86,8 @@ class Application:
         self.is_ready = False
         self._watcher = watcher
         self._log = log
-        self._inputs = Inputs(watcher.table.model)
+        self._inputs = Inputs(watcher.table.model, watcher.table.lookup)
+        self._features = FeatureAnswers(watcher.store)
         self._clock = Clock()
 
     async def __call__(
@@ -81,8 +103,9 @@ class Application:
         headers = [(b"content-type", b"application/json")]
         try:
             status, content = await self._answer(scope, receive)
-        except (InvalidInput, StoreUnavailable, _HttpError) as error:
-            status = error.status if isinstance(error, _HttpError) else 400 if isinstance(error, InvalidInput) else 503
+        except (AssayError, _HttpError) as error:
+            refused = isinstance(error, InvalidInput | NotFound)
+            status = error.status if isinstance(error, _HttpError) else 400 if refused else 503
             content = _encode({"error": str(error)})
             if status == 405:
                 headers.append((b"allow", _METHODS[scope["path"]].encode()))
@@ -102,6 +125,8 @@ class Application:
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watching
+        self._features.close()
+        self._watcher.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Message, receive: Callable[[], Awaitable[Message]]) -> tuple[int, bytes]:
@@ -111,10 +136,13 @@ class Application:
             raise _HttpError(404, f"there is no {path[:_SHOWN]}, expected one of {', '.join(_METHODS)}")
         if scope["method"] != method:
             raise _HttpError(405, f"{path} takes {method}, not {scope['method']}")
-        if path == "/predict":
+        if method == "POST":
             headers = dict(scope["headers"])
             event_ts = _event_time(headers)
-            status, content = self._predict(await _body(headers, receive), event_ts)
+            body = await _body(headers, receive)
+            if path == "/features":
+                return 200, await self._features.answer(body, self._now_us(event_ts))
+            status, content = await self._predict(body, event_ts)
             self.requests += 1
             return status, content
         if path == "/health/live":
@@ -129,24 +157,33 @@ class Application:
     def _version(self) -> bytes:
         table = self._watcher.table
         version = table.model.version
-        return _encode(
-            {
-                "endpoint": self._watcher.endpoint,
-                "model": version.model,
-                "version": version.version,
-                "revision": table.revision,
-                "mv_id": version.mv_id,
-                "hash": version.hash,
-            }
-        )
+        said: dict[str, object] = {
+            "endpoint": self._watcher.endpoint,
+            "model": version.model,
+            "version": version.version,
+            "revision": table.revision,
+            "mv_id": version.mv_id,
+            "hash": version.hash,
+        }
+        if table.lookup is not None:
+            said["keys"] = [key.name for key in table.lookup.keys]
+            said["looked_up"] = sorted(table.lookup.looked_up)
+        return _encode(said)
 
-    def _predict(self, body: bytes, event_ts: str | None) -> tuple[int, bytes]:
+    def _now_us(self, event_ts: str | None) -> int:
+        return to_us(moment(event_ts) if event_ts else self._clock.now())
+
+    async def _predict(self, body: bytes, event_ts: str | None) -> tuple[int, bytes]:
         started = time.perf_counter_ns()
         table = self._watcher.table
         model, version = table.model, table.model.version
         if self._inputs.model is not model:
-            self._inputs = Inputs(model)
-        rows, ids, units = self._inputs.read(body)
+            self._inputs = Inputs(model, table.lookup)
+        asked = self._inputs.read(body)
+        rows, ids, units = asked.rows, asked.ids, asked.units
+        looked_up: list[LookedUp] = []
+        if table.lookup is not None:
+            rows, looked_up = await elsewhere(table.lookup.is_remote, table.lookup.filled, rows, self._now_us(event_ts))
         outputs, failure = _outputs(model, rows)
         latency_us = (time.perf_counter_ns() - started) // 1000
         now, request_id = iso(self._clock.now()), ordered_id()
@@ -170,6 +207,7 @@ class Application:
                     status="error" if failure else "ok",
                     error=failure,
                     latency_us=latency_us,
+                    looked_up=looked_up[position] if looked_up else None,
                 )
                 for position, row in enumerate(rows)
             ]
@@ -178,7 +216,15 @@ class Application:
             raise _HttpError(500, f"{version.model}/{version.version} failed on these rows: {failure}")
         self.predictions += len(rows)
         predictions = [_Prediction(id, output) for id, output in zip(ids, outputs, strict=True)]
+        if asked.explain and table.lookup is not None:
+            for one, row, read in zip(predictions, rows, looked_up, strict=True):
+                one.features = _explained(table.lookup, row, read)
         return 200, _encode(_Answer(version.model, version.version, table.revision, predictions))
+
+
+def _explained(lookup: Lookup, row: tuple[Value, ...], read: LookedUp) -> _LookedUp:
+    views = {one.view: {"status": one.status, "ts": None if one.ts is None else from_us(one.ts)} for one in read.views}
+    return _LookedUp(lookup.values(row), views, from_us(read.now_us))
 
 
 def _outputs(model: LoadedModel, rows: list[tuple[str | float | None, ...]]) -> tuple[list[float], str | None]:

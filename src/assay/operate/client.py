@@ -32,8 +32,9 @@ _SHOWN_LINES = 20
 class PredictionClient:
     """Asks one server over one connection that stays open; for one thread.
 
-    Rows are mappings of column to number, text or None. A connection that the server closed while it was idle is
-    opened again. After that nothing is repeated: whether rows were logged is not known where an answer did not come.
+    Rows are mappings of column to number, text or None, and bring the keys of features that the server looks up. A
+    connection that the server closed while it was idle is opened again. After that nothing is repeated: whether rows
+    were logged is not known where an answer did not come.
     """
 
     def __init__(self, url: str, *, timeout_s: float = 30.0) -> None:
@@ -56,22 +57,32 @@ class PredictionClient:
         `event_ts`, aware, is the simulated moment of a replay. InvalidInput where the server refused the rows,
         AssayError for any other fault.
         """
-        if event_ts is not None and event_ts.tzinfo is None:
-            raise InvalidInput(f"event time {event_ts} has no time zone", expected="an aware datetime")
         request: dict[str, object] = {"rows": rows}
         request |= {"ids": ids} if ids is not None else {}
         request |= {"units": units} if units is not None else {}
-        try:
-            body = msgspec.json.encode(request)
-        except (TypeError, ValueError) as error:
-            raise InvalidInput(f"the rows cannot be written as JSON: {error}") from error
-        headers = {"content-type": "application/json"}
-        headers |= {EVENT_TIME_HEADER: iso(event_ts)} if event_ts else {}
-        answer = self._ask("POST", "/predict", body, headers)
+        answer = self._send("/predict", request, event_ts)
         return [(prediction["id"], prediction["probability"]) for prediction in answer["predictions"]]
 
+    def features(
+        self,
+        features: Sequence[str],
+        entities: Sequence[Mapping[str, object]],
+        *,
+        event_ts: datetime | None = None,
+    ) -> list[dict[str, object]]:
+        """The values of features, such as "flights:delay_7d", of each entity, in their order; null where there is none.
+
+        InvalidInput and AssayError as for `predict`.
+        """
+        request: dict[str, object] = {"features": features, "entities": entities}
+        answered: list[dict[str, object]] = self._send("/features", request, event_ts)["values"]
+        return answered
+
     def version(self) -> dict[str, object]:
-        """What the server answers with: endpoint, model, version, revision, mv_id, hash."""
+        """What the server answers with: endpoint, model, version, revision, mv_id, hash.
+
+        Where it looks features up also `keys`, which rows bring, and `looked_up`, which they need not.
+        """
         return self._ask("GET", "/version")
 
     def ready(self) -> bool:
@@ -90,6 +101,17 @@ class PredictionClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _send(self, path: str, request: Mapping[str, object], event_ts: datetime | None) -> dict[str, Any]:
+        if event_ts is not None and event_ts.tzinfo is None:
+            raise InvalidInput(f"event time {event_ts} has no time zone", expected="an aware datetime")
+        try:
+            body = msgspec.json.encode(request)
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"the rows cannot be written as JSON: {error}") from error
+        headers = {"content-type": "application/json"}
+        headers |= {EVENT_TIME_HEADER: iso(event_ts)} if event_ts else {}
+        return self._ask("POST", path, body, headers)
 
     def _ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from assay.build.models.packaging import Column, LoadedModel, load_model
 from assay.errors import AssayError, InvalidInput, NotFound, Tampered, nearest
+from assay.operate.features.lookup import Lookup
 from assay.record.clock import iso
 from assay.record.models.registry import ModelVersion, version_by_id
 from assay.record.store import Row, Store
@@ -58,10 +59,14 @@ class Route(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class RoutingTable:
-    """What a server answers with: never changed, only exchanged, so a request that holds it sees one version."""
+    """What a server answers with: never changed, only exchanged, so a request that holds it sees one version.
+
+    `lookup` reads the features that the model takes from views, None where it takes none.
+    """
 
     revision: int
     model: LoadedModel
+    lookup: Lookup | None = None
 
 
 class _Detail(msgspec.Struct):
@@ -141,12 +146,14 @@ class Watcher:
     """
 
     def __init__(self, store: Store, route: Route) -> None:
-        """Load the model of the route; Tampered, NotFound or InvalidInput where that cannot be."""
+        """Load the model of the route and prepare reading its features; Tampered, NotFound or InvalidInput where that
+        cannot be.
+        """
         self.endpoint = route.endpoint
         self.worker = f"{platform.node()}-{os.getpid()}"
         self.problem: str | None = None
-        self._store = store
-        self._models: OrderedDict[str, LoadedModel] = OrderedDict()
+        self.store = store
+        self._models: OrderedDict[str, tuple[LoadedModel, Lookup | None]] = OrderedDict()
         self._acknowledged = -1
         self._failed_revision = -1
         self._retry_at = 0.0
@@ -161,17 +168,23 @@ class Watcher:
             self.problem = problem
             await asyncio.sleep(_POLL_S)
 
+    def close(self) -> None:
+        """Release what reads features; call it when no request is answered any more."""
+        for _, lookup in self._models.values():
+            if lookup is not None:
+                lookup.close()
+
     def _look(self) -> str | None:
         """Take over what is new and acknowledge it; says what keeps it from that."""
         newer = {"endpoint": self.endpoint, "revision >": self.table.revision}
         try:
-            rows = self._store.query("route", newer, order_by=["-revision"], limit=1)
+            rows = self.store.query("route", newer, order_by=["-revision"], limit=1)
         except Exception as error:  # noqa: BLE001 - whatever ails the store, serving goes on
             return f"new routes cannot be seen: {_said(error)}"
         problem = self._take_over(rows[0]) if rows else None
         if problem is None and self._acknowledged != self.table.revision:
             try:
-                acknowledge(self._store, self.endpoint, self.worker, self.table.revision)
+                acknowledge(self.store, self.endpoint, self.worker, self.table.revision)
             except Exception as error:  # noqa: BLE001 - as above; repeated at the next look
                 return f"revision {self.table.revision} cannot be acknowledged: {_said(error)}"
             self._acknowledged = self.table.revision
@@ -196,26 +209,26 @@ class Watcher:
             )
         variant = route.variants[0]
         known = self._models.get(variant.mv_id)
-        version = known.version if known else version_by_id(self._store, variant.mv_id)
+        version = known[0].version if known else version_by_id(self.store, variant.mv_id)
         if version.hash != variant.hash:
             raise Tampered(
                 f"{version.model}/{version.version} is not what was routed",
                 expected=f"hash {variant.hash[:12]}, the version has {version.hash[:12]}",
             )
-        model = known or self._fresh_model(version)
-        self._models[variant.mv_id] = model
+        ready = known or self._fresh_model(version)
+        self._models[variant.mv_id] = ready
         self._models.move_to_end(variant.mv_id)
         if len(self._models) > _KEPT_MODELS:
             self._models.popitem(last=False)
-        return RoutingTable(route.revision, model)
+        return RoutingTable(route.revision, *ready)
 
-    def _fresh_model(self, version: ModelVersion) -> LoadedModel:
+    def _fresh_model(self, version: ModelVersion) -> tuple[LoadedModel, Lookup | None]:
         from threadpoolctl import threadpool_limits
 
-        model = load_model(self._store, version)
+        model = load_model(self.store, version)
         with threadpool_limits(limits=1):  # in this thread too: warming up must not take all cores from the requests
             model.predict(object_rows(model.columns, model.example))
-        return model
+        return model, Lookup(self.store, model) if model.features else None
 
 
 def _route(row: Row) -> Route:

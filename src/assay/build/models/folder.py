@@ -1,7 +1,7 @@
 """Models as folders in the MLmodel layout, so that `mlflow.pyfunc.load_model` reads what Assay writes.
 
 The MLmodel file is written as JSON, which every YAML parser reads. What it says beyond MLflow's own words stands under
-`metadata`: the classes of a classifier.
+`metadata`: the classes of a classifier, and which inputs are features of registered views.
 """
 
 import json
@@ -10,11 +10,13 @@ import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 
 from assay.build.models.flavours import catboost, lightgbm, onnx, sklearn, torch, xgboost
 from assay.build.models.flavours.flavour import Flavour, Given
 from assay.build.models.inputs import Column, matrix
+from assay.build.models.stored_features import StoredFeature
 from assay.build.models.table_model import TableModel
 from assay.errors import InvalidInput
 
@@ -33,6 +35,7 @@ def save_model(
     *,
     run_id: str,
     created: str,
+    features: Sequence[StoredFeature] = (),
 ) -> None:
     """Write the folder: MLmodel, the model in the form of its flavour, requirements.txt and a few example rows.
 
@@ -72,7 +75,10 @@ def save_model(
             "type": "dataframe",
             "pandas_orient": "split",
         },
-        "metadata": {"classes": list(saved.classes)},
+        "metadata": {
+            "classes": list(saved.classes),
+            **({"features": msgspec.to_builtins(list(features))} if features else {}),
+        },
     }
     environment = {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}
     (folder / "python_env.yaml").write_text(json.dumps(environment, indent=1))

@@ -86,6 +86,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: ModelPart
     policy: _OwnPolicy
     store: str | None = None
+    online: str | None = None
     steps: list[SqlStep] = []
     split: SplitPart = SplitPart()
     params: dict[str, str | int | float | bool] = {}
@@ -142,7 +143,7 @@ def load_project(path: str | Path | None = None) -> ProjectFile:
         folder=file.absolute().parent,
         file=file.absolute(),
         policy=policy,
-        **{name: getattr(read, name) for name in _File.__struct_fields__ if name not in ("policy", "store")},
+        **{name: getattr(read, name) for name in _File.__struct_fields__ if name not in ("policy", "store", "online")},
     )
     _check(project)
     return project
