@@ -32,6 +32,7 @@ _PLACES = (
     ("/models", "Models"),
     ("/evaluations", "Evaluations"),
     ("/datasets", "Datasets"),
+    ("/features", "Features"),
     ("/projects", "Projects"),
     ("/ledger", "Decisions"),
 )
