@@ -67,7 +67,8 @@ def test_an_operation_takes_a_store_and_plain_values_and_returns_what_can_be_pri
     for parameter in others:
         hint = hints[parameter.name]
         options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        assert set(options) - {types.NoneType} <= {*PLAIN, list[str]}, f"{name}: {parameter.name}"
+        kinds = {*PLAIN, list[str], list[dict[str, typing.Any]]}
+        assert set(options) - {types.NoneType} <= kinds, f"{name}: {parameter.name}"
         is_option = parameter.kind is inspect.Parameter.KEYWORD_ONLY
         allowed = (
             parameter.default is not inspect.Parameter.empty

@@ -43,7 +43,18 @@ from assay.build.steps.waiting import Answer, answer, wait_for
 from assay.build.steps.why import StepReason, explain, why
 from assay.build.training.baselines import Trained, baselines_for, train_with_baselines
 from assay.build.training.train import TrainedModel, train
+from assay.build.views.arriving.erasing import erase
+from assay.build.views.arriving.materialize import materialize
+from assay.build.views.arriving.push import push_file, put_rows
+from assay.build.views.audits.audit_command import audit_features
+from assay.build.views.catalogue.comparing import diff_views
+from assay.build.views.catalogue.duplicates import duplicate_features
+from assay.build.views.catalogue.finding import search_features
+from assay.build.views.catalogue.registering import register_file
+from assay.build.views.catalogue.reuse import feature_usage
+from assay.build.views.catalogue.showing import list_views, show_view
 from assay.build.views.declared.view import FeatureView, feature_view
+from assay.build.views.joining.join_command import join_features
 from assay.record.live.live_run import run
 
 __all__ = [
@@ -84,6 +95,7 @@ __all__ = [
     "Trial",
     "add_dataset",
     "answer",
+    "audit_features",
     "baselines_for",
     "check_data",
     "check_leakage",
@@ -91,24 +103,36 @@ __all__ = [
     "check_table",
     "dataset_lineage",
     "diff_datasets",
+    "diff_views",
+    "duplicate_features",
+    "erase",
     "expect",
     "explain",
     "feature_report",
+    "feature_usage",
     "feature_view",
     "idempotency_token",
     "infer_expectations",
+    "join_features",
     "list_datasets",
+    "list_views",
     "load_expectations",
     "load_model",
     "log_model",
+    "materialize",
     "package_model",
     "pipeline",
+    "push_file",
+    "put_rows",
     "quarantine",
+    "register_file",
     "rolling_splits",
     "run",
     "save_expectations",
     "search",
+    "search_features",
     "show_dataset",
+    "show_view",
     "slice_of",
     "source",
     "split",

@@ -62,9 +62,73 @@ COMMANDS: dict[str, Command] = {
         "assay.record.exchange.exporting",
         "Write runs as a table: Parquet, CSV or JSON lines, by the ending of the file",
     ),
+    "features audit": Command(
+        "assay.build.views.audits.audit_command",
+        "Say which rows of a training set used values that were not known at their time, whoever made it",
+    ),
+    "features diff": Command(
+        "assay.build.views.catalogue.comparing",
+        "Say how one version of a feature view differs from another: declaration, features, code",
+    ),
+    "features duplicates": Command(
+        "assay.build.views.catalogue.duplicates",
+        "Say which features are there twice, by definition, by values, or by the order of their values",
+    ),
+    "features erase": Command(
+        "assay.build.views.arriving.erasing",
+        "Take all that is logged and served of an entity out of a view, in all its versions, for good",
+    ),
+    "features get": Command(
+        "assay.operate.features.getting",
+        "Read features of entities as they are served, such as flights:delay_7d or weather:*",
+    ),
+    "features join": Command(
+        "assay.build.views.joining.join_command",
+        "Put features behind rows, each as it was at the time of the row, and keep the result",
+    ),
+    "features ls": Command(
+        "assay.build.views.catalogue.showing",
+        "List the feature views with their newest version, who uses them and how fresh they are",
+    ),
+    "features materialize": Command(
+        "assay.build.views.arriving.materialize",
+        "Bring what is new in the sources of views online: those named, as VIEW or VIEW@VERSION, or all of them",
+    ),
+    "features push": Command(
+        "assay.build.views.arriving.push",
+        "Write the rows of a file to a view: they are logged, and served by their time",
+    ),
+    "features put": Command(
+        "assay.build.views.arriving.push",
+        "Write rows, a JSON list of objects, to a view: they are logged, and served by their time",
+    ),
+    "features register": Command(
+        "assay.build.views.catalogue.registering",
+        "Keep the feature views that a Python file declares; the same content again is the same version",
+    ),
+    "features replay": Command(
+        "assay.operate.features.replay",
+        "Compare the features that an endpoint served with what training computes for the same keys and moments",
+    ),
+    "features search": Command(
+        "assay.build.views.catalogue.finding",
+        "Find features by name, view, description, entity, owner, tag, source, column or type",
+    ),
+    "features show": Command(
+        "assay.build.views.catalogue.showing",
+        "Show a feature view: declaration, features with their types, versions, who uses it, and what was found",
+    ),
     "features suggest": Command(
         "assay.build.features.suggesting",
         "Say which features would help to predict a label, by how much, and what they cost",
+    ),
+    "features usage": Command(
+        "assay.build.views.catalogue.reuse",
+        "Say who uses which feature, what would break, what nothing uses, how fresh it is and what it costs",
+    ),
+    "features worth": Command(
+        "assay.steer.feature_store_ladder",
+        "Say how much of a feature store is worth it now, from the records: a rung from 0 to 3, why, what is unknown",
     ),
     "gate": Command(
         "assay.prove.judgement", "Judge an evaluation by a policy, or compute a recorded verdict once more"

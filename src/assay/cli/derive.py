@@ -1,6 +1,7 @@
 """A click command from an operation: its arguments, options and help come from the function alone."""
 
 import inspect
+import json
 import types
 import typing
 from collections.abc import Callable
@@ -20,14 +21,17 @@ def derive(operation: Operation, invoke: Invoke) -> click.Command:
     signature = inspect.signature(operation.function)
     parameters: list[click.Parameter] = []
     for parameter in list(signature.parameters.values())[1:]:  # the first one is the store
-        if hints[parameter.name] == list[str] and parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            parameters.append(click.Argument([parameter.name], nargs=-1, required=True, callback=_listed))
+        hint, required = hints[parameter.name], parameter.default is inspect.Parameter.empty
+        if hint in (list[str], list[str] | None) and parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            parameters.append(click.Argument([parameter.name], nargs=-1, required=required, callback=_listed))
+            continue
+        if hint == list[dict[str, typing.Any]]:
+            parameters.append(click.Argument([parameter.name], type=_Rows()))
             continue
         kind, text = _type_and_help(hints[parameter.name])
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             parameters.append(_option(parameter, kind, text))
         else:
-            required = parameter.default is inspect.Parameter.empty
             parameters.append(click.Argument([parameter.name], type=kind, required=required))
 
     def callback(**given: object) -> None:
@@ -50,6 +54,23 @@ def common_options() -> list[click.Option]:
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document."),
         click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."),
     ]
+
+
+class _Rows(click.ParamType[object]):
+    """A JSON list of objects, or one object."""
+
+    name = "JSON"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """The rows; a usage error where the text is something else."""
+        try:
+            rows = json.loads(str(value))
+        except json.JSONDecodeError as error:
+            self.fail(f"it is not JSON: {error}", param, ctx)
+        rows = [rows] if isinstance(rows, dict) else rows
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            self.fail("it is not a list of JSON objects", param, ctx)
+        return rows
 
 
 def _listed(context: click.Context, argument: click.Parameter, values: tuple[str, ...]) -> list[str]:  # noqa: ARG001

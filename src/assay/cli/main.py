@@ -113,7 +113,7 @@ def _root() -> click.Group:
 _GROUPS = {
     "alias": "Names that point to versions: move them, see where they pointed",
     "data": "Datasets: keep, check and list them, what is in them, what changed, what came of them",
-    "features": "Columns that models read: which would help",
+    "features": "Columns that models read: views of them, what they say, and which would help",
     "idea": "What might make a model better: write it down, try it, see what came of it",
     "import": "Bring over what was recorded elsewhere",
     "ledger": "The chain of decisions: list or verify it",

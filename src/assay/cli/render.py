@@ -8,12 +8,27 @@ import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from assay.cli.audit import feature_audit
 from assay.cli.checks import data_check
 from assay.cli.comparison import comparison, difference, repetition
 from assay.cli.data import dataset_detail, dataset_difference, dataset_lineage, dataset_list, dataset_version
 from assay.cli.demo_table import demo_table
+from assay.cli.feature_answer import feature_answer
+from assay.cli.feature_replay import replayed
+from assay.cli.feature_rows import erased, materialization, pushed
+from assay.cli.feature_views import (
+    duplicates,
+    found_features,
+    registration,
+    usage,
+    view_detail,
+    view_difference,
+    view_list,
+    worth,
+)
 from assay.cli.features import suggestions
 from assay.cli.ideas import ideas, one_idea, one_try
+from assay.cli.joined import joined_rows
 from assay.cli.lineage import lineage
 from assay.cli.project import candidate_run, new_project, project_search
 from assay.cli.run_steps import logs, question, steps_table
@@ -328,6 +343,7 @@ def _garbage(found: "GarbageReport") -> RenderableType:
 RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "AliasMove": _move,
     "AliasThen": _alias_then,
+    "Audit": feature_audit,
     "Comparison": comparison,
     "DatasetDetail": dataset_detail,
     "DatasetDifference": dataset_difference,
@@ -337,16 +353,24 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "DataCheck": data_check,
     "DemoResult": demo_table,
     "Difference": difference,
+    "Duplicates": duplicates,
+    "Erased": erased,
     "Examination": _examination,
     "CandidateRun": lambda found: candidate_run(found, _judgement(found.judgement)),
     "Idea": one_idea,
     "IdeaTry": one_try,
     "Judgement": _judgement,
+    "FeatureAnswer": feature_answer,
+    "FoundFeatures": found_features,
     "NewProject": new_project,
     "ProjectSearch": project_search,
+    "JoinedRows": joined_rows,
+    "Materialization": materialization,
     "Measurement": _measurement,
     "Promotion": _promotion,
+    "Pushed": pushed,
     "Remedy": _remedy,
+    "Registration": registration,
     "Rerun": repetition,
     "GarbageReport": _garbage,
     "RunDetail": _run_detail,
@@ -354,9 +378,15 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "ServerReady": _server_ready,
     "Serving": _serving,
     "StepReason": step_reason,
+    "Replayed": replayed,
     "Suggestions": suggestions,
     "Verification": _verification,
+    "Usage": usage,
     "VersionLineage": lineage,
+    "ViewDetail": view_detail,
+    "ViewDifference": view_difference,
+    "ViewList": view_list,
+    "Worth": worth,
     "TimeReport": time_report,
 }
 LIST_RENDERERS: dict[str, Callable[[Any], RenderableType]] = {

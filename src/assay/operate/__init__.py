@@ -2,6 +2,8 @@
 
 from assay.operate.client import PredictionClient, ServerProcess
 from assay.operate.doctor import Examination, examine
+from assay.operate.features.getting import get_features
+from assay.operate.features.replay import Replayed, replay
 from assay.operate.labels import Label, record_labels
 from assay.operate.project.running import CandidateRun, run_project
 from assay.operate.project.scaffold import NewProject, init
@@ -15,11 +17,14 @@ __all__ = [
     "NewProject",
     "PredictionClient",
     "ProjectSearch",
+    "Replayed",
     "Served",
     "ServerProcess",
     "examine",
+    "get_features",
     "init",
     "record_labels",
+    "replay",
     "run_project",
     "search_project",
     "serve",
