@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE # some images set it; then each of many process
 # Only the files that hold tests with a mark are read for it.
 marked = -m $(1) $$(grep -rlw --include='*.py' 'mark\.$(1)' tests)
 
-.PHONY: demo test test-browser test-ray test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 bench-04 simulate docs clean
+.PHONY: demo test test-browser test-ray test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 bench-04 bench-05 simulate docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
@@ -90,6 +90,20 @@ bench-04: data
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.templates
 
+# Feature views against their targets: joins beside plans written by hand and Feast's two stores, windows, online reads
+# beside bare SQLite and Feast's, materialisation. Feast goes into an environment of its own (600 MB).
+bench-05: $(VENV)/.installed-dev .venv-feast/.installed
+	FEAST_PYTHON=$(CURDIR)/.venv-feast/bin/python $(BIN)/python -m benchmarks.feature_join
+	$(BIN)/python -m benchmarks.feature_windows
+	FEAST_PYTHON=$(CURDIR)/.venv-feast/bin/python $(BIN)/python -m benchmarks.feature_online
+	$(BIN)/python -m benchmarks.feature_materialize
+	$(BIN)/python -m benchmarks.feature_serving
+
+.venv-feast/.installed:
+	$(PYTHON) -m venv .venv-feast
+	.venv-feast/bin/python -m pip install --quiet --disable-pip-version-check 'feast[duckdb]==0.67.0'
+	touch $@
+
 .venv-peers/.installed:
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check 'mlflow==3.17.2'
@@ -103,7 +117,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not data" tests/docs
 
 clean:
-	rm -rf $(VENV) .venv-peers .venv-torch build dist src/*.egg-info .coverage*
+	rm -rf $(VENV) .venv-feast .venv-peers .venv-torch build dist src/*.egg-info .coverage*
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Assay needs Python 3.11 or newer; try: make PYTHON=python3.12 demo")'
