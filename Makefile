@@ -69,7 +69,7 @@ layers: $(VENV)/.installed-dev
 
 # The figures of evaluation and gate against their targets; the last ones write and read a file of 100 million rows.
 bench-02: $(VENV)/.installed-dev
-	$(BIN)/python benchmarks/segment_eval.py --streamed 100000000
+	$(BIN)/python -m benchmarks.segment_eval --streamed 100000000
 
 # Tracking against its targets: logging and reading back beside bare SQLite, searches, pages, fifty clients at once, and
 # MLflow's own server in the same run. MLflow goes into an environment of its own (850 MB).

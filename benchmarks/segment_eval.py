@@ -10,7 +10,6 @@ adds a Parquet file of that many rows, evaluated in batches in a process of its 
 import argparse
 import itertools
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from benchmarks.measured import peak_mb
 
 from assay.prove.evaluation import evaluate
 from assay.prove.gate import judge
@@ -129,17 +129,6 @@ def streamed(path: Path) -> None:
     print(json.dumps({"seconds": time.perf_counter() - begun, "peak_mb": peak, "rows": profile.n_rows}))
 
 
-def peak_mb() -> float:
-    """The largest resident memory of this process so far.
-
-    Linux counts the parent's at the start into getrusage's, so there the kernel's own mark of this program is read.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        return next(float(line.split()[1]) / 1024 for line in status.read_text().splitlines() if "VmHWM" in line)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
-
-
 def median(work: Callable[[], object], repeat: int) -> float:
     """Median seconds of some runs, after one to warm up."""
     seconds = []
@@ -193,7 +182,7 @@ def main() -> None:
         path = Path(folder) / "rows.parquet"
         pq.write_table(table, path)
         for work, target in (("one", 1000.0), ("two", 1000.0)):
-            command = [sys.executable, __file__, "--only", work, "--table", str(path)]
+            command = [sys.executable, "-m", "benchmarks.segment_eval", "--only", work, "--table", str(path)]
             peak = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             report(f"peak memory, {work} model{'s' if work == 'two' else ''}", target, peak["peak_mb"], "MB", **peak)
     profile = profiled(table, ("candidate", "champion"), influence=True)
@@ -228,7 +217,7 @@ def _report_streamed(rows: int) -> None:
             with pq.ParquetWriter(path, workload(10).schema) as writer:
                 for start in range(0, size, BATCH):
                     writer.write_table(workload(min(BATCH, size - start), seed=start % 7))
-            command = [sys.executable, __file__, "--file", str(path)]
+            command = [sys.executable, "-m", "benchmarks.segment_eval", "--file", str(path)]
             found.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
             path.unlink()
     report("streamed, peak memory", 2000.0, found[1]["peak_mb"], "MB", **found[1])

@@ -173,6 +173,23 @@ def test_a_view_shows_how_its_training_sets_matched(store: SqlStore) -> None:
     assert found.rate == pytest.approx(1 / 3)
 
 
+def test_what_a_replay_or_an_audit_found_of_one_view_is_no_fault_of_another(store: SqlStore) -> None:
+    spend, other = _view(store, "spend"), _view(store, "other")
+    model = add_version(store)
+    _takes(store, model, spend, ["amount"])
+    _takes(store, model, other, ["amount"])
+    skewed = {"compared": 100, "mismatches": 3, "verdict": "fail"}
+    served = [{"feature": "spend@1:amount", **skewed}, {"feature": "other@1:amount", **skewed, "verdict": "pass"}]
+    _result(store, SKEW, "model_version", model.mv_id, "fail", {"endpoint": "delays", "features": served})
+    audited = [{"feature": "spend@1:amount", "clean": 8}, {"feature": "other@1:amount", "clean": 7, "correction": 1}]
+    _result(store, AUDIT, "dataset", "ab" * 32, "warn", {"found": "1", "features": audited})
+    for view, expected in (
+        ("spend", {"replay": "fail", "audit": "pass"}),
+        ("other", {"replay": "pass", "audit": "warn"}),
+    ):
+        assert {one.what: one.result for one in show_view(store, view).results} == expected
+
+
 def test_only_the_last_result_of_a_kind_is_shown(store: SqlStore) -> None:
     _view(store, "spend")
     for result in ("fail", "pass"):

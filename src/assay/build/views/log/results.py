@@ -14,6 +14,7 @@ SKEW = "feature skew"  # written by the replay, about a version of a model
 AUDIT = "feature_audit"  # written by the audit of a training set, about its rows
 _AGREEMENT = "online_agreement"  # written by materialising, about a version of a view
 _MOST = 5_000  # results of a kind, the newest
+_WORST_FIRST = ["fail", "inconclusive", "warn", "pass"]
 _WHAT = {SKEW: "replay", AUDIT: "audit", _AGREEMENT: "online against offline"}
 
 
@@ -43,7 +44,8 @@ def results_by_view(store: Store, models: Mapping[str, str]) -> dict[str, list[V
         about_what = models.get(row["subject_id"]) or _short(row)
         for view, features in _views(row, detail).items():
             if (view, what, about_what) not in last:
-                one = ViewResult(what, about_what, row["result"], row["ts"], _said(row, detail), features)
+                result = _result(row, detail, view)
+                one = ViewResult(what, about_what, result, row["ts"], _said(row, detail), features)
                 last[view, what, about_what] = one
                 found.setdefault(view, []).append(one)
     return found
@@ -60,9 +62,29 @@ def _views(row: Row, detail: dict[str, Any]) -> dict[str, dict[str, str]]:
     if row["subject_kind"] == "feature_view":
         found[str(row["subject_id"]).partition("@")[0]] = {}
     for one in detail.get("features", []):
-        reference, _, feature = str(one.get("feature", "")).partition(":")
-        found.setdefault(reference.partition("@")[0], {})[feature] = _sentence(one)
+        feature = str(one.get("feature", "")).partition(":")[2]
+        found.setdefault(_view_of(one), {})[feature] = _sentence(one)
     return found
+
+
+def _result(row: Row, detail: dict[str, Any], view: str) -> str:
+    """The result for one of the views that a replay or an audit looked at: others are not its fault."""
+    of_view = [one for one in detail.get("features", []) if _view_of(one) == view]
+    if not of_view or row["kind"] not in (SKEW, AUDIT):
+        return str(row["result"])
+    return min((_finding(one) for one in of_view), key=_WORST_FIRST.index)
+
+
+def _view_of(one: dict[str, Any]) -> str:
+    return str(one.get("feature", "")).partition(":")[0].partition("@")[0]
+
+
+def _finding(one: dict[str, Any]) -> str:
+    if "mismatches" in one:
+        return str(one["verdict"])
+    if one.get("leak") or one.get("later"):
+        return "fail"
+    return "warn" if one.get("correction") or one.get("unexplained") else "pass"
 
 
 def _sentence(one: dict[str, Any]) -> str:
