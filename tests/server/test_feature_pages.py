@@ -93,6 +93,7 @@ def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
         store.close()
 
 
+@pytest.mark.browser
 def test_pages_of_features_fit_and_are_accessible_in_both_themes(browser: Browser, filled: SqlStore) -> None:
     with served(filled) as home, opened(browser, f"{home}/features") as page:
         for path in ("/features", "/features?q=delay", "/features/congestion", "/features/odd.view-1"):
@@ -104,6 +105,7 @@ def test_pages_of_features_fit_and_are_accessible_in_both_themes(browser: Browse
                 assert grave(page, ANY_IMPACT) == [], f"{path} at {width} px, {theme}"
 
 
+@pytest.mark.browser
 def test_a_view_is_found_and_opened_by_keyboard(browser: Browser, filled: SqlStore) -> None:
     with served(filled) as home, opened(browser, f"{home}/features") as page:
         page.get_by_role("searchbox").focus()
