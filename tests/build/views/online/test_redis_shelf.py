@@ -7,6 +7,8 @@ import pytest
 from assay.build.views.online.contract import ShelfContract
 from assay.build.views.online.redis_shelf import RedisShelf
 
+pytestmark = pytest.mark.redis
+
 
 class TestRedis(ShelfContract):
     @pytest.fixture
