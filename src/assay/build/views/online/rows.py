@@ -138,13 +138,21 @@ def counting(
     codes, ts, created, arrival = codes[places], ts[places], created[places], arrival[places]
     rank = np.empty(len(places), np.int64)
     rank[np.lexsort((arrival, created))] = np.arange(len(places))
-    _, event = np.unique(np.stack((codes, events(view, values, ts))), axis=1, return_inverse=True)
+    event = _dense(codes, events(view, values, ts))
     visible = np.maximum(rule_of(view).visible(ts, created), horizon)
-    kept = _records(event.reshape(-1), visible, rank)
+    kept = _records(event, visible, rank)
     if not is_timed(view):
-        fresh = np.unique(event.reshape(-1)[kept][np.maximum(ts, created)[kept] > gone])
-        kept = kept[np.isin(event.reshape(-1)[kept], fresh)]
+        fresh = np.unique(event[kept][np.maximum(ts, created)[kept] > gone])
+        kept = kept[np.isin(event[kept], fresh)]
     found: NDArray[np.int64] = places[kept[np.lexsort((arrival[kept], ts[kept], codes[kept]))]]
+    return found
+
+
+def _dense(codes: NDArray[np.int64], event: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A number for each pair, from 0 on without gaps. One column at a time: NumPy sorts pairs ten times slower."""
+    distinct, place = np.unique(event, return_inverse=True)
+    _, number = np.unique(codes * len(distinct) + place, return_inverse=True)
+    found: NDArray[np.int64] = number.astype(np.int64, copy=False)
     return found
 
 
