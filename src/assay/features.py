@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from assay.build.views.declared.view import feature_view
     from assay.build.views.joining.training_set import TrainingSet, training_set
     from assay.build.views.log.freshness import freshness
+    from assay.build.views.online.store import open_online
     from assay.build.views.registry.registered import find_view, register, view_of
     from assay.operate.features.reading import FeatureReader, get
     from assay.operate.features.replay import replay
@@ -52,6 +53,7 @@ _PLACES = {
     "max_of": "assay.build.views.declared.aggregates",
     "mean": "assay.build.views.declared.aggregates",
     "min_of": "assay.build.views.declared.aggregates",
+    "open_online": "assay.build.views.online.store",
     "push": "assay.build.views.arriving.push",
     "register": "assay.build.views.registry.registered",
     "register_file": "assay.build.views.catalogue.registering",
@@ -86,6 +88,7 @@ __all__ = [
     "max_of",
     "mean",
     "min_of",
+    "open_online",
     "push",
     "register",
     "register_file",
