@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from assay.build.data.sources import rows_named
 from assay.build.training.train import train
-from assay.build.views.audits.audited_set import audited_set, rows_named
+from assay.build.views.audits.audited_set import audited_set
 from assay.build.views.joining.references import Asked
 from assay.prove.evaluation import evaluate
 from assay.record.store import Store

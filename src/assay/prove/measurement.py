@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from assay.build.data.words import names_in
 from assay.build.models.packaging import load_model
 from assay.errors import InvalidInput
 from assay.operation import operation
@@ -74,15 +75,19 @@ def evaluate_version(
         load_model(store, candidate),
         tables.as_table(data),
         label=label,
-        unit=_names(unit),
+        unit=names_in(unit),
         task=task,
         level=level,
-        query=_names(query),
+        query=names_in(query),
         weight=weight,
         segments=Segments(
-            by=_names(segments), cross=cross, find=find, bins=_bins(bins), where=_pairs(where, ";", "night=hour >= 22")
+            by=names_in(segments),
+            cross=cross,
+            find=find,
+            bins=_bins(bins),
+            where=_pairs(where, ";", "night=hour >= 22"),
         ),
-        metrics=_names(metrics) if metrics is not None else None,
+        metrics=names_in(metrics) if metrics is not None else None,
         baseline=load_model(store, beside) if beside else None,
         threshold=threshold,
         store=store,
@@ -139,7 +144,3 @@ def _bins(text: str | None) -> dict[str, list[float]]:
         except ValueError as error:
             raise InvalidInput(f"the bins of {name!r} are {edges!r}", expected="such as distance=500:1000") from error
     return found
-
-
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()] if text else []

@@ -12,6 +12,7 @@ from assay.build.data.expectations import Expectations
 from assay.build.data.inference import default_expectations, infer_expectations
 from assay.build.data.source_files import format_of
 from assay.build.data.sources import source
+from assay.build.data.words import names_in
 from assay.errors import InvalidInput, NotFound, nearest
 from assay.operation import operation
 from assay.record import tables
@@ -79,7 +80,7 @@ def check_data(
     """
     content, table = _table(store, name_or_file)
     _columns_are_there(table, name_or_file, label=label, time=time)
-    keys = [name.strip() for name in key.split(",") if name.strip()] if key else None
+    keys = names_in(key) if key else None
     if expectations is not None:
         wanted = load_expectations(expectations)
         about = f"{expectations}, {len(wanted)} expectations"

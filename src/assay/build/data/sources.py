@@ -8,15 +8,15 @@ import pyarrow as pa
 
 from assay.build.data import source_databases as databases
 from assay.build.data.source_csv import NULLS, CsvOptions
-from assay.build.data.source_files import FORMATS, Files, files_at
+from assay.build.data.source_files import FORMATS, Files, files_at, format_of
 from assay.build.data.source_web import fetched, shown_address
 from assay.errors import InvalidInput, nearest
 from assay.record import tables
-from assay.record.datasets import DatasetVersion, snapshot
+from assay.record.datasets import DatasetVersion, dataset, find_dataset, snapshot
 from assay.record.part_snapshots import snapshot_parts
 from assay.record.store import Store
 
-__all__ = ["Source", "source"]
+__all__ = ["Source", "is_place", "rows_named", "source"]
 
 _FORMATS = tuple(dict.fromkeys(FORMATS.values()))
 _FILES = ("file", "s3", "gs", "gcs")
@@ -95,6 +95,18 @@ def source(
         raise InvalidInput("a query needs a database", where=place, expected="the address of one, or a DuckDB file")
     files = files_at(place, dict(storage or {}), format, options)
     return Source(place, files.read, files)
+
+
+def is_place(given: str) -> bool:
+    """Whether it can only be a place to read from, and no dataset."""
+    return "://" in given or Path(given).exists() or format_of(given) is not None
+
+
+def rows_named(given: object, store: Store | None) -> pa.Table:
+    """The rows of a dataset of the store by its name, or of whatever `source` reads."""
+    if isinstance(given, str) and not is_place(given) and store is not None:
+        return dataset(store, find_dataset(store, given).hash)
+    return source(given).read()
 
 
 def _in_memory(data: object, query: str | None) -> Source:

@@ -1,10 +1,10 @@
-"""Words that a value may be, checked where somebody writes them in Python: types do not hold there by themselves."""
+"""Words that somebody writes: one of those that a value may be, as types do not hold by themselves; names in a list."""
 
 from collections.abc import Sequence
 
 from assay.errors import InvalidInput, nearest
 
-__all__ = ["check_word"]
+__all__ = ["check_word", "names_in"]
 
 
 def check_word(what: str, word: object, known: Sequence[str]) -> None:
@@ -14,3 +14,8 @@ def check_word(what: str, word: object, known: Sequence[str]) -> None:
         raise InvalidInput(
             f"{what} is {word!r}", expected=", ".join(known), hint=f"did you mean {close!r}?" if close else None
         )
+
+
+def names_in(text: str | None) -> list[str]:
+    """The names that stand in a text with commas between them; none in no text."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]

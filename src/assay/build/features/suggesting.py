@@ -1,14 +1,12 @@
 """Suggesting features from the command line."""
 
-from pathlib import Path
 from typing import Annotated
 
-from assay.build.data.source_files import format_of
-from assay.build.data.sources import source
+from assay.build.data.sources import rows_named
+from assay.build.data.words import names_in
 from assay.build.features.suggest import Suggestions, suggest_features
 from assay.errors import InvalidInput
 from assay.operation import operation
-from assay.record.datasets import dataset, find_dataset
 from assay.record.store import Store
 
 __all__ = ["suggest_features_of"]
@@ -36,25 +34,16 @@ def suggest_features_of(
     """
     if label is None:
         raise InvalidInput("--label COLUMN is not given", hint=f"assay features suggest {data} --label late")
-    table = source(data).read() if _is_place(data) else dataset(store, find_dataset(store, data).hash)
-    chosen = _names(features)
+    table = rows_named(data, store)
+    chosen = names_in(features)
     return suggest_features(
         table,
         label,
         features=chosen or None,
-        group=_names(group),
+        group=names_in(group),
         time=time,
         rows=rows,
         folds=folds,
         most=most,
         seed=seed,
     )
-
-
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()] if text else []
-
-
-def _is_place(data: str) -> bool:
-    """Whether it can only be a place to read from, and no dataset."""
-    return "://" in data or Path(data).exists() or format_of(data) is not None

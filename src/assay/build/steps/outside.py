@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from assay.build.data.lengths import FORM, UNITS, written_length
 from assay.build.steps import values
 from assay.errors import InvalidInput, nearest
 
@@ -12,7 +13,6 @@ __all__ = ["Reads", "checked_fresh_for", "checked_reads", "in_words", "tokens"]
 
 Reads = Mapping[str, Any]
 _WHERE = "@assay.step"
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _NAMES = {"w": "week", "d": "day", "h": "hour", "m": "minute", "s": "second"}
 
 
@@ -96,16 +96,13 @@ def checked_fresh_for(given: object) -> timedelta | None:
     found = given if isinstance(given, timedelta) else None
     hint = None
     if isinstance(given, str):
-        amount, unit = given[:-1], given[-1:]
-        if amount.isascii() and amount.isdecimal() and unit in _UNITS and len(amount) <= 6:
-            found = timedelta(seconds=int(amount) * _UNITS[unit])
-        else:
-            hint = _meant(given)
+        found = written_length(given)
+        hint = _meant(given) if found is None else None
     if found is None or found <= timedelta(0):
         raise InvalidInput(
             f"fresh_for is {given!r}",
             where=_WHERE,
-            expected='more than nothing: a timedelta, or a text such as "90s", "30m", "12h", "1d" or "2w"',
+            expected=f"more than nothing: {FORM}",
             hint=f'fresh_for="{hint}"' if hint else None,
         )
     return found
@@ -115,15 +112,15 @@ def _meant(given: str) -> str | None:
     """The text that is meant by `1 day`."""
     word = given.strip().lstrip("0123456789")
     amount = given.strip().removesuffix(word)
-    close = nearest(word.strip(), [*_NAMES.values(), *_UNITS]) if amount else None
+    close = nearest(word.strip(), [*_NAMES.values(), *UNITS]) if amount else None
     return f"{amount}{close[0]}" if close else None
 
 
 def in_words(length: timedelta) -> str:
     """1 day, 12 hours: in the greatest unit that it is a whole number of."""
     seconds = length.total_seconds()
-    unit = next((unit for unit in _NAMES if seconds % _UNITS[unit] == 0 and seconds >= _UNITS[unit]), None)
+    unit = next((unit for unit in _NAMES if seconds % UNITS[unit] == 0 and seconds >= UNITS[unit]), None)
     if unit is None:
         return f"{seconds:g} seconds"
-    count = int(seconds // _UNITS[unit])
+    count = int(seconds // UNITS[unit])
     return f"{count} {_NAMES[unit]}{'' if count == 1 else 's'}"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from assay.build.data.columns import column
 from assay.build.data.finding import Findings
+from assay.build.data.sources import rows_named
 from assay.build.views.audits.audit_cells import (
     CLEAN,
     CORRECTION,
@@ -25,7 +26,7 @@ from assay.build.views.audits.audit_cells import (
 )
 from assay.build.views.audits.audit_later import only_later
 from assay.build.views.audits.audit_signs import signs
-from assay.build.views.audits.audited_set import Knowledge, audited_set, rows_named
+from assay.build.views.audits.audited_set import Knowledge, audited_set
 from assay.build.views.declared.moments import moment_text
 from assay.build.views.joining.references import Asked
 from assay.build.views.matching.matching import NOTHING

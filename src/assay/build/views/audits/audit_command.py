@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from assay.build.data.words import names_in
 from assay.build.views.audits.audit import Audit, audit
 from assay.errors import InvalidInput
 from assay.operation import operation
@@ -35,7 +36,7 @@ def audit_features(
     """
     return audit(
         training_set,
-        None if features is None else _list(features),
+        None if features is None else names_in(features),
         time=time,
         columns=None if columns is None else _mapping(columns),
         label=label,
@@ -45,13 +46,9 @@ def audit_features(
     )
 
 
-def _list(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
 def _mapping(text: str) -> dict[str, str]:
     found = {}
-    for part in _list(text):
+    for part in names_in(text):
         name, mark, column = part.partition("=")
         if not (name.strip() and mark and column.strip()):
             raise InvalidInput(

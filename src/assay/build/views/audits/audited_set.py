@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from assay.build.data.columns import column
-from assay.build.data.sources import source
+from assay.build.data.sources import is_place, rows_named
 from assay.build.views.audits.audit_cells import Recomputed, recomputed
-from assay.build.views.declared.history import is_place
 from assay.build.views.declared.view import FeatureView
 from assay.build.views.joining.reading import Rows, history, narrowed, rows_of
 from assay.build.views.joining.recorded_sets import recorded_set
@@ -22,10 +21,9 @@ from assay.build.views.log.log import log_parts
 from assay.build.views.matching.matching import PRESENT
 from assay.build.views.matching.wanted import wanted
 from assay.errors import InvalidInput, NotFound, nearest
-from assay.record.datasets import dataset, find_dataset
 from assay.record.store import Store
 
-__all__ = ["AuditedSet", "Knowledge", "audited_set", "known_then", "rows_named"]
+__all__ = ["AuditedSet", "Knowledge", "audited_set", "known_then"]
 
 Knowledge: TypeAlias = Literal["created", "log", "none"]
 _BACKFILL = 0.01  # of the rows that have a value, in which it was known: below, the history was loaded at once
@@ -139,13 +137,6 @@ def known_then(
     what was true then.
     """
     return audited_set(training_set, features, time, columns, store, prefix=prefix).known_then()
-
-
-def rows_named(given: object, store: Store | None) -> pa.Table:
-    """The rows of a dataset of the store by its name, or of whatever `assay.source` reads."""
-    if isinstance(given, str) and not is_place(given) and store is not None:
-        return dataset(store, find_dataset(store, given).hash)
-    return source(given).read()
 
 
 def _given(

@@ -8,6 +8,7 @@ import msgspec
 import pyarrow as pa
 
 from assay.build.data.checks import CheckResult, check_results, record_results
+from assay.build.data.words import names_in
 from assay.build.steps.code_files import load_file
 from assay.build.views.catalogue.comparing import diff_views
 from assay.build.views.catalogue.duplicates import Known, Likeness, alike
@@ -185,7 +186,7 @@ def _views_of(file: str) -> list[FeatureView]:
 def _chosen(views: list[FeatureView], only: str | None, file: str) -> list[FeatureView]:
     if only is None:
         return views
-    names = [name.strip() for name in only.split(",") if name.strip()]
+    names = names_in(only)
     known = {view.name: view for view in views}
     strange = next((name for name in names if name not in known), None)
     if strange is not None or not names:

@@ -5,7 +5,6 @@ writing, and behind them the features, or for a view of aggregates the columns t
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,7 @@ import pyarrow.compute as pc
 
 from assay.build.data import sql
 from assay.build.data.columns import column
-from assay.build.data.source_files import format_of
-from assay.build.data.sources import source
+from assay.build.data.sources import is_place, source
 from assay.build.views.declared.keys import normalised_key
 from assay.build.views.declared.moments import as_microseconds
 from assay.build.views.declared.view import FeatureView
@@ -31,7 +29,6 @@ __all__ = [
     "TS",
     "VISIBLE",
     "as_rows",
-    "is_place",
     "source_rows",
     "value_columns",
     "without_nan",
@@ -92,11 +89,6 @@ def value_columns(view: FeatureView, names: list[str]) -> list[str]:
     if view.features is not None:
         return list(view.features)
     return [name for name in names if name not in (*view.entity, view.time, view.created)]
-
-
-def is_place(given: str) -> bool:
-    """Whether it can only be a place to read from, and no dataset."""
-    return "://" in given or Path(given).exists() or format_of(given) is not None
 
 
 def _values(view: FeatureView, table: pa.Table) -> dict[str, pa.ChunkedArray]:

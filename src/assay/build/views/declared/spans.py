@@ -3,33 +3,29 @@
 from datetime import timedelta
 from typing import TypeAlias
 
+from assay.build.data.lengths import FORM, UNITS, written_length
 from assay.errors import InvalidInput
 
 __all__ = ["Length", "microseconds", "span_text", "spoken"]
 
 Length: TypeAlias = str | timedelta
 _MICROSECOND = timedelta(microseconds=1)
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def microseconds(given: object, what: str) -> int:
     """A length as microseconds; InvalidInput for what is no length, or a negative one."""
     found = given if isinstance(given, timedelta) else None
     if isinstance(given, str):
-        amount, unit = given[:-1], given[-1:]
-        if amount.isascii() and amount.isdecimal() and unit in _UNITS and len(amount) <= 6:
-            found = timedelta(seconds=int(amount) * _UNITS[unit])
+        found = written_length(given)
     if found is None or found < timedelta(0):
-        raise InvalidInput(
-            f"{what} is {given!r}", expected='a timedelta, or a text such as "90s", "30m", "12h", "1d" or "2w"'
-        )
+        raise InvalidInput(f"{what} is {given!r}", expected=FORM)
     return found // _MICROSECOND
 
 
 def span_text(length_us: int) -> str:
     """The length as it is written, in the greatest unit that it is a whole number of."""
     for unit in ("d", "h", "m", "s"):
-        whole, rest = divmod(length_us, _UNITS[unit] * 1_000_000)
+        whole, rest = divmod(length_us, UNITS[unit] * 1_000_000)
         if whole and not rest:
             return f"{whole}{unit}"
     return f"{length_us / 1e6:g}s"

@@ -7,8 +7,8 @@ import msgspec
 import pyarrow.parquet as pq
 
 from assay.build.data.source_files import format_of
-from assay.build.data.sources import source
-from assay.build.views.declared.history import is_place
+from assay.build.data.sources import rows_named
+from assay.build.data.words import names_in
 from assay.build.views.joining.join_report import JoinReport
 from assay.build.views.joining.reading import Engine
 from assay.build.views.joining.references import FeatureUse
@@ -16,7 +16,6 @@ from assay.build.views.joining.training_set import training_set
 from assay.build.views.matching.matching import Mode
 from assay.errors import InvalidInput
 from assay.operation import operation
-from assay.record.datasets import dataset, find_dataset
 from assay.record.faults import storage_faults
 from assay.record.store import Store
 
@@ -52,13 +51,13 @@ def join_features(
 
     Raises NotFound and InvalidInput as `assay.features.training_set`.
     """
-    asked = [name.strip() for name in (features or "").split(",") if name.strip()]
+    asked = names_in(features)
     if not asked:
         raise InvalidInput("--features is not given", hint=f"assay features join {labels} {out} --features 'flights:*'")
     kind = format_of(out)
     if kind not in (None, "parquet") or (kind is None and ("/" in out or "@" in out)):
         raise InvalidInput(f"nothing is written to {out}", expected="a file that ends in .parquet, or a dataset's name")
-    rows = source(labels).read() if is_place(labels) else dataset(store, find_dataset(store, labels).hash)
+    rows = rows_named(labels, store)
     found = training_set(
         rows,
         asked,

@@ -21,8 +21,8 @@ from assay.build.data import sql
 from assay.build.data.columns import is_text
 from assay.build.data.source_csv import CsvOptions
 from assay.build.data.source_files import Files
-from assay.build.data.sources import source
-from assay.build.views.declared.history import ARRIVAL, CREATED, TS, as_rows, is_place, made_of, value_columns
+from assay.build.data.sources import is_place, source
+from assay.build.views.declared.history import ARRIVAL, CREATED, TS, as_rows, made_of, value_columns
 from assay.build.views.declared.keys import normalised_key
 from assay.build.views.declared.view import FeatureView
 from assay.build.views.joining.engines import arrow, duckdb, polars

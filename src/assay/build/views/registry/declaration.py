@@ -15,10 +15,11 @@ import msgspec
 import pyarrow as pa
 
 from assay.build.data.expectation_files import parse_expectations, to_toml
+from assay.build.data.sources import is_place
 from assay.build.steps.closure import code_of
 from assay.build.steps.modules import compiled, importable_name
 from assay.build.views.declared.aggregates import Aggregate
-from assay.build.views.declared.history import ARRIVAL, CREATED, TS, is_place
+from assay.build.views.declared.history import ARRIVAL, CREATED, TS
 from assay.build.views.declared.spans import spoken
 from assay.build.views.declared.view import DEFINED, FeatureView
 from assay.errors import InvalidInput

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.build.data.sources import Source, source
-from assay.build.views.declared.history import as_rows, is_place, made_of
+from assay.build.data.sources import Source, is_place, source
+from assay.build.views.declared.history import as_rows, made_of
 from assay.build.views.declared.view import FeatureView
 from assay.errors import Tampered
 from assay.record.canonical import digest, digest_file
