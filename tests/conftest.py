@@ -47,7 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _known_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person who runs the tests reaches them."""
-    for name in ("ASSAY_STORE", "ASSAY_ONLINE", "ASSAY_CLOCK_SKEW", "ASSAY_ACTOR"):
+    # The last one is set by pyspark.pandas, which pandera imports: Arrow then drops offsets of Python's datetimes.
+    for name in ("ASSAY_STORE", "ASSAY_ONLINE", "ASSAY_CLOCK_SKEW", "ASSAY_ACTOR", "PYARROW_IGNORE_TIMEZONE"):
         monkeypatch.delenv(name, raising=False)
 
 
