@@ -34,8 +34,8 @@ from assay.build.views.arriving.push import push
 from assay.build.views.declared.view import FeatureView, feature_view
 from assay.build.views.online.store import open_online
 from assay.build.views.registry.registered import find_view
-from assay.operate.client import PredictionClient, ServerProcess
 from assay.operate.features.reading import FeatureReader
+from assay.operate.serving.client import PredictionClient, ServerProcess
 from assay.prove.promotion import promote
 from assay.record.clock import to_us
 from assay.record.location import open_store

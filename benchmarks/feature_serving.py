@@ -27,13 +27,14 @@ from assay.build.views.declared.view import FeatureView, feature_view
 from assay.build.views.joining.training_set import training_set
 from assay.build.views.log.log import append_rows
 from assay.build.views.registry.registered import register
-from assay.operate.app import Application, Message
 from assay.operate.features.replay import replay
-from assay.operate.predictionlog import LogWriter, log_folder
-from assay.operate.routing import Watcher, current_route
+from assay.operate.predictions.log import LogWriter, log_folder
+from assay.operate.routing.watching import Watcher
+from assay.operate.serving.app import Application, Message
 from assay.record.canonical import canonical_json
 from assay.record.clock import to_us
 from assay.record.location import open_store
+from assay.record.models.routes import current_route
 from assay.record.store import Store
 from assay.record.tracking.runs import start_run
 
@@ -115,8 +116,8 @@ def measure(folder: Path, predictions: int, rows: int) -> None:
     watcher = Watcher(store, current_route(store, ENDPOINT))
     log = LogWriter(log_folder(store, ENDPOINT), durability="process")
     application = Application(watcher, log)
-    assert watcher.table.lookup is not None
-    names = sorted(watcher.table.lookup.looked_up)
+    assert watcher.table.champion.lookup is not None
+    names = sorted(watcher.table.champion.lookup.looked_up)
     keys: dict[str, object] = {"airport": 7, "distance": 1.0}
     whole = msgspec.json.encode({"rows": [{"distance": 1.0, **dict.fromkeys(names, 1.0)}]})
     alone = microseconds(ask(application, whole))

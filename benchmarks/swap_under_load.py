@@ -21,11 +21,11 @@ import numpy as np
 import pyarrow as pa
 
 from assay.build.models.packaging import matrix, package_model
-from assay.operate.client import ServerProcess
-from assay.operate.routing import wait_acknowledged
+from assay.operate.serving.client import ServerProcess
 from assay.prove.promotion import promote, rollback
 from assay.record.location import open_store
 from assay.record.models.registry import ModelVersion
+from assay.record.models.routes import wait_acknowledged
 from assay.record.store import Store
 from assay.record.tracking.runs import start_run
 

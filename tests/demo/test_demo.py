@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from assay.cli.main import run
-from assay.operate.predictionlog import log_folder, read_all
+from assay.operate.predictions.log import log_folder, read_all
 from assay.record.location import open_store
 from assay.record.sqlstore import SqlStore
 

@@ -20,7 +20,7 @@ from assay.demo.replay import Replay
 from assay.demo.turn import FAST, Size, Turn
 from assay.errors import InvalidInput, Refused
 from assay.operate.monitor import Reference, load_monitor, monitor_state
-from assay.operate.predictionlog import log_folder, read_all
+from assay.operate.predictions.log import log_folder, read_all
 from assay.operate.windows import ServingDays
 from assay.progress import listening
 from assay.prove.gate import GateResult

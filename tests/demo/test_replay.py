@@ -8,9 +8,9 @@ import pytest
 from assay.demo.pipeline import FEATURES, LABEL
 from assay.demo.replay import Replay, days_between, start_of
 from assay.errors import AssayError
-from assay.operate.client import PredictionClient
-from assay.operate.labels import labels_known
-from assay.operate.predictionlog import LogReader
+from assay.operate.labels.recording import labels_known
+from assay.operate.predictions.log import LogReader
+from assay.operate.serving.client import PredictionClient
 from assay.operate.windows import ServingDays
 from assay.record.sqlstore import SqlStore
 

@@ -12,8 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.build.models.packaging import Classifier, package_model
-from assay.operate.app import Application, Message
-from assay.operate.predictionlog import LogWriter, Prediction
+from assay.operate.predictions.log import LogWriter
+from assay.operate.predictions.prediction import Prediction
+from assay.operate.serving.app import Application, Message
 from assay.record.canonical import canonical_json
 from assay.record.models.registry import ModelVersion
 from assay.record.store import Store
@@ -137,7 +138,7 @@ def serve_command(folder: Path, endpoint: str = ENDPOINT, *, before: str = "") -
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'src')!r}]\n"
         f"{before}\n"
         "import msgspec\n"
-        "from assay.operate.serve import serve\n"
+        "from assay.operate.serving.serve import serve\n"
         "from assay.progress import announcing\n"
         "from assay.record.location import open_store\n"
         "with announcing(lambda begun: print(msgspec.json.encode(begun).decode(), flush=True)):\n"

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from tests.operate.serving_helpers import ENDPOINT, ROW, add_route, add_version, call, predict
 
 from assay.errors import StoreUnavailable
-from assay.operate import app
-from assay.operate.app import Application, Message
-from assay.operate.predictionlog import LogReader, LogWriter, Prediction, read_all
-from assay.operate.routing import Watcher, current_route
+from assay.operate.predictions.log import LogReader, LogWriter, read_all
+from assay.operate.predictions.prediction import Prediction
+from assay.operate.routing.watching import Watcher
+from assay.operate.serving import app
+from assay.operate.serving.app import Application, Message
 from assay.record.location import open_store
+from assay.record.models.routes import current_route
 from assay.record.sqlstore import SqlStore
 
 

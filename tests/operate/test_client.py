@@ -11,8 +11,8 @@ import pytest
 from tests.operate.serving_helpers import ENDPOINT, ROW, add_route, add_version, serve_command
 
 from assay.errors import AssayError, InvalidInput
-from assay.operate.client import PredictionClient, ServerProcess
-from assay.operate.predictionlog import LogReader, log_folder
+from assay.operate.predictions.log import LogReader, log_folder
+from assay.operate.serving.client import PredictionClient, ServerProcess
 from assay.record.location import open_store
 
 
@@ -155,7 +155,7 @@ def test_what_a_server_says_when_it_does_not_start_is_shown(tmp_path: Path) -> N
 
 
 def test_a_server_that_is_never_ready_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.operate.client._TERMINATE_S", 0.1)
+    monkeypatch.setattr("assay.operate.serving.client._TERMINATE_S", 0.1)
     code = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('hello', flush=True); time.sleep(60)"
     )

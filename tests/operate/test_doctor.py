@@ -5,7 +5,7 @@ import pytest
 from tests.operate.serving_helpers import ENDPOINT, add_route, add_version, prediction
 
 from assay.operate.doctor import examine
-from assay.operate.predictionlog import LogWriter, log_folder
+from assay.operate.predictions.log import LogWriter, log_folder
 from assay.record.sqlstore import SqlStore
 from assay.record.tracking.runs import start_run
 

@@ -7,8 +7,8 @@ from tests.operate.serving_helpers import ROW, add_version, serve_command
 
 from assay.errors import AssayError, NotFound
 from assay.operate import drills
-from assay.operate.client import PredictionClient, ServerProcess
 from assay.operate.drills import rehearse_rollback
+from assay.operate.serving.client import PredictionClient, ServerProcess
 from assay.prove.promotion import promote, rollback
 from assay.record.models.registry import alias
 from assay.record.sqlstore import SqlStore

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from assay.errors import InvalidInput
-from assay.operate import labels as room
-from assay.operate.labels import Label, labels_known, record_labels
+from assay.operate.labels import recording as room
+from assay.operate.labels.recording import Label, labels_known, record_labels
 from assay.record.sqlstore import SqlStore
 
 HAPPENED = datetime(2013, 8, 1, 12, tzinfo=UTC)

@@ -18,16 +18,8 @@ from hypothesis import strategies as st
 from tests.operate.serving_helpers import ROOT, prediction
 
 from assay.errors import InvalidInput, StoreMismatch, StoreUnavailable
-from assay.operate.predictionlog import (
-    LogReader,
-    LogState,
-    LogWriter,
-    Prediction,
-    inspect,
-    log_folder,
-    read_all,
-    recover,
-)
+from assay.operate.predictions.log import LogReader, LogState, LogWriter, inspect, log_folder, read_all, recover
+from assay.operate.predictions.prediction import Prediction
 from assay.record.location import open_store
 
 
@@ -280,7 +272,7 @@ def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_where_the_disk_does_not_take_what_was_logged_nothing_more_is_accepted_until_it_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assay.operate.predictionlog._SYNC_INTERVAL_S", 0.01)
+    monkeypatch.setattr("assay.operate.predictions.log._SYNC_INTERVAL_S", 0.01)
     refused = threading.Event()
 
     def refuse(_file: int) -> None:

@@ -10,7 +10,9 @@ from tests.operate.serving_helpers import ENDPOINT, add_route, add_version
 from assay.build.models import packaging
 from assay.build.models.packaging import Column
 from assay.errors import AssayError, InvalidInput, NotFound, StoreUnavailable, Tampered
-from assay.operate.routing import Route, Variant, Watcher, acknowledge, current_route, object_rows, wait_acknowledged
+from assay.operate.routing.table import object_rows
+from assay.operate.routing.watching import Watcher
+from assay.record.models.routes import Route, Variant, acknowledge, current_route, wait_acknowledged
 from assay.record.sqlstore import SqlStore
 
 
@@ -89,11 +91,11 @@ def test_a_watcher_acknowledges_what_it_started_with_and_what_it_takes_over(stor
     first, second = add_version(store), add_version(store)
     add_route(store, first)
     watcher = Watcher(store, current_route(store, ENDPOINT))
-    assert watcher.table.model.version == first
+    assert watcher.table.champion.model.version == first
     assert store.query("route_ack") == []
     _watch(watcher, lambda: bool(store.query("route_ack")))
     _watch(watcher, lambda: watcher.table.revision == 2, lambda: add_route(store, second))
-    assert watcher.table.model.version == second
+    assert watcher.table.champion.model.version == second
     assert wait_acknowledged(store, ENDPOINT, 2, workers=[watcher.worker], timeout_s=0) < 1
     assert watcher.problem is None
 
@@ -110,7 +112,7 @@ def test_a_rollback_loads_nothing_and_the_oldest_model_is_let_go(
         loaded.append(model.version.version)
         return model
 
-    monkeypatch.setattr("assay.operate.routing.load_model", counted)
+    monkeypatch.setattr("assay.operate.routing.watching.load_model", counted)
     add_route(store, versions[0])
     watcher = Watcher(store, current_route(store, ENDPOINT))
     for position in (1, 0, 2, 0, 3, 0, 1):
@@ -142,10 +144,10 @@ def test_a_newer_route_does_not_wait_for_a_failed_one(store: SqlStore) -> None:
     first = add_version(store)
     add_route(store, first)
     watcher = Watcher(store, current_route(store, ENDPOINT))
-    add_route(store, first, first)
-    assert "has 2 variants" in str(watcher._look())
+    add_route(store, first, hash="1" * 64)
+    assert "hash 111111111111" in str(watcher._look())
     add_route(store, first, hash="0" * 64)
-    assert "is not what was routed" in str(watcher._look())
+    assert "hash 000000000000" in str(watcher._look())
     add_route(store, first)
     assert watcher._look() is None
     assert watcher.table.revision == 4
@@ -189,4 +191,4 @@ def test_a_model_that_is_in_memory_outlives_its_files(store: SqlStore, tmp_path:
     shutil.rmtree(tmp_path / "store" / "blobs")
     add_route(store, first)
     assert watcher._look() is None
-    assert watcher.table.model.version == first
+    assert watcher.table.champion.model.version == first

@@ -12,12 +12,12 @@ import pytest
 from tests.operate.serving_helpers import ENDPOINT, ROOT, ROW, add_route, add_version, serve_command
 
 from assay.errors import AssayError, InvalidInput, NotFound, PortInUse
-from assay.operate.client import PredictionClient, ServerProcess
-from assay.operate.predictionlog import log_folder, read_all
-from assay.operate.routing import wait_acknowledged
-from assay.operate.serve import Serving, serve
+from assay.operate.predictions.log import log_folder, read_all
+from assay.operate.serving.client import PredictionClient, ServerProcess
+from assay.operate.serving.serve import Serving, serve
 from assay.operation import OPERATIONS
 from assay.progress import announcing
+from assay.record.models.routes import wait_acknowledged
 from assay.record.sqlstore import SqlStore
 
 
@@ -171,7 +171,7 @@ def test_it_ends_with_its_parent(store: SqlStore, tmp_path: Path) -> None:
     command = serve_command(tmp_path / "store")
     code = (
         f"import os, sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'src')!r}]\n"
-        "from assay.operate.client import ServerProcess\n"
+        "from assay.operate.serving.client import ServerProcess\n"
         f"server = ServerProcess('', '', command={command!r}).__enter__()\n"
         "print(server.url, flush=True)\n"
         "os._exit(0)"

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from tests.operate.serving_helpers import ENDPOINT, add_version, prediction
 
-from assay.operate.labels import Label, record_labels
-from assay.operate.predictionlog import LogReader, LogWriter
+from assay.operate.labels.recording import Label, record_labels
+from assay.operate.predictions.log import LogReader, LogWriter
 from assay.operate.windows import ServingDays
 from assay.record.sqlstore import SqlStore
 

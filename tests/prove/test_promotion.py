@@ -72,7 +72,7 @@ def test_a_pass_makes_the_first_champion(either_store: SqlStore) -> None:
     assert (move["seq"], move["mv_id"], move["previous_mv_id"]) == (1, candidate.mv_id, None)
     (route,) = either_store.query("route")
     assert json.loads(route["detail"]) == {
-        "variants": [{"mv_id": candidate.mv_id, "hash": candidate.hash, "weight": 1}]
+        "variants": [{"mv_id": candidate.mv_id, "hash": candidate.hash, "weight": 1, "name": "champion"}]
     }
     (deployment,) = deployments(either_store)
     assert (deployment["dep_id"], deployment["mv_id"]) == (promoted.deployment, candidate.mv_id)

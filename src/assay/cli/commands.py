@@ -197,7 +197,7 @@ COMMANDS: dict[str, Command] = {
         "assay.operate.project.tuning",
         "Search the space in assay.toml for the params with which the project's model is best",
     ),
-    "serve": Command("assay.operate.serve", "Serve an endpoint over HTTP until interrupted"),
+    "serve": Command("assay.operate.serving.serve", "Serve an endpoint over HTTP until interrupted"),
     "server": Command(
         "assay.server.serve", "Serve tracking and registry to MLflow's clients, and the pages, until interrupted"
     ),

@@ -39,7 +39,7 @@ from assay.cli.why import step_reason, step_reasons
 
 if TYPE_CHECKING:
     from assay.operate.doctor import Examination
-    from assay.operate.serve import Serving
+    from assay.operate.serving.serve import Serving
     from assay.prove.judgement import Judgement
     from assay.prove.measurement import Measurement
     from assay.prove.promotion import Promotion

@@ -18,10 +18,9 @@ from assay.demo.replay import Replay, days_between, start_of
 from assay.demo.training import PIPELINE, fit_and_register, judge_on, training_run
 from assay.demo.turn import Turn
 from assay.errors import Refused
-from assay.operate.client import PredictionClient
 from assay.operate.drills import Drill, rehearse_rollback
 from assay.operate.monitor import MonitorState
-from assay.operate.routing import wait_acknowledged
+from assay.operate.serving.client import PredictionClient
 from assay.operate.triggers import define_trigger, fire, link_run
 from assay.operate.windows import ServingDays
 from assay.progress import tell
@@ -29,6 +28,7 @@ from assay.prove.gate import GateResult
 from assay.prove.promotion import promote
 from assay.record.datasets import snapshot
 from assay.record.models.registry import ModelVersion
+from assay.record.models.routes import wait_acknowledged
 
 __all__ = ["Candidates", "promote_live", "retrain"]
 

@@ -13,8 +13,8 @@ from assay.demo.live import watch_until_decay
 from assay.demo.replay import Replay, start_of
 from assay.demo.turn import FAST, FULL, Size, Turn, unused_model_name
 from assay.errors import InvalidInput
-from assay.operate.client import PredictionClient, ServerProcess
-from assay.operate.predictionlog import LogReader, log_folder
+from assay.operate.predictions.log import LogReader, log_folder
+from assay.operate.serving.client import PredictionClient, ServerProcess
 from assay.operate.windows import ServingDays
 from assay.operation import operation
 from assay.progress import tell

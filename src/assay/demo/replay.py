@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from assay.demo.pipeline import FEATURES, LABEL
 from assay.errors import AssayError
-from assay.operate.client import PredictionClient
-from assay.operate.labels import Label, record_labels
+from assay.operate.labels.recording import Label, record_labels
+from assay.operate.serving.client import PredictionClient
 from assay.operate.windows import ServingDays
 from assay.record.store import Observer, Store
 

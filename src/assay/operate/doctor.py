@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from assay.operate.predictionlog import inspect, recover
+from assay.operate.predictions.log import inspect, recover
 from assay.operation import operation
 from assay.record import soundness
 from assay.record.store import Store

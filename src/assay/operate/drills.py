@@ -5,11 +5,11 @@ import time
 import msgspec
 
 from assay.errors import AssayError
-from assay.operate.client import PredictionClient
-from assay.operate.routing import wait_acknowledged
+from assay.operate.serving.client import PredictionClient
 from assay.prove.promotion import put_back
 from assay.record.canonical import canonical_json
 from assay.record.identity import new_id
+from assay.record.models.routes import wait_acknowledged
 from assay.record.store import Store
 
 __all__ = ["Drill", "rehearse_rollback"]

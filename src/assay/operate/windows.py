@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.operate.labels import labels_known
-from assay.operate.predictionlog import LogReader, Prediction
+from assay.operate.labels.recording import labels_known
+from assay.operate.predictions.log import LogReader
+from assay.operate.predictions.prediction import Prediction
 from assay.record.store import Store
 
 __all__ = ["DayWindow", "ServingDays"]

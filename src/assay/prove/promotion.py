@@ -10,11 +10,11 @@ import msgspec
 
 from assay.errors import Conflict, InvalidInput, NotFound, Refused
 from assay.operation import operation
-from assay.record.canonical import canonical_json
 from assay.record.clock import iso
 from assay.record.identity import new_id
 from assay.record.ledger import decide
 from assay.record.models.registry import CHAMPION, ModelVersion, alias, find_version, move_alias, version_by_id
+from assay.record.models.routes import Variant, append_route
 from assay.record.store import Row, Store
 
 __all__ = ["Cause", "Promotion", "promote", "rollback"]
@@ -149,17 +149,13 @@ def _put_in_place(
         "decision": decision,
     }
     store.append("deployment", deployment)
-    last = store.query("route", {"endpoint": endpoint}, order_by=["-revision"], limit=1)
-    revision = last[0]["revision"] + 1 if last else 1
-    variants = [{"mv_id": target.mv_id, "hash": target.hash, "weight": 1}]
-    route = {"endpoint": endpoint, "revision": revision, "detail": canonical_json({"variants": variants})}
-    store.append("route", {**route, "decision": decision})
+    route = append_route(store, endpoint, [Variant(target.mv_id, target.hash)], decision=decision)
     return Promotion(
         model=target.model,
         version=target.version,
         previous_version=champion.version if champion else None,
         endpoint=endpoint,
-        revision=revision,
+        revision=route.revision,
         decision=decision,
         deployment=str(deployment["dep_id"]),
         cause=cause,

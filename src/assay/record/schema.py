@@ -448,7 +448,7 @@ Table(
     METADATA,
     _key("endpoint"),
     Column("revision", Integer, primary_key=True, autoincrement=False),
-    *_required("detail"),  # JSON: {"variants": [{"mv_id", "hash", "weight"}]}
+    *_required("detail"),  # JSON: {"variants": [{"mv_id", "hash", "weight", "name"}], "shadows", "split"}
     Column("decision", Integer, nullable=False),
     *_evidence(),
 )
@@ -468,6 +468,86 @@ Table(
     Column("revision", Integer, primary_key=True, autoincrement=False),
     Column("value", Float, nullable=False),
     *_required("event_ts", "ingest_ts", "source"),
+)
+Table(
+    "serving_worker",  # a process that serves an endpoint; who has been seen lately has to acknowledge
+    METADATA,
+    _key("endpoint"),
+    _key("worker"),
+    *_required("url", "host", "started", "seen"),
+    *_text("ended", "detail"),
+    Column("pid", Integer, nullable=False),
+    *_evidence(),
+)
+Table(
+    "prediction_part",  # a Parquet file that segments of a prediction log were compacted into
+    METADATA,
+    _key("part_id"),
+    *_required("endpoint", "day", "path", "hash", "segments", "first_ts", "last_ts"),  # segments: a JSON list
+    *[Column(name, BigInteger, nullable=False) for name in ("rows", "bytes")],
+    *_text("deleted"),
+    *_evidence(),
+    Index(None, "endpoint", "day"),
+)
+Table(
+    "unit_label",  # a label that names a unit and what happened to it, not a prediction
+    METADATA,
+    _key("endpoint"),
+    _key("unit"),
+    _key("name"),
+    _key("event"),  # the caller's id of what happened
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("value", Float, nullable=False),
+    *_required("event_ts", "ingest_ts", "source"),
+)
+Table(
+    "online_test",  # an A/B, shadow or bandit test at an endpoint
+    METADATA,
+    _key("test_id"),
+    *_required("name", "endpoint", "model", "kind", "status", "detail", "started"),  # status: running | stopped
+    *_text("ended", "outcome", "reason", "rollout_id"),
+    Column("decision", Integer, nullable=False),
+    *_evidence(),
+    Index(None, "endpoint", "started"),
+)
+Table(
+    "test_phase",  # a period of constant shares; with the revision of the route that made it
+    METADATA,
+    Column("test_id", ForeignKey("online_test.test_id"), primary_key=True),
+    Column("phase", Integer, primary_key=True, autoincrement=False),
+    Column("revision", Integer, nullable=False),
+    *_required("started", "detail"),
+    *_text("ended"),
+    *_evidence(),
+)
+Table(
+    "test_reading",  # append-only: what a look at a test saw and said
+    METADATA,
+    Column("test_id", ForeignKey("online_test.test_id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    *_required("as_of", "outcome", "detail"),
+    *_evidence(),
+)
+Table(
+    "rollout",
+    METADATA,
+    _key("rollout_id"),
+    *_required("endpoint", "model", "mv_id", "baseline_mv_id", "strategy", "status", "detail", "started"),
+    *_text("ended", "reason", "lease", "lease_until"),  # status: running | held | promoted | rolled_back | stopped
+    Column("step", Integer, nullable=False),
+    Column("decision", Integer, nullable=False),
+    *_evidence(),
+    Index(None, "endpoint", "started"),
+)
+Table(
+    "rollout_event",  # append-only: each decision of the engine with all it was made from
+    METADATA,
+    Column("rollout_id", ForeignKey("rollout.rollout_id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    *_required("kind", "inputs", "detail"),  # kind: start | advance | hold | resume | rollback | promote | stop
+    Column("step", Integer, nullable=False),
+    Column("decision", Integer),
+    *_evidence(),
 )
 Table(
     "serving_window",

@@ -7,7 +7,7 @@ import msgspec
 
 from assay.errors import NotFound
 from assay.operate.monitor import load_monitor, monitor_state
-from assay.operate.predictionlog import inspect, log_folder
+from assay.operate.predictions.log import inspect, log_folder
 from assay.prove.checks import COMPARISONS, Check
 from assay.prove.policy import Policy
 from assay.record.ledger import entries

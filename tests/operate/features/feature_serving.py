@@ -18,12 +18,14 @@ from assay.build.views.joining.training_set import TrainingSet, training_set
 from assay.build.views.log.log import append_rows
 from assay.build.views.online.store import open_online
 from assay.build.views.registry.registered import ViewVersion, register
-from assay.operate.app import Application
-from assay.operate.predictionlog import LogReader, LogWriter, Prediction, log_folder
-from assay.operate.routing import Watcher, current_route
+from assay.operate.predictions.log import LogReader, LogWriter, log_folder
+from assay.operate.predictions.prediction import Prediction
+from assay.operate.routing.watching import Watcher
+from assay.operate.serving.app import Application
 from assay.record.clock import to_us
 from assay.record.location import open_store
 from assay.record.models.registry import ModelVersion
+from assay.record.models.routes import current_route
 from assay.record.sqlstore import SqlStore
 from assay.record.tracking.runs import start_run
 

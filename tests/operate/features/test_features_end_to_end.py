@@ -25,7 +25,7 @@ from assay.build.views.log.log import log_parts, part_rows
 from assay.build.views.online.store import open_online
 from assay.build.views.registry.registered import find_view
 from assay.cli.main import run
-from assay.operate.client import PredictionClient, ServerProcess
+from assay.operate.serving.client import PredictionClient, ServerProcess
 from assay.record.clock import iso
 from assay.record.location import open_store
 from assay.record.tracking.runs import start_run

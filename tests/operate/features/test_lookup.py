@@ -34,12 +34,14 @@ from assay.build.views.declared.view import FeatureView, feature_view
 from assay.build.views.joining.training_set import training_set
 from assay.build.views.registry.registered import register
 from assay.errors import StoreUnavailable, Tampered
-from assay.operate.app import Application
 from assay.operate.features.reading import FeatureReader
 from assay.operate.features.replay import replay
-from assay.operate.predictionlog import LogWriter, LookedUp, Prediction, ViewRead, log_folder, read_all
-from assay.operate.routing import Watcher, current_route
+from assay.operate.predictions.log import LogWriter, log_folder, read_all
+from assay.operate.predictions.prediction import LookedUp, Prediction, ViewRead
+from assay.operate.routing.watching import Watcher
+from assay.operate.serving.app import Application
 from assay.record.clock import iso, to_us
+from assay.record.models.routes import current_route
 
 
 @pytest.fixture
@@ -219,7 +221,7 @@ def test_a_model_that_looks_up_nothing_has_nothing_to_explain(place: Place) -> N
 
 
 def test_features_that_are_read_over_a_network_are_waited_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    lookup = served.watcher.table.lookup
+    lookup = served.watcher.table.champion.lookup
     assert lookup is not None
     assert not lookup.is_remote
     threads = []

@@ -12,7 +12,7 @@ from assay.build.models.packaging import LoadedModel
 from assay.build.views.registry.registered import find_view
 from assay.errors import AssayError, InvalidInput, StoreMismatch, StoreUnavailable, Tampered
 from assay.operate.features.reading import Answer, FeatureReader
-from assay.operate.predictionlog import LookedUp, ViewRead
+from assay.operate.predictions.prediction import LookedUp, ViewRead
 from assay.record.store import Store
 
 __all__ = ["KEY_TYPES", "Lookup", "RequestKey", "Value", "as_input", "is_remote"]

@@ -22,7 +22,7 @@ from assay.build.views.matching.wanted import Wanted, wanted
 from assay.build.views.registry.registered import ViewVersion, find_view, view_of
 from assay.operate.features.differing import Said
 from assay.operate.features.lookup import Value, as_input
-from assay.operate.predictionlog import LookedUp
+from assay.operate.predictions.prediction import LookedUp
 from assay.record.store import Store
 
 __all__ = ["Recomputed"]

@@ -12,12 +12,12 @@ from assay.build.views.declared.spans import microseconds
 from assay.errors import InvalidInput
 from assay.operate.features.skew import FeatureSkew, Verdict, overall, record_skew
 from assay.operate.features.tally import ServedOtherwise, Tally
-from assay.operate.predictionlog import LogReader, log_folder
-from assay.operate.routing import current_route
+from assay.operate.predictions.log import LogReader, log_folder
 from assay.operation import operation
 from assay.progress import announce
 from assay.record.clock import iso
 from assay.record.models.registry import version_by_id
+from assay.record.models.routes import current_route
 from assay.record.store import Store
 
 __all__ = ["Replayed", "replay"]

@@ -12,7 +12,7 @@ from assay.operate.features.differing import Kind, Said, kind_of, same
 from assay.operate.features.lookup import Value
 from assay.operate.features.recomputing import Recomputed
 from assay.operate.features.skew import FeatureSkew, judged, rows_to_decide
-from assay.operate.predictionlog import LookedUp, Prediction
+from assay.operate.predictions.prediction import LookedUp, Prediction
 from assay.record.clock import from_us
 from assay.record.models.registry import version_by_id
 from assay.record.store import Store

@@ -19,7 +19,7 @@ from xgboost import XGBClassifier, XGBRegressor
 from assay.build.models.folder import flavour_of
 from assay.build.models.packaging import LoadedModel, load_model, package_model
 from assay.errors import InvalidInput, MissingExtra, Tampered
-from assay.operate.routing import object_rows
+from assay.operate.routing.table import object_rows
 from assay.record.models.registry import ModelVersion, model_folder
 from assay.record.sqlstore import SqlStore
 from assay.record.tracking.runs import start_run

@@ -15,11 +15,12 @@ import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import msgspec
 
 from assay.errors import InvalidInput, StoreMismatch
+from assay.operate.predictions.prediction import Prediction
 from assay.record.faults import storage_faults
 from assay.record.store import Store
 
@@ -27,9 +28,6 @@ __all__ = [
     "LogReader",
     "LogState",
     "LogWriter",
-    "LookedUp",
-    "Prediction",
-    "ViewRead",
     "inspect",
     "log_folder",
     "read_all",
@@ -41,60 +39,6 @@ Durability = Literal["process", "interval", "always"]
 _HEADER = struct.Struct("<II")
 _RECORD_START = b"\xdc\x00"  # MessagePack of an array with 16 to 255 fields; cannot occur inside UTF-8 text
 _SYNC_INTERVAL_S = 1.0
-
-
-class ViewRead(msgspec.Struct, frozen=True, array_like=True):
-    """What a view's version (`NAME@VERSION`) said about a row: present, missing, expired or null_key.
-
-    `ts` is the time of the row it used, microseconds after 1970; None where it used none.
-    """
-
-    view: str
-    status: str
-    ts: int | None
-
-
-class LookedUp(msgspec.Struct, frozen=True, array_like=True):
-    """How the features of a row were looked up: at `now_us` (microseconds after 1970), by the keys of its entities.
-
-    Keys are whole numbers, texts, bytes, booleans or None; dates are texts. `given` are inputs that the request brought
-    itself although they can be looked up.
-    """
-
-    now_us: int
-    keys: dict[str, Any]
-    views: tuple[ViewRead, ...]
-    given: tuple[str, ...] = ()
-
-
-class Prediction(msgspec.Struct, frozen=True, array_like=True):
-    """One row that was answered, or that a model failed on.
-
-    `ts` is the wall clock and `event_ts` the simulated moment of a replay, both in the text form of `record.clock`.
-    `row` is its position in the request. `features` stand in the order of the model's signature, None for missing.
-    `output` is a probability, None where `status` is `error`. `latency_us` is the time of the whole request from its
-    last byte to its last output. `looked_up` says how features were found that the request did not bring, None for a
-    model without such. New fields go to the end and have a default, so that old segments stay readable.
-    """
-
-    id: str
-    ts: str
-    event_ts: str | None
-    request_id: str
-    row: int
-    endpoint: str
-    model: str
-    version: int
-    mv_id: str
-    role: str
-    unit: str | None
-    propensity: float
-    features: tuple[str | float | None, ...]
-    output: float | None
-    status: Literal["ok", "error"]
-    error: str | None
-    latency_us: int
-    looked_up: LookedUp | None = None
 
 
 class LogState(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from assay.errors import AssayError, InvalidInput
-from assay.operate.app import EVENT_TIME_HEADER
+from assay.operate.serving.app import EVENT_TIME_HEADER
 from assay.record.clock import iso
 from assay.record.store import Store
 

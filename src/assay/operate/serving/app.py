@@ -25,9 +25,11 @@ from assay.build.models.packaging import LoadedModel
 from assay.errors import AssayError, InvalidInput, NotFound
 from assay.operate.features.answering import FeatureAnswers, elsewhere
 from assay.operate.features.lookup import Lookup, Value
-from assay.operate.inputs import Inputs
-from assay.operate.predictionlog import LogWriter, LookedUp, Prediction
-from assay.operate.routing import Watcher, object_rows
+from assay.operate.predictions.log import LogWriter
+from assay.operate.predictions.prediction import LookedUp, Prediction
+from assay.operate.routing.table import object_rows
+from assay.operate.routing.watching import Watcher
+from assay.operate.serving.inputs import Inputs
 from assay.record.clock import Clock, from_us, iso, moment, to_us
 from assay.record.identity import ordered_id
 
@@ -86,7 +88,7 @@ class Application:
         self.is_ready = False
         self._watcher = watcher
         self._log = log
-        self._inputs = Inputs(watcher.table.model, watcher.table.lookup)
+        self._inputs = Inputs(watcher.table.champion.model, watcher.table.champion.lookup)
         self._features = FeatureAnswers(watcher.store)
         self._clock = Clock()
 
@@ -156,7 +158,7 @@ class Application:
 
     def _version(self) -> bytes:
         table = self._watcher.table
-        version = table.model.version
+        version, lookup = table.champion.model.version, table.champion.lookup
         said: dict[str, object] = {
             "endpoint": self._watcher.endpoint,
             "model": version.model,
@@ -165,9 +167,9 @@ class Application:
             "mv_id": version.mv_id,
             "hash": version.hash,
         }
-        if table.lookup is not None:
-            said["keys"] = [key.name for key in table.lookup.keys]
-            said["looked_up"] = sorted(table.lookup.looked_up)
+        if lookup is not None:
+            said["keys"] = [key.name for key in lookup.keys]
+            said["looked_up"] = sorted(lookup.looked_up)
         return _encode(said)
 
     def _now_us(self, event_ts: str | None) -> int:
@@ -176,14 +178,15 @@ class Application:
     async def _predict(self, body: bytes, event_ts: str | None) -> tuple[int, bytes]:
         started = time.perf_counter_ns()
         table = self._watcher.table
-        model, version = table.model, table.model.version
+        model, lookup = table.champion.model, table.champion.lookup
+        version = model.version
         if self._inputs.model is not model:
-            self._inputs = Inputs(model, table.lookup)
+            self._inputs = Inputs(model, lookup)
         asked = self._inputs.read(body)
         rows, ids, units = asked.rows, asked.ids, asked.units
         looked_up: list[LookedUp] = []
-        if table.lookup is not None:
-            rows, looked_up = await elsewhere(table.lookup.is_remote, table.lookup.filled, rows, self._now_us(event_ts))
+        if lookup is not None:
+            rows, looked_up = await elsewhere(lookup.is_remote, lookup.filled, rows, self._now_us(event_ts))
         outputs, failure = _outputs(model, rows)
         latency_us = (time.perf_counter_ns() - started) // 1000
         now, request_id = iso(self._clock.now()), ordered_id()
@@ -216,9 +219,9 @@ class Application:
             raise _HttpError(500, f"{version.model}/{version.version} failed on these rows: {failure}")
         self.predictions += len(rows)
         predictions = [_Prediction(id, output) for id, output in zip(ids, outputs, strict=True)]
-        if asked.explain and table.lookup is not None:
+        if asked.explain and lookup is not None:
             for one, row, read in zip(predictions, rows, looked_up, strict=True):
-                one.features = _explained(table.lookup, row, read)
+                one.features = _explained(lookup, row, read)
         return 200, _encode(_Answer(version.model, version.version, table.revision, predictions))
 
 

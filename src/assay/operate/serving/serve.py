@@ -9,10 +9,11 @@ import msgspec
 
 from assay.errors import InvalidInput
 from assay.listening import http_server, is_loopback, listen, steady, url_of
-from assay.operate.app import Application
-from assay.operate.predictionlog import LogWriter, log_folder
-from assay.operate.routing import Watcher, current_route
+from assay.operate.predictions.log import LogWriter, log_folder
+from assay.operate.routing.watching import Watcher
+from assay.operate.serving.app import Application
 from assay.operation import operation
+from assay.record.models.routes import current_route
 from assay.record.store import Store
 
 __all__ = ["Served", "Serving", "serve"]
@@ -68,7 +69,7 @@ def serve(
         log = LogWriter(log_folder(store, endpoint))
         application = Application(watcher, log)
         url = url_of(listener)
-        version = watcher.table.model.version
+        version = watcher.table.champion.model.version
         ready = Serving(url, os.getpid(), endpoint, version.model, version.version)
         started = time.monotonic()
         try:

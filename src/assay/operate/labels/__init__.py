@@ -1,0 +1,3 @@
+"""What really happened, learned later."""
+
+__all__: list[str] = []

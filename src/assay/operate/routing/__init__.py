@@ -1,0 +1,3 @@
+"""Which versions answer, and for whom."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Endpoints over HTTP."""
+
+__all__: list[str] = []

@@ -1,0 +1,174 @@
+"""Which versions answer at an endpoint, and how its units are shared out among them.
+
+The table `route` is append-only; the highest revision of an endpoint counts. Workers acknowledge what they answer with.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from assay.errors import AssayError, InvalidInput, NotFound, nearest
+from assay.record.canonical import canonical_json
+from assay.record.clock import iso
+from assay.record.models.registry import CHAMPION
+from assay.record.store import Row, Store
+
+__all__ = [
+    "FULL_COVERAGE",
+    "HashVersion",
+    "Route",
+    "Split",
+    "Variant",
+    "acknowledge",
+    "append_route",
+    "current_route",
+    "route_of",
+    "wait_acknowledged",
+]
+
+FULL_COVERAGE = 10_000
+HashVersion = Literal["murmur3", "gb_v1", "gb_v2"]
+_ACKNOWLEDGEMENT_POLL_S = 0.01
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """A version of a model under the name it has at the endpoint; `hash` is that of its folder when it was decided.
+
+    Its share of the units that take part is its `weight`, a whole number, over the sum of all.
+    """
+
+    mv_id: str
+    hash: str
+    weight: int = 1
+    name: str = CHAMPION
+
+
+class Split(msgspec.Struct, frozen=True):
+    """How units are shared out among variants, for the test or release `experiment` in its `phase`.
+
+    `coverage` of 10,000 units take part, and only rows for which the expression `segment` is true; the others are
+    answered by the first variant. Whether a unit takes part and which variant it has are two hashes, so that a growing
+    coverage moves no unit that takes part already. `hash_version` never changes for a salt.
+    """
+
+    experiment: str
+    phase: int
+    salt: str
+    hash_version: HashVersion = "murmur3"
+    coverage: int = FULL_COVERAGE
+    segment: str | None = None
+
+
+class Route(msgspec.Struct, frozen=True):
+    """The routing table of an endpoint under one revision.
+
+    The first variant is the champion. `shadows` get a copy of each request, and their answers are only logged. Without
+    a `split` the champion answers everything.
+    """
+
+    endpoint: str
+    revision: int
+    variants: tuple[Variant, ...]
+    shadows: tuple[Variant, ...] = ()
+    split: Split | None = None
+
+
+class _Detail(msgspec.Struct, omit_defaults=True):
+    variants: tuple[Variant, ...]
+    shadows: tuple[Variant, ...] = ()
+    split: Split | None = None
+
+
+def append_route(
+    store: Store,
+    endpoint: str,
+    variants: Sequence[Variant],
+    *,
+    shadows: Sequence[Variant] = (),
+    split: Split | None = None,
+    decision: int,
+) -> Route:
+    """Make this the routing table of the endpoint, under the next revision; call it within a transaction.
+
+    InvalidInput where no variant is given, names repeat, or several variants have no split to share units out.
+    """
+    names = [variant.name for variant in (*variants, *shadows)]
+    if not variants or len(set(names)) < len(names):
+        raise InvalidInput(
+            f"the variants {', '.join(names) or 'of nothing'}", expected="one or more, each under a name"
+        )
+    if len(variants) > 1 and split is None:
+        raise InvalidInput(f"{len(variants)} variants of endpoint {endpoint!r} without a split", expected="a split")
+    last = store.query("route", {"endpoint": endpoint}, order_by=["-revision"], limit=1)
+    revision = last[0]["revision"] + 1 if last else 1
+    detail = canonical_json(msgspec.to_builtins(_Detail(tuple(variants), tuple(shadows), split)))
+    store.append("route", {"endpoint": endpoint, "revision": revision, "detail": detail, "decision": decision})
+    return Route(endpoint, revision, tuple(variants), tuple(shadows), split)
+
+
+def current_route(store: Store, endpoint: str) -> Route:
+    """The route with the highest revision. NotFound names the endpoints there are."""
+    rows = store.query("route", {"endpoint": endpoint}, order_by=["-revision"], limit=1)
+    if not rows:
+        names = sorted({row["endpoint"] for row in store.query("route")})
+        close = nearest(endpoint, names)
+        there = f"there are {', '.join(names)}" if names else "promote a version to make one"
+        raise NotFound(
+            f"there is no endpoint {endpoint!r}",
+            where=store.location,
+            hint=f"did you mean {close!r}?" if close else there,
+        )
+    return route_of(rows[0])
+
+
+def acknowledge(store: Store, endpoint: str, worker: str, revision: int) -> None:
+    """Record that a worker answers with that revision from now on. Saying it twice is harmless.
+
+    The first worker to do so makes the deployment behind the revision complete: all traffic is answered by it.
+    """
+    row = {"endpoint": endpoint, "worker": worker, "revision": revision}
+    with store.transaction():
+        store.append_many("route_ack", [row], skip_existing=True)
+        for route in store.query("route", {"endpoint": endpoint, "revision": revision}):
+            serving = {"endpoint": endpoint, "decision": route["decision"], "full_at": None}
+            for deployment in store.query("deployment", serving):
+                changes = {"full_at": iso(store.clock.now()), "outcome": deployment["outcome"] or "ok"}
+                store.amend("deployment", {"dep_id": deployment["dep_id"]}, changes)
+
+
+def wait_acknowledged(
+    store: Store, endpoint: str, revision: int, timeout_s: float = 10.0, *, workers: Sequence[str] | None = None
+) -> float:
+    """Wait until every one of `workers` (None: any worker) answers with the revision or a later one; seconds waited.
+
+    AssayError after `timeout_s`; the route stays as it is, and a worker that comes later takes it over all the same.
+    """
+    started = time.monotonic()
+    while True:
+        rows = store.query("route_ack", {"endpoint": endpoint, "revision >=": revision})
+        present = {row["worker"] for row in rows}
+        missing = ["any server"] if workers is None and not present else sorted(set(workers or ()) - present)
+        waited = time.monotonic() - started
+        if not missing:
+            return waited
+        if waited >= timeout_s:
+            raise AssayError(
+                f"revision {revision} of endpoint {endpoint!r} was not taken over in {timeout_s:g} s by "
+                f"{', '.join(missing)}",
+                where=store.location,
+                hint=f"is `assay serve {endpoint}` running? its /health/ready says what keeps it from loading",
+            )
+        time.sleep(_ACKNOWLEDGEMENT_POLL_S)
+
+
+def route_of(row: Row) -> Route:
+    """The route that a row of the table says; InvalidInput for one that cannot be read."""
+    try:
+        detail = msgspec.json.decode(row["detail"], type=_Detail)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(
+            f"revision {row['revision']} of endpoint {row['endpoint']!r} cannot be read: {error}"
+        ) from error
+    return Route(row["endpoint"], row["revision"], detail.variants, detail.shadows, detail.split)
