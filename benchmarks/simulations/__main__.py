@@ -1,6 +1,6 @@
-"""All simulations at full size; their figures replace the marked section of docs/statistics.md.
+"""All simulations at full size; their figures replace the marked sections of docs/*statistics.md.
 
-    python -m benchmarks.simulations [--seed 1] [--scale 1.0] [--page docs/statistics.md] [--only NAME ...]
+    python -m benchmarks.simulations [--seed 1] [--scale 1.0] [--docs docs] [--only NAME ...]
 
 `--scale` multiplies the repetitions. With `--only` the tables are printed and nothing is written. Two processes; prints
 how long each simulation took.
@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.simulations import pages
 from benchmarks.simulations.figures import Table, markdown, write_section
 
-PAGE = Path(__file__).parents[2] / "docs/statistics.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulations")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0)
-    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--docs", type=Path, default=DOCS)
     parser.add_argument("--only", nargs="*", choices=list(pages.TABLES))
     options = parser.parse_args()
     names = options.only or list(pages.TABLES)
@@ -33,11 +33,11 @@ def main() -> None:
         for done in as_completed(waiting):
             made[waiting[done]], seconds = done.result()
             print(f"{waiting[done]}: {seconds:.0f} s", file=sys.stderr, flush=True)
-    tables = [made[name] for name in names]
     if options.only:
-        print("\n".join(markdown(table, options.seed) for table in tables))
+        print("\n".join(markdown(made[name], options.seed) for name in names))
     else:
-        write_section(options.page, tables, options.seed)
+        for page, listed in pages.PAGES.items():
+            write_section(options.docs / page, [made[name] for name in listed], options.seed)
 
 
 def _timed(name: str, seed: int, scale: float) -> tuple[Table, float]:

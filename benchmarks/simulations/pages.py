@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from benchmarks.simulations import certifying, gate, groups, intervals, rates, slices, verdicts
+from benchmarks.simulations import canary, certifying, gate, groups, intervals, looking, rates, slices, verdicts
 from benchmarks.simulations.figures import Row, Share, Table
 
-__all__ = ["TABLES"]
+__all__ = ["PAGES", "TABLES"]
 
 _EXACT = "exact, all outcomes counted through"
 
@@ -174,6 +174,59 @@ def fairness(seed: int, scale: float) -> Table:
     return Table("Groups at the bound", text, f"{runs:,} runs", groups.errors_at_the_bound(seed, runs))
 
 
+def looks(seed: int, scale: float) -> Table:
+    """Online tests of nothing."""
+    runs = _many(4000, scale)
+    text = (
+        "How often each engine calls a difference between two variants that are the same, at 5 %, looked at 100 times. "
+        "What may be looked at at will is cautious at each single look; a plain test is wrong in more than a third of "
+        "the tests. Units have exponential values; rates are 50 %, 10 % of the traffic, and 5 % of slow answers."
+    )
+    return Table("A hundred looks at nothing", text, f"{runs:,} runs", looking.false_positives(seed, runs))
+
+
+def returning(seed: int, scale: float) -> Table:
+    """Requests of units that come back."""
+    runs = _many(2000, scale)
+    text = (
+        "2,000 users with 10 requests each, two requests of a user correlated by .5, no difference, 20 looks at 5 %: "
+        "the same sequence over requests, and over users whose outcome is complete. No interval repairs rows that are "
+        "not independent."
+    )
+    return Table("Units that come back", text, f"{runs:,} runs", looking.returning_units(seed, runs))
+
+
+def planned(seed: int, scale: float) -> Table:
+    """Power as planned."""
+    runs = _many(20_000, scale)
+    text = (
+        "How often a true effect is found with the units planned for a power of .8, in one look or five evenly spaced "
+        "ones, and how many units of each variant that takes in the mean."
+    )
+    return Table("Power as planned", text, f"{runs:,} runs", looking.power_rows(seed, runs))
+
+
+def stopped(seed: int, scale: float) -> Table:
+    """Intervals at the stop."""
+    runs = _many(10_000, scale)
+    text = (
+        "How often the 95 % interval holds the true effect once a test of five planned looks has stopped (power .8): "
+        "by the stage-wise ordering, and estimate ± 1.96·se as if there had been one look."
+    )
+    return Table("Intervals of tests that stopped", text, f"{runs:,} runs", looking.stopped_coverage(seed, runs))
+
+
+def canaries(seed: int, scale: float) -> Table:
+    """Rollbacks."""
+    runs = _many(5000, scale)
+    text = (
+        "A canary with 10 % of the traffic and errors of 0.5 % times a factor: how often it is rolled back within "
+        "60,000 requests at an α of 1 %, and after how many in the median. A test every 1,000 requests is quicker, "
+        "and rolls back one of eight healthy canaries."
+    )
+    return Table("Canaries", text, f"{runs:,} runs", canary.rolled_back(seed, runs))
+
+
 _MOST_ROWS = 8_000_000
 
 TABLES: dict[str, Callable[[int, float], Table]] = {
@@ -190,4 +243,16 @@ TABLES: dict[str, Callable[[int, float], Table]] = {
     "means": means,
     "slices": found,
     "fairness": fairness,
+    "looks": looks,
+    "returning": returning,
+    "planned": planned,
+    "stopped": stopped,
+    "canaries": canaries,
+}
+
+_ONLINE = ("looks", "returning", "planned", "stopped", "canaries")
+
+PAGES: dict[str, list[str]] = {
+    "statistics.md": [name for name in TABLES if name not in _ONLINE],
+    "online_statistics.md": list(_ONLINE),
 }

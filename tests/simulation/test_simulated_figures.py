@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from benchmarks.simulations.figures import BEGIN, END, Row, Share, Table, markdown, write_section
-from benchmarks.simulations.pages import TABLES
+from benchmarks.simulations.pages import PAGES, TABLES
 
-PAGE = Path(__file__).parents[2] / "docs/statistics.md"
+DOCS = Path(__file__).parents[2] / "docs"
 TABLE = Table("Nothing", "For nobody.", "100 runs", [Row({"rows": "20"}, {"share": Share(0.05, 100), "none": None})])
 
 
@@ -48,8 +48,13 @@ def test_a_page_without_marks_is_refused(tmp_path: Path) -> None:
     assert page.read_text() == "nothing"
 
 
-def test_the_page_has_every_table_in_order() -> None:
-    section = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
-    assert len(re.findall(r"^Seed \d+; ", section, re.MULTILINE)) == len(TABLES)
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_has_every_table_in_order(page: str) -> None:
+    section = (DOCS / page).read_text().partition(BEGIN)[2].partition(END)[0]
+    assert len(re.findall(r"^Seed \d+; ", section, re.MULTILINE)) == len(PAGES[page])
     assert markdown(TABLE, 1).startswith("### ")
-    assert section.count("\n### ") == len(TABLES)
+    assert section.count("\n### ") == len(PAGES[page])
+
+
+def test_every_table_stands_on_one_page() -> None:
+    assert sorted(name for names in PAGES.values() for name in names) == sorted(TABLES)

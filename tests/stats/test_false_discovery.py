@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
 from assay.errors import InvalidInput
-from assay.stats import benjamini_hochberg, benjamini_yekutieli, holm
+from assay.stats import benjamini_hochberg, benjamini_yekutieli, e_benjamini_hochberg, holm
 
 
 def test_benjamini_hochberg_gives_the_values_of_r() -> None:
@@ -75,3 +75,16 @@ def test_impossible_p_values_are_refused_by_position(p: float) -> None:
     for method in (benjamini_hochberg, benjamini_yekutieli):
         with pytest.raises(InvalidInput, match="number 1"):
             method([0.5, p])
+
+
+def test_e_values_are_adjusted_as_their_inverses() -> None:
+    assert e_benjamini_hochberg([100.0, 40.0, 0.5, math.inf]) == pytest.approx(
+        benjamini_hochberg([0.01, 0.025, 1.0, 0.0])
+    )
+    # e-BH rejects the k largest where the k-th is at least m/(k·α): here 3 of 4 at .05, as 40 >= 4/(3·.05).
+    assert sum(p <= 0.05 for p in e_benjamini_hochberg([100.0, 40.0, 0.5, math.inf])) == 3
+
+
+def test_what_is_no_e_value_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="number 1"):
+        e_benjamini_hochberg([1.0, -0.1])

@@ -15,6 +15,7 @@ from assay.stats import (
     beta_binomial_log,
     normal_mixture_bound,
     normal_mixture_log,
+    stitched_bound,
 )
 
 Floats = NDArray[np.float64]
@@ -22,6 +23,9 @@ LOOKS = 500
 
 
 def test_the_normal_mixture_gives_the_values_of_confseq() -> None:
+    """O1 and O2."""
+    # At a sum of 0 it is ½ ln(ρ/(v + ρ)).
+    assert 100 / math.expm1(-2 * normal_mixture_log(0, 100, 100, 0.05)) == pytest.approx(12.60056, abs=1e-5)
     assert normal_mixture_log(10, 100, 100, 0.05) == pytest.approx(-0.6510052, abs=1e-7)
     assert normal_mixture_bound(100, 100, 0.05) == pytest.approx(30.35209, abs=1e-5)
     assert normal_mixture_log(10, 100, 100, 0.05, one_sided=True) == pytest.approx(-0.06502391, abs=1e-8)
@@ -29,10 +33,27 @@ def test_the_normal_mixture_gives_the_values_of_confseq() -> None:
 
 
 def test_the_beta_binomial_mixture_gives_the_values_of_confseq() -> None:
+    """O3."""
     assert beta_binomial_log(10, 100, 100, 0.2, 0.8, 0.05) == pytest.approx(-0.6941012, abs=1e-7)
     assert beta_binomial_bound(100, 100, 0.2, 0.8, 0.05) == pytest.approx(31.4308, abs=1e-4)
     assert beta_binomial_log(10, 100, 100, 0.2, 0.8, 0.05, one_sided=True) == pytest.approx(-0.07134019, abs=1e-8)
     assert beta_binomial_bound(100, 100, 0.2, 0.8, 0.05, one_sided=True) == pytest.approx(28.41238, abs=1e-5)
+
+
+def test_stitching_gives_the_values_of_confseq() -> None:
+    """O4."""
+    assert stitched_bound(100, 10, 0.05, c=3) == pytest.approx(64.48755, abs=5e-6)
+    assert stitched_bound(100, 10, 0.05, c=-1) == pytest.approx(28.99389, abs=5e-6)
+
+
+def test_stitching_is_flat_before_its_start_and_below_the_mixture_in_the_long_run() -> None:
+    assert stitched_bound(0, 10, 0.05) == stitched_bound(10, 10, 0.05)
+    assert stitched_bound(100, 10, 0.05) > normal_mixture_bound(100, 100, 0.05, one_sided=True)
+    assert stitched_bound(1e30, 10, 0.05) < normal_mixture_bound(1e30, 100, 0.05, one_sided=True)
+    with pytest.raises(InvalidInput, match="v_min"):
+        stitched_bound(10, 0, 0.05)
+    with pytest.raises(InvalidInput, match="intrinsic time"):
+        stitched_bound(-1, 1, 0.05)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +67,7 @@ def test_the_beta_binomial_mixture_gives_the_values_of_confseq() -> None:
 def test_the_bernoulli_interval_gives_the_values_of_confseq(
     k: int, n: int, t_opt: float, low: float, high: float
 ) -> None:
+    """O5."""
     found = bernoulli_interval(k, n, t_opt, 0.05)
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-5)
 

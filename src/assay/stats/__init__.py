@@ -14,7 +14,7 @@ from assay.stats.custom import ModelSums, metric
 from assay.stats.delong import AucDifference, DeLong, auc_interval, compare_aucs, delong, delong_from_histogram
 from assay.stats.equivalence import rate_equivalence_power
 from assay.stats.estimate import Estimate, Estimates, estimate, estimate_all
-from assay.stats.false_discovery import benjamini_hochberg, benjamini_yekutieli
+from assay.stats.false_discovery import benjamini_hochberg, benjamini_yekutieli, e_benjamini_hochberg
 from assay.stats.group_evidence import Sample, samples_of
 from assay.stats.groups import (
     GROUP_RATES,
@@ -54,6 +54,7 @@ from assay.stats.sequential import (
     beta_binomial_log,
     normal_mixture_bound,
     normal_mixture_log,
+    stitched_bound,
 )
 from assay.stats.slices import FoundSlice, find_slices
 from assay.stats.sums import Sums
@@ -118,6 +119,7 @@ __all__ = [
     "compare_aucs",
     "delong",
     "delong_from_histogram",
+    "e_benjamini_hochberg",
     "equalised_odds",
     "estimate",
     "estimate_all",
@@ -163,6 +165,7 @@ __all__ = [
     "rows_of",
     "samples_of",
     "shares_differ_p",
+    "stitched_bound",
     "tango_interval",
     "tango_p_not_worse",
     "tango_p_worse",

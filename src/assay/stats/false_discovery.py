@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from assay.errors import InvalidInput
 
-__all__ = ["benjamini_hochberg", "benjamini_yekutieli"]
+__all__ = ["benjamini_hochberg", "benjamini_yekutieli", "e_benjamini_hochberg"]
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
@@ -25,6 +25,18 @@ def benjamini_yekutieli(p_values: Sequence[float]) -> list[float]:
     Benjamini & Yekutieli 2001 (Ann Stat 29:1165). The price is a factor of about ln m + 0.58.
     """
     return _step_up(p_values, sum(1.0 / i for i in range(1, len(p_values) + 1)))
+
+
+def e_benjamini_hochberg(e_values: Sequence[float]) -> list[float]:
+    """Adjusted P-values of e-values (Bayes factors of tests at will), valid under any dependence without a price.
+
+    Benjamini-Hochberg of 1/e (Wang & Ramdas 2022, JRSS B 84:822). Not for the largest e-value of several looks, which
+    is none: take the one of this look. InvalidInput for an e-value below 0 or NaN.
+    """
+    for position, e in enumerate(e_values):
+        if not e >= 0.0:
+            raise InvalidInput(f"e-value number {position} is {e!r}", expected="0 or more")
+    return _step_up([1.0 if e <= 1.0 else 1.0 / e for e in e_values], 1.0)
 
 
 def _step_up(p_values: Sequence[float], factor: float) -> list[float]:

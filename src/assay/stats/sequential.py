@@ -21,6 +21,7 @@ __all__ = [
     "beta_binomial_log",
     "normal_mixture_bound",
     "normal_mixture_log",
+    "stitched_bound",
 ]
 
 _BISECTIONS = 100
@@ -72,6 +73,27 @@ def beta_binomial_bound(v: float, v_opt: float, g: float, h: float, alpha: float
     if _beta_log(high, v, rho, (g, h), one_sided) < level:
         return high
     return _root(lambda s: _beta_log(s, v, rho, (g, h), one_sided) < level, 0.0, high)
+
+
+def stitched_bound(v: float, v_min: float, alpha: float, *, c: float = 0.0) -> float:
+    """The sum that is ever exceeded with chance <= `alpha`, one-sided, without a time to be tuned to.
+
+    Polynomial stitching with η = 2 and s = 1.4 (Howard et al. 2021, theorem 1): √(v·ln ln v) in the long run, where
+    mixtures grow as √(v·ln v); a mixture is tighter near its `v_opt`. For sums that are sub-gamma with scale `c` (0:
+    sub-Gaussian); before `v_min` > 0 it stays what it is there.
+    """
+    from scipy.special import zeta
+
+    _alpha(alpha)
+    _positive(v_min=v_min)
+    if not 0.0 <= v < math.inf or not math.isfinite(c):
+        raise InvalidInput(f"the intrinsic time is {v!r} and the scale {c!r}", expected="0 or more, finite")
+    eta, s = 2.0, 1.4
+    k_1 = (eta**0.25 + eta**-0.25) / math.sqrt(2.0)
+    k_2 = (math.sqrt(eta) + 1.0) / 2.0
+    u = max(v, v_min)
+    level = s * math.log(math.log(eta * u / v_min)) + math.log(zeta(s) / math.log(eta) ** s) + math.log(1.0 / alpha)
+    return math.sqrt(k_1 * k_1 * u * level + (k_2 * c * level) ** 2) + k_2 * c * level
 
 
 def bernoulli_interval(k: int, n: int, t_opt: float, alpha: float) -> Interval:
