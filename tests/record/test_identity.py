@@ -1,11 +1,14 @@
 import getpass
 import os
+import platform
+import re
+import sys
 import time
 import uuid
 
 import pytest
 
-from assay.record.identity import Actor, current_actor, new_id, ordered_id
+from assay.record.identity import Actor, current_actor, new_id, ordered_id, this_host
 
 
 def test_an_actor_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,3 +57,11 @@ def test_ordered_ids_sort_by_the_millisecond(monkeypatch: pytest.MonkeyPatch) ->
     # RFC 9562, appendix A.6: the time 2022-02-22T14:22:22-05:00 begins with 017F22E2-79B0-7
     monkeypatch.setattr(time, "time_ns", lambda: 1_645_557_742_000 * 1_000_000)
     assert ordered_id().startswith("017f22e279b07")
+
+
+def test_a_host_is_named_and_told_from_others_of_its_name() -> None:
+    name, _, which = this_host().partition("/")
+    assert name == platform.node()
+    assert this_host() == this_host()
+    if sys.platform == "linux":
+        assert re.fullmatch("[0-9a-f]{8}", which)

@@ -6,7 +6,7 @@ and rewrites the whole chain, its head and every record that names an entry leav
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -18,7 +18,7 @@ from assay.record.clock import iso
 from assay.record.identity import Actor
 from assay.record.store import Row, Store
 
-__all__ = ["Entry", "Verification", "decide", "entries", "serialise", "verify"]
+__all__ = ["Entry", "Verification", "decide", "entries", "numbered", "serialise", "verify"]
 
 GENESIS = "0" * 64
 _NAMING = ("alias_move", "gate", "deployment", "route")  # records whose `decision` names an entry
@@ -89,6 +89,11 @@ def entries(
         raise InvalidInput(f"limit is {limit}", expected="1 or more")
     rows = store.query("ledger", {"kind": kind} if kind else {}, order_by=["-seq"], limit=limit)
     return [_entry(row) for row in rows]
+
+
+def numbered(store: Store, numbers: Sequence[int]) -> dict[int, Entry]:
+    """The decisions of these numbers; those that are not there are left out."""
+    return {row["seq"]: _entry(row) for row in store.query("ledger", {"seq in": list(numbers)})}
 
 
 @operation("ledger verify")

@@ -365,6 +365,14 @@ Table(
 )
 Table("model_version_tag", METADATA, _key("mv_id"), _key("key"), *_required("value"))
 Table(
+    "compiled_form",  # what answers in place of a version, and the proof that it says the same; or why there is none
+    METADATA,
+    Column("mv_id", ForeignKey("model_version.mv_id"), primary_key=True),
+    *_required("hash", "outcome", "report", "created"),  # hash: of the version's folder; outcome: compiled | refused
+    *_text("form", "blob"),
+    *_evidence(),
+)
+Table(
     "alias_move",  # append-only: the row with the highest seq says where an alias points
     METADATA,
     _key("model"),
@@ -483,8 +491,9 @@ Table(
     "prediction_part",  # a Parquet file that segments of a prediction log were compacted into
     METADATA,
     _key("part_id"),
-    *_required("endpoint", "day", "path", "hash", "segments", "first_ts", "last_ts"),  # segments: a JSON list
+    *_required("endpoint", "day", "path", "hash", "segments", "first_ts", "last_ts"),  # segments: lengths by name
     *[Column(name, BigInteger, nullable=False) for name in ("rows", "bytes")],
+    *_required("gaps"),  # a JSON list
     *_text("deleted"),
     *_evidence(),
     Index(None, "endpoint", "day"),

@@ -1,7 +1,8 @@
 """Models as folders in the MLmodel layout, so that `mlflow.pyfunc.load_model` reads what Assay writes.
 
 The MLmodel file is written as JSON, which every YAML parser reads. What it says beyond MLflow's own words stands under
-`metadata`: the classes of a classifier, and which inputs are features of registered views.
+`metadata`: the classes of a classifier, which inputs are features of registered views, what training had in each
+column, and what is to happen to other values.
 """
 
 import json
@@ -13,17 +14,21 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
+from assay.build.data.columns import column
 from assay.build.models.flavours import catboost, lightgbm, onnx, sklearn, torch, xgboost
 from assay.build.models.flavours.flavour import Flavour, Given
 from assay.build.models.inputs import Column, matrix
+from assay.build.models.learned import LearnedColumn
 from assay.build.models.stored_features import StoredFeature
 from assay.build.models.table_model import TableModel
 from assay.errors import InvalidInput
+from assay.record.models.column_policy import ColumnPolicy
 
-__all__ = ["EXAMPLE_FILE", "MODEL_FILE", "columns_of", "flavour_of", "flavour_written", "save_model"]
+__all__ = ["EXAMPLE_FILE", "MODEL_FILE", "SAMPLE_FILE", "columns_of", "flavour_of", "flavour_written", "save_model"]
 
 MODEL_FILE = "MLmodel"
 EXAMPLE_FILE = "input_example.json"
+SAMPLE_FILE = "sample.parquet"
 _FLAVOURS: tuple[Flavour, ...] = (lightgbm, xgboost, catboost, onnx, torch, sklearn)  # the last takes what is left
 
 
@@ -36,8 +41,12 @@ def save_model(
     run_id: str,
     created: str,
     features: Sequence[StoredFeature] = (),
+    learned: Sequence[LearnedColumn] = (),
+    policies: Sequence[ColumnPolicy] = (),
+    sample: pa.Table | None = None,
 ) -> None:
-    """Write the folder: MLmodel, the model in the form of its flavour, requirements.txt and a few example rows.
+    """Write the folder: MLmodel, the model in the form of its flavour, requirements.txt and a few example rows; and the
+    model's columns of a `sample` of its training, on which a compiled form is compared with it.
 
     InvalidInput for an estimator that cannot be kept; then nothing is written.
     """
@@ -56,6 +65,11 @@ def save_model(
         for row in matrix(example, names).tolist()
     ]
     (folder / EXAMPLE_FILE).write_text(json.dumps({"columns": names, "data": values}))
+    if sample is not None:
+        import pyarrow.parquet as pq
+
+        chosen = pa.table([column(sample, name) for name in names], names=names)
+        pq.write_table(chosen, folder / SAMPLE_FILE, compression="zstd")
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in saved.requirements))
     description = {
         "flavors": {
@@ -78,6 +92,8 @@ def save_model(
         "metadata": {
             "classes": list(saved.classes),
             **({"features": msgspec.to_builtins(list(features))} if features else {}),
+            **({"columns": msgspec.to_builtins(list(learned))} if learned else {}),
+            **({"policies": msgspec.to_builtins(list(policies))} if policies else {}),
         },
     }
     environment = {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}

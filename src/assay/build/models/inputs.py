@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from assay.build.data.columns import column, is_number, is_text
 from assay.errors import InvalidInput
 
-__all__ = ["Classifier", "Column", "Regressor", "matrix", "numbers_only", "signature_of"]
+__all__ = ["Classifier", "Column", "Regressor", "matrix", "numbers_only", "object_rows", "signature_of"]
 
 _NUMBERS = ("double", "float", "long", "integer")
 
@@ -57,6 +57,16 @@ def matrix(table: pa.Table, columns: Sequence[str]) -> NDArray[np.object_]:
                 ) from error
         rows[:, position] = values.to_numpy(zero_copy_only=False)
     return rows
+
+
+def object_rows(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> NDArray[np.object_]:
+    """Rows in the order of the signature as a model takes them: text or None, and floats with NaN for None."""
+    values = np.empty((len(rows), len(columns)), dtype=object)
+    for position, row in enumerate(rows):
+        values[position] = row
+    numbers = [position for position, column in enumerate(columns) if column.is_number]
+    values[:, numbers] = values[:, numbers].astype(np.float64)
+    return values
 
 
 def signature_of(table: pa.Table, columns: Sequence[str]) -> list[dict[str, object]]:

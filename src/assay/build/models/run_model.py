@@ -9,9 +9,9 @@ from assay.build.models.inputs import signature_of
 from assay.build.models.table_model import columns_for
 from assay.record import tables
 from assay.record.clock import Clock, iso
-from assay.record.live.live_run import LiveRun, pack_models_with
+from assay.record.live.live_run import LiveRun, pack_models_with, run
 
-__all__ = ["log_model"]
+__all__ = ["log_model", "run"]  # whoever begins a run from here can pack models in it
 
 _EXAMPLE_ROWS = 3
 

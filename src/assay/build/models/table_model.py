@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.build.data.columns import column, is_text
-from assay.build.models.inputs import Classifier, Column, Regressor, matrix
+from assay.build.models.inputs import Classifier, Column, Regressor, matrix, object_rows
 from assay.build.models.matrix_models import FrameModel
 from assay.errors import InvalidInput
 
@@ -53,6 +53,11 @@ class TableModel:
         """The classes a classifier knows, in the order of its probabilities; none for other models."""
         return self._classes or tuple(getattr(self._estimator, "classes_", ()))
 
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether it answers with probabilities of classes, and not with numbers."""
+        return self._likely or bool(self.classes)
+
     def predict(self, rows: NDArray[np.object_]) -> Floats:
         """Probability of the positive class for each row; columns in the order of the signature, None for missing.
 
@@ -81,6 +86,10 @@ class TableModel:
         codes = {one: code for code, one in enumerate(self.classes)}
         sure: Floats = np.eye(len(codes))[[codes[one] for one in said.tolist()]]
         return sure
+
+    def answer_rows(self, rows: Sequence[Sequence[object]]) -> Floats:
+        """`answers` for rows in the order of the columns, with None for no value."""
+        return self.answers(object_rows(self.columns, rows))
 
     def predict_table(self, table: pa.Table) -> Floats:
         """`predict` for a table that has the model's columns by name; InvalidInput for a missing or wrong column."""

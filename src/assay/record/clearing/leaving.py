@@ -67,6 +67,7 @@ class Leaving:
             ("artifact", "artifact_id", versions),
             ("model_version_tag", "mv_id", versions),
             ("feature_use", "mv_id", versions),
+            ("compiled_form", "mv_id", versions),
             ("model_version", "mv_id", versions),
             ("registered_model_tag", "model_key", keys),
             ("registered_model", "model_key", keys),

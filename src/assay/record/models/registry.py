@@ -47,7 +47,10 @@ class ModelVersion(msgspec.Struct, frozen=True):
 
 
 class ModelSummary(msgspec.Struct, frozen=True):
-    """One version as `assay models` lists it, with the aliases that point to it and its last verdict."""
+    """One version as `assay models` lists it, with the aliases that point to it and its last verdict.
+
+    `compiled` is the kind of its compiled form, None where it has none.
+    """
 
     model: str
     version: int
@@ -57,6 +60,7 @@ class ModelSummary(msgspec.Struct, frozen=True):
     hash: str
     created: str
     description: str | None
+    compiled: str | None = None
 
 
 def register(
@@ -137,11 +141,13 @@ def list_models(store: Store, *, model: Annotated[str | None, "Only this model"]
     pointing: dict[tuple[str, str], str] = {}
     for move in store.query("alias_move", order_by=["seq"]):
         pointing[move["model"], move["alias"]] = "" if move["cleared"] else move["mv_id"]
+    compiled = {row["mv_id"]: row["form"] for row in store.query("compiled_form", {"outcome": "compiled"})}
     verdicts = {gate["mv_id"]: gate["outcome"] for gate in store.query("gate", order_by=["ts"])}
     return [
         ModelSummary(
             aliases=sorted(name for (_, name), mv_id in pointing.items() if mv_id == row["mv_id"]),
             verdict=verdicts.get(row["mv_id"]),
+            compiled=compiled.get(row["mv_id"]),
             **{name: row[name] for name in ("model", "version", "run_id", "hash", "created", "description")},
         )
         for row in rows

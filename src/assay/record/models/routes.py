@@ -3,8 +3,10 @@
 The table `route` is append-only; the highest revision of an endpoint counts. Workers acknowledge what they answer with.
 """
 
+import os
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Literal
 
 import msgspec
@@ -12,11 +14,14 @@ import msgspec
 from assay.errors import AssayError, InvalidInput, NotFound, nearest
 from assay.record.canonical import canonical_json
 from assay.record.clock import iso
+from assay.record.identity import this_host
+from assay.record.models.column_policy import ColumnPolicy
 from assay.record.models.registry import CHAMPION
 from assay.record.store import Row, Store
 
 __all__ = [
     "FULL_COVERAGE",
+    "LIVE_S",
     "HashVersion",
     "Route",
     "Split",
@@ -24,12 +29,15 @@ __all__ = [
     "acknowledge",
     "append_route",
     "current_route",
+    "is_live",
+    "live_workers",
     "route_of",
     "wait_acknowledged",
 ]
 
 FULL_COVERAGE = 10_000
 HashVersion = Literal["murmur3", "gb_v1", "gb_v2"]
+LIVE_S = 6.0  # a worker that was not seen for so long is taken for dead; they beat every 2 s
 _ACKNOWLEDGEMENT_POLL_S = 0.01
 
 
@@ -65,7 +73,7 @@ class Route(msgspec.Struct, frozen=True):
     """The routing table of an endpoint under one revision.
 
     The first variant is the champion. `shadows` get a copy of each request, and their answers are only logged. Without
-    a `split` the champion answers everything.
+    a `split` the champion answers everything. `policies` go before what versions say of values that they never saw.
     """
 
     endpoint: str
@@ -73,12 +81,14 @@ class Route(msgspec.Struct, frozen=True):
     variants: tuple[Variant, ...]
     shadows: tuple[Variant, ...] = ()
     split: Split | None = None
+    policies: tuple[ColumnPolicy, ...] = ()
 
 
 class _Detail(msgspec.Struct, omit_defaults=True):
     variants: tuple[Variant, ...]
     shadows: tuple[Variant, ...] = ()
     split: Split | None = None
+    policies: tuple[ColumnPolicy, ...] = ()
 
 
 def append_route(
@@ -88,9 +98,12 @@ def append_route(
     *,
     shadows: Sequence[Variant] = (),
     split: Split | None = None,
+    policies: Sequence[ColumnPolicy] | None = None,
     decision: int,
 ) -> Route:
     """Make this the routing table of the endpoint, under the next revision; call it within a transaction.
+
+    Without `policies` those of the last revision stay.
 
     InvalidInput where no variant is given, names repeat, or several variants have no split to share units out.
     """
@@ -103,9 +116,12 @@ def append_route(
         raise InvalidInput(f"{len(variants)} variants of endpoint {endpoint!r} without a split", expected="a split")
     last = store.query("route", {"endpoint": endpoint}, order_by=["-revision"], limit=1)
     revision = last[0]["revision"] + 1 if last else 1
-    detail = canonical_json(msgspec.to_builtins(_Detail(tuple(variants), tuple(shadows), split)))
+    if policies is None:
+        policies = route_of(last[0]).policies if last else ()
+    kept = _Detail(tuple(variants), tuple(shadows), split, tuple(policies))
+    detail = canonical_json(msgspec.to_builtins(kept))
     store.append("route", {"endpoint": endpoint, "revision": revision, "detail": detail, "decision": decision})
-    return Route(endpoint, revision, tuple(variants), tuple(shadows), split)
+    return Route(endpoint, revision, tuple(variants), tuple(shadows), split, tuple(policies))
 
 
 def current_route(store: Store, endpoint: str) -> Route:
@@ -126,32 +142,30 @@ def current_route(store: Store, endpoint: str) -> Route:
 def acknowledge(store: Store, endpoint: str, worker: str, revision: int) -> None:
     """Record that a worker answers with that revision from now on. Saying it twice is harmless.
 
-    The first worker to do so makes the deployment behind the revision complete: all traffic is answered by it.
+    The last live worker to do so makes the deployment behind the revision complete: all traffic is answered by it.
     """
     row = {"endpoint": endpoint, "worker": worker, "revision": revision}
     with store.transaction():
         store.append_many("route_ack", [row], skip_existing=True)
-        for route in store.query("route", {"endpoint": endpoint, "revision": revision}):
-            serving = {"endpoint": endpoint, "decision": route["decision"], "full_at": None}
-            for deployment in store.query("deployment", serving):
-                changes = {"full_at": iso(store.clock.now()), "outcome": deployment["outcome"] or "ok"}
-                store.amend("deployment", {"dep_id": deployment["dep_id"]}, changes)
+        _complete(store, endpoint, revision)
 
 
 def wait_acknowledged(
     store: Store, endpoint: str, revision: int, timeout_s: float = 10.0, *, workers: Sequence[str] | None = None
 ) -> float:
-    """Wait until every one of `workers` (None: any worker) answers with the revision or a later one; seconds waited.
+    """Wait until every one of `workers` answers with the revision or a later one; seconds waited.
 
-    AssayError after `timeout_s`; the route stays as it is, and a worker that comes later takes it over all the same.
+    None means the live workers of the endpoint, looked up again and again: one that dies is waited for no longer.
+    Where there is none, one acknowledgement is waited for. AssayError after `timeout_s`; the route stays as it is, and
+    a worker that comes later takes it over all the same.
     """
     started = time.monotonic()
     while True:
-        rows = store.query("route_ack", {"endpoint": endpoint, "revision >=": revision})
-        present = {row["worker"] for row in rows}
-        missing = ["any server"] if workers is None and not present else sorted(set(workers or ()) - present)
+        missing = _missing(store, endpoint, revision, workers)
         waited = time.monotonic() - started
         if not missing:
+            with store.transaction():
+                _complete(store, endpoint, revision)
             return waited
         if waited >= timeout_s:
             raise AssayError(
@@ -163,6 +177,50 @@ def wait_acknowledged(
         time.sleep(_ACKNOWLEDGEMENT_POLL_S)
 
 
+def live_workers(store: Store, endpoint: str) -> list[str]:
+    """The names of the workers that serve the endpoint now, sorted; see `is_live`."""
+    rows = store.query("serving_worker", {"endpoint": endpoint, "ended": None}, order_by=["worker"])
+    return [row["worker"] for row in rows if is_live(store, row)]
+
+
+def is_live(store: Store, row: Row) -> bool:
+    """Whether a row of `serving_worker` is of a process that serves: it has not said its end, it was seen within the
+    last 6 s by the clock here, and if it is of this machine, there is such a process.
+    """
+    if row["ended"] is not None or row["seen"] < iso(store.clock.now() - timedelta(seconds=LIVE_S)):
+        return False
+    if row["host"] != this_host():
+        return True
+    try:
+        os.kill(row["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
+def _missing(store: Store, endpoint: str, revision: int, workers: Sequence[str] | None) -> list[str]:
+    rows = store.query("route_ack", {"endpoint": endpoint, "revision >=": revision})
+    present = {row["worker"] for row in rows}
+    wanted = live_workers(store, endpoint) if workers is None else workers
+    if workers is None and not wanted and not present:
+        return ["any server"]
+    return sorted(set(wanted) - present)
+
+
+def _complete(store: Store, endpoint: str, revision: int) -> None:
+    """Say of the deployment behind a revision that it is complete, where all live workers acknowledged it."""
+    for route in store.query("route", {"endpoint": endpoint, "revision": revision}):
+        serving = {"endpoint": endpoint, "decision": route["decision"], "full_at": None}
+        deployments = store.query("deployment", serving)
+        if deployments and not _missing(store, endpoint, revision, None):
+            changes = {"full_at": iso(store.clock.now())}
+            for deployment in deployments:
+                outcome = {"outcome": deployment["outcome"] or "ok"}
+                store.amend("deployment", {"dep_id": deployment["dep_id"]}, changes | outcome)
+
+
 def route_of(row: Row) -> Route:
     """The route that a row of the table says; InvalidInput for one that cannot be read."""
     try:
@@ -171,4 +229,4 @@ def route_of(row: Row) -> Route:
         raise InvalidInput(
             f"revision {row['revision']} of endpoint {row['endpoint']!r} cannot be read: {error}"
         ) from error
-    return Route(row["endpoint"], row["revision"], detail.variants, detail.shadows, detail.split)
+    return Route(row["endpoint"], row["revision"], detail.variants, detail.shadows, detail.split, detail.policies)

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from xgboost import XGBClassifier, XGBRegressor
 
 from assay.build.models.folder import flavour_of
+from assay.build.models.inputs import object_rows
 from assay.build.models.packaging import LoadedModel, load_model, package_model
 from assay.errors import InvalidInput, MissingExtra, Tampered
-from assay.operate.routing.table import object_rows
 from assay.record.models.registry import ModelVersion, model_folder
 from assay.record.sqlstore import SqlStore
 from assay.record.tracking.runs import start_run
@@ -114,7 +114,7 @@ def test_the_folder_has_no_pickle_and_says_what_is_needed(store: SqlStore, libra
     version = package(store, REGRESSORS[library](**SMALL[library]).fit(ROWS, DELAY))
     folder = model_folder(store, version)
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        ["MLmodel", "input_example.json", "python_env.yaml", "requirements.txt", FILES[library]]
+        ["MLmodel", "input_example.json", "python_env.yaml", "requirements.txt", "sample.parquet", FILES[library]]
     )
     described = json.loads((folder / "MLmodel").read_text())
     assert described["flavors"]["python_function"]["loader_module"] == f"mlflow.{library}"

@@ -11,6 +11,14 @@ _TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 def upgrade() -> None:
     op.create_table(
+        "compiled_form",
+        *_texts("mv_id", "hash", "outcome", "report", "created"),
+        *_texts("form", "blob", nullable=True),
+        *_evidence(),
+        sa.PrimaryKeyConstraint("mv_id", name=op.f("pk_compiled_form")),
+        sa.ForeignKeyConstraint(["mv_id"], ["model_version.mv_id"], name=op.f("fk_compiled_form_mv_id")),
+    )
+    op.create_table(
         "serving_worker",
         *_texts("endpoint", "worker", "url", "host", "started", "seen"),
         *_texts("ended", "detail", nullable=True),
@@ -20,7 +28,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "prediction_part",
-        *_texts("part_id", "endpoint", "day", "path", "hash", "segments", "first_ts", "last_ts"),
+        *_texts("part_id", "endpoint", "day", "path", "hash", "segments", "first_ts", "last_ts", "gaps"),
         *[sa.Column(name, sa.BigInteger(), nullable=False) for name in ("rows", "bytes")],
         *_texts("deleted", nullable=True),
         *_evidence(),
