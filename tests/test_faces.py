@@ -116,7 +116,7 @@ def test_help_lists_every_command_with_its_summary(capsys: pytest.CaptureFixture
         if " " not in name:
             assert f"{name} {command.summary}" in text
     for group, summary in _GROUPS.items():
-        assert f"{group} {summary}" in text
+        assert group in COMMANDS or f"{group} {summary}" in text
         inside = " ".join(_help(capsys, group).split())
         for name, command in COMMANDS.items():
             if name.startswith(f"{group} "):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from assay.operate import (
         examine,
+        query_predictions,
         record_labels,
         serve,
     )
@@ -104,6 +105,7 @@ _ROOMS = {
     ],
     "operate": [
         "examine",
+        "query_predictions",
         "record_labels",
         "serve",
     ],
@@ -187,6 +189,7 @@ __all__ = [
     "pipeline",
     "profile",
     "promote",
+    "query_predictions",
     "record_labels",
     "register_model",
     "repair",

@@ -16,7 +16,8 @@ from tests.operate.serving_helpers import ENDPOINT, add_version, prediction
 
 from assay.build.steps.step import step
 from assay.cli.main import run
-from assay.operate.predictions.log import LogWriter, log_folder
+from assay.operate.predictions.folder import log_folder
+from assay.operate.predictions.log import LogWriter
 from assay.prove.promotion import promote
 from assay.record.datasets import snapshot
 from assay.record.location import open_store

@@ -12,15 +12,17 @@ import pytest
 from tests.operate.serving_helpers import add_version
 
 from assay.cli.render import show
-from assay.demo import data, live, operation
-from assay.demo.again import Candidates, promote_live
+from assay.demo import again, data, live, operation
+from assay.demo.again import TRAFFIC_DAYS, Candidates, promote_live
 from assay.demo.first import prepare_data
 from assay.demo.operation import DemoResult, demo
 from assay.demo.replay import Replay
 from assay.demo.turn import FAST, Size, Turn
 from assay.errors import InvalidInput, Refused
 from assay.operate.monitor import Reference, load_monitor, monitor_state
-from assay.operate.predictions.log import log_folder, read_all
+from assay.operate.predictions.folder import log_folder
+from assay.operate.predictions.reading import read_all
+from assay.operate.releases.rules import Exposure, Limit, Rules
 from assay.operate.windows import ServingDays
 from assay.progress import listening
 from assay.prove.gate import GateResult
@@ -54,6 +56,9 @@ def turned(some_flights: pa.Table, weather: pa.Table, tmp_path_factory: pytest.T
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "read", tables.__getitem__)
         patch.setattr(operation, "FAST", Size(0.8, 0.5, ("small",), 100))
+        patch.setattr(
+            again, "RULES", Rules(guardrails=("errors",), errors=Limit(0.5), exposure=Exposure(units=5), count="row")
+        )
         patch.setattr(live, "LAST_DAY", date(2013, 8, 8))
         with listening(lambda *said: told.append(said)):
             quiet = demo(store, fast=True, report=str(folder / "quiet.html"), journal=str(folder / "journal"))
@@ -201,14 +206,14 @@ def test_without_a_candidate_that_may_go_live_the_champion_stays(store: SqlStore
             url="http://127.0.0.1:9",
         )
     assert (promoted, drill) == (None, None)
-    assert replay.sent == 14, "the traffic went on"
+    assert replay.sent == TRAFFIC_DAYS, "the traffic went on"
     assert told == ["nothing to promote"]
     assert [row["version"] for row in store.query("model_version")] == [1, 2, 3]
     assert len(store.query("alias_move")) == 1
 
 
 def test_the_table_leaves_out_what_has_not_happened(turned: Turned, capsys: pytest.CaptureFixture[str]) -> None:
-    nothing = dict.fromkeys(["decay", "retrained", "refused", "promoted", "rollback_seconds"])
+    nothing = dict.fromkeys(["decay", "retrained", "refused", "beside", "promoted", "rollback_seconds"])
     show(msgspec.structs.replace(turned.quiet, **nothing), as_json=False)
     rows = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith(" ") and line.strip()]
     assert [row for row in rows if row.isalpha()] == ["what", "data", "runs", "champion", "serving", "ledger"]
@@ -218,4 +223,4 @@ def test_the_table_leaves_out_what_has_not_happened(turned: Turned, capsys: pyte
 
 def test_a_result_is_a_summary_with_its_time_and_report(turned: Turned) -> None:
     assert turned.quiet.seconds > 0
-    assert {"seconds", "report", "refused", "promoted"} <= msgspec.to_builtins(turned.quiet).keys()
+    assert {"seconds", "report", "refused", "beside", "promoted"} <= msgspec.to_builtins(turned.quiet).keys()

@@ -9,7 +9,7 @@ from assay.demo.pipeline import FEATURES, LABEL
 from assay.demo.replay import Replay, days_between, start_of
 from assay.errors import AssayError
 from assay.operate.labels.recording import labels_known
-from assay.operate.predictions.log import LogReader
+from assay.operate.predictions.tail import Tail
 from assay.operate.serving.client import PredictionClient
 from assay.operate.windows import ServingDays
 from assay.record.sqlstore import SqlStore
@@ -56,7 +56,7 @@ def heard() -> list[tuple[str, str]]:
 def replay(
     store: SqlStore, client: Recording, features: pa.Table, tmp_path: Path, heard: list[tuple[str, str]]
 ) -> Replay:
-    days = ServingDays(store, LogReader(tmp_path / "log"))
+    days = ServingDays(store, Tail(store, "delays"))
     return Replay(
         store, client, features, days, request_rows=50, acknowledged=lambda kind, key: heard.append((kind, key))
     )

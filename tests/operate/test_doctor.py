@@ -1,3 +1,5 @@
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -5,7 +7,10 @@ import pytest
 from tests.operate.serving_helpers import ENDPOINT, add_route, add_version, prediction
 
 from assay.operate.doctor import examine
-from assay.operate.predictions.log import LogWriter, log_folder
+from assay.operate.predictions.compacting import compact_predictions
+from assay.operate.predictions.folder import log_folder
+from assay.operate.predictions.log import LogWriter
+from assay.operate.predictions.parts import all_parts, part_path
 from assay.record.sqlstore import SqlStore
 from assay.record.tracking.runs import start_run
 
@@ -76,6 +81,36 @@ def test_a_torn_end_is_a_note_and_mending_cuts_it_off(store: SqlStore) -> None:
     assert mended.notes == []
     assert mended.predictions == 4
     assert examine(store, mend=True).mended == []
+
+
+def test_a_part_that_is_missing_changed_or_unknown_is_a_problem(store: SqlStore) -> None:
+    compact_predictions(store, ENDPOINT)
+    (part,) = all_parts(store, ENDPOINT)
+    path = part_path(store, part)
+    content = path.read_bytes()
+    whole = examine(store)
+    assert (whole.predictions, [text for text in whole.problems if "predictions of" in text]) == (5, [])
+    path.write_bytes(content + b" ")
+    assert f"predictions of {ENDPOINT}: the part {part.path} does not match its hash" in examine(store).problems
+    path.unlink()
+    assert f"predictions of {ENDPOINT}: the part {part.path} is missing" in examine(store).problems
+    path.write_bytes(content)
+    store.remove("prediction_part", {"part_id": part.part_id})
+    said = f"predictions of {ENDPOINT}: no record names {path.name}, which alone has its rows"
+    assert said in examine(store, mend=True).problems
+
+
+def test_what_was_dropped_is_a_note(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with LogWriter(log_folder(store, ENDPOINT), policy="shed") as writer:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", full)
+            writer.append([prediction("lost")])
+        writer.append([prediction("kept")])
+    found = examine(store)
+    assert (found.predictions, found.notes) == (6, [f"predictions of {ENDPOINT}: 1 were answered and not logged"])
 
 
 def test_mending_ends_runs_whose_process_is_gone(store: SqlStore) -> None:

@@ -8,9 +8,12 @@ from tests.operate.serving_helpers import ROW, add_version, serve_command
 from assay.errors import AssayError, NotFound
 from assay.operate import drills
 from assay.operate.drills import rehearse_rollback
+from assay.operate.routing.changing import end_split, set_split
 from assay.operate.serving.client import PredictionClient, ServerProcess
 from assay.prove.promotion import promote, rollback
-from assay.record.models.registry import alias
+from assay.record import ledger
+from assay.record.models.registry import alias, find_version
+from assay.record.models.routes import Route, Split, Variant, current_route
 from assay.record.sqlstore import SqlStore
 
 
@@ -105,6 +108,42 @@ def test_a_first_champion_cannot_be_rolled_back(store: SqlStore) -> None:
     with PredictionClient("http://127.0.0.1:9") as client:
         with pytest.raises(NotFound, match="no champion before prices/1"):
             rehearse_rollback(store, "prices", client)
-        with pytest.raises(NotFound, match="'unknown' has no champion"):
+        with pytest.raises(NotFound, match="no endpoint 'unknown'"):
             rehearse_rollback(store, "unknown", client)
     assert store.query("drill") == []
+
+
+def _split(store: SqlStore, *versions: int) -> Route:
+    made = [find_version(store, "delays", version) for version in versions]
+    variants = [Variant(one.mv_id, one.hash, 1, f"variant-{one.version}") for one in made]
+    shadows = [Variant(made[-1].mv_id, made[-1].hash, 0, "shadow")]
+    split = Split("test", 1, "salt")
+    return set_split(store, "delays", variants, shadows=shadows, split=split, kind="test", reason="")
+
+
+def test_a_drill_during_a_test_puts_its_split_back(store: SqlStore, client: PredictionClient) -> None:
+    third = add_version(store)
+    before = _split(store, 2, third.version)
+    assert rehearse_rollback(store, "delays", client).result == "pass"
+    assert current_route(store, "delays") == msgspec.structs.replace(before, revision=before.revision + 2)
+    again, back = ledger.entries(store, kind="rollback", limit=2)
+    assert again.detail["restored"] == before.revision
+    assert back.detail["ended"]["experiment"] == "test"  # type: ignore[index] # a mapping
+    assert ledger.verify(store).sound
+
+
+def test_a_drill_does_not_undo_what_somebody_else_changed_meanwhile(
+    store: SqlStore, client: PredictionClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    third = add_version(store)
+    _split(store, 2, third.version)
+
+    def meddle() -> dict[str, object]:
+        end_split(store, "delays", kind="test", reason="enough")
+        return {"version": 1}
+
+    monkeypatch.setattr(client, "version", meddle)
+    rehearse_rollback(store, "delays", client)
+    route = current_route(store, "delays")
+    assert (len(route.variants), route.shadows, route.split) == (1, (), None)
+    assert _champion(store) == 2

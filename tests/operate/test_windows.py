@@ -1,12 +1,14 @@
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.operate.serving_helpers import ENDPOINT, add_version, prediction
 
 from assay.operate.labels.recording import Label, record_labels
-from assay.operate.predictions.log import LogReader, LogWriter
+from assay.operate.predictions.compacting import compact_predictions
+from assay.operate.predictions.folder import log_folder
+from assay.operate.predictions.log import LogWriter
+from assay.operate.predictions.tail import Tail
 from assay.operate.windows import ServingDays
 from assay.record.sqlstore import SqlStore
 
@@ -15,13 +17,13 @@ LANDED = datetime(2013, 8, 1, 20, tzinfo=UTC)
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> LogWriter:
-    return LogWriter(tmp_path / "log", durability="process")
+def writer(store: SqlStore) -> LogWriter:
+    return LogWriter(log_folder(store, ENDPOINT), durability="process")
 
 
 @pytest.fixture
 def days(store: SqlStore, writer: LogWriter) -> ServingDays:
-    return ServingDays(store, LogReader(writer.folder))
+    return ServingDays(store, Tail(store, ENDPOINT))
 
 
 def _log(writer: LogWriter, *ids: str, day: str = DAY, **changes: object) -> None:
@@ -39,8 +41,22 @@ def test_predictions_fall_on_the_day_of_their_event_time_or_else_of_the_wall_clo
     _log(writer, "d", event_ts=None)
     assert days.read() == 4
     assert days.read() == 4, "what was read is not read again"
-    by_day = {day: [one.id for one in days.predictions(day)] for day in (DAY, NEXT, "2026-01-01", "1999-01-01")}
+    by_day = {day: days.predictions(day)["id"].to_pylist() for day in (DAY, NEXT, "2026-01-01", "1999-01-01")}
     assert by_day == {DAY: ["a", "b"], NEXT: ["c"], "2026-01-01": ["d"], "1999-01-01": []}
+
+
+def test_days_go_on_after_the_log_was_compacted_and_leave_shadows_out(
+    store: SqlStore, writer: LogWriter, days: ServingDays
+) -> None:
+    _log(writer, "a")
+    assert days.read() == 1
+    _log(writer, "b")
+    _log(writer, "b", role="shadow")
+    writer.close()
+    compact_predictions(store, ENDPOINT)
+    assert days.read() == 2
+    assert days.predictions(DAY)["id"].to_pylist() == ["a", "b"]
+    np.testing.assert_allclose(days.window(DAY).outputs, [0.1, 0.2])
 
 
 def test_a_window_has_outputs_with_labels_and_nan_where_none_is_known(

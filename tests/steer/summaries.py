@@ -10,6 +10,7 @@ from assay.prove.gate import Check, Verdict
 from assay.record.tracking.runs import RunSummary
 from assay.stats import holm
 from assay.steer.chapters import (
+    Beside,
     Champion,
     DailyAuc,
     Dataset,
@@ -177,6 +178,7 @@ def only_champion() -> LoopSummary:
         watches=[],
         retrained=None,
         refused=None,
+        beside=None,
         promoted=None,
         rollback_seconds=None,
         deployments=[],
@@ -237,6 +239,7 @@ def full_turn() -> LoopSummary:
                 segments=len(bad),
                 checks=bad,
             ),
+            "beside": Beside(4, ["shadow", "canary 20 %", "canary 50 %"], "promoted", "all guardrails are safe"),
             "promoted": Promoted(
                 version=4,
                 verdict="pass",

@@ -28,6 +28,10 @@ COMMANDS: dict[str, Command] = {
     "compare": Command(
         "assay.record.tracking.comparing", "Put runs side by side: params, metrics and tags that differ"
     ),
+    "compile": Command(
+        "assay.build.models.compile_command",
+        "Compile a version so that it answers single rows faster, with the proof that it answers the same",
+    ),
     "data add": Command(
         "assay.build.data.adding", "Keep a table as a version of a dataset; the same content is the same version"
     ),
@@ -54,6 +58,31 @@ COMMANDS: dict[str, Command] = {
         "Say how one run differs from another: params, metrics, code, environment and data",
     ),
     "doctor": Command("assay.operate.doctor", "Check the store, its blobs, the ledger and the prediction logs"),
+    "endpoint ls": Command(
+        "assay.operate.routing.endpoints",
+        "List endpoints: which versions answer with which share, and how many workers have taken the route over",
+    ),
+    "endpoint policy": Command(
+        "assay.operate.routing.column_policies",
+        "Say what becomes of values that training never had, of a column or of all, or show what counts",
+    ),
+    "endpoint reset": Command(
+        "assay.operate.routing.endpoint_commands",
+        "Let the champion answer everything again, without a split and without shadows",
+    ),
+    "endpoint shadow": Command(
+        "assay.operate.routing.endpoint_commands",
+        "Let MODEL@VERSION answer a copy of each request, only for the log, or with --off no longer",
+    ),
+    "endpoint show": Command(
+        "assay.operate.routing.endpoints",
+        "Show an endpoint: variants with their shares, shadows, workers with what they serve, the last decisions",
+    ),
+    "endpoint split": Command(
+        "assay.operate.routing.endpoint_commands",
+        "Share the units of an endpoint out among versions; each keeps its version while weights and salt stay",
+    ),
+    "endpoint variant": Command("assay.operate.routing.endpoints", "Say which variant a unit has, and why"),
     "evaluate": Command(
         "assay.prove.measurement",
         "Score a version beside a baseline on labelled rows, by segment, and keep the evaluation",
@@ -151,6 +180,14 @@ COMMANDS: dict[str, Command] = {
         "assay.operate.project.scaffold",
         "Write a small project around a CSV or Parquet file: assay.toml, plain functions, a README",
     ),
+    "labels coverage": Command(
+        "assay.operate.labels.covering",
+        "Say how many predictions have a label, by variant and day, and whether the variants differ in it",
+    ),
+    "labels load": Command(
+        "assay.operate.labels.loading",
+        "Keep the labels of a CSV, Parquet or JSON-lines file; those that are known are passed over",
+    ),
     "ledger list": Command("assay.record.ledger", "List decisions, newest first"),
     "ledger verify": Command("assay.record.ledger", "Check the chain of decisions from the first entry to the last"),
     "lineage": Command("assay.record.models.version_lineage", "Show what a version came from, and what came of it"),
@@ -161,6 +198,21 @@ COMMANDS: dict[str, Command] = {
     ),
     "notify list": Command("assay.record.notify.webhooks", "List the webhooks, newest first"),
     "notify remove": Command("assay.record.notify.webhooks", "Tell a webhook nothing any more"),
+    "predictions": Command(
+        "assay.operate.querying", "Count, list or query what an endpoint answered, from its prediction log"
+    ),
+    "predictions compact": Command(
+        "assay.operate.predictions.compacting",
+        "Turn closed segments of an endpoint's prediction log into Parquet files, a folder for each day",
+    ),
+    "predictions erase": Command(
+        "assay.operate.predictions.removing",
+        "Say what an endpoint's prediction log and the labels hold of one unit, or take it out for good",
+    ),
+    "predictions prune": Command(
+        "assay.operate.predictions.removing",
+        "Say which days of an endpoint's prediction log are older than a span and can go, or take them away",
+    ),
     "project add": Command(
         "assay.record.tracking.projects", "Put an experiment into a project, out of the one it was in"
     ),
@@ -175,6 +227,30 @@ COMMANDS: dict[str, Command] = {
     "register": Command(
         "assay.record.models.registering",
         "Make the files that a run kept the next version of a model, sealed under their hash",
+    ),
+    "release": Command(
+        "assay.operate.releases.releasing",
+        "Replace an endpoint's champion by a version of its model, step by step, on evidence",
+    ),
+    "release abort": Command(
+        "assay.operate.releases.releasing", "End a release: the champion answers everything again"
+    ),
+    "release ls": Command("assay.operate.releases.releasing", "List releases, newest first"),
+    "release pause": Command(
+        "assay.operate.releases.releasing",
+        "Keep a release at its step until it is resumed; guardrails may still take it back",
+    ),
+    "release replay": Command(
+        "assay.operate.releases.replaying",
+        "Make each decision of a release again from its inputs, and say whether it is the same to the last bit",
+    ),
+    "release resume": Command(
+        "assay.operate.releases.releasing",
+        "Let a release that is held go on; a mismatch that held it counts as looked at",
+    ),
+    "release status": Command(
+        "assay.operate.releases.releasing",
+        "Say where a release stands, what each guardrail says, and what is still needed",
     ),
     "repair": Command(
         "assay.prove.remedy",
@@ -197,7 +273,7 @@ COMMANDS: dict[str, Command] = {
         "assay.operate.project.tuning",
         "Search the space in assay.toml for the params with which the project's model is best",
     ),
-    "serve": Command("assay.operate.serving.serve", "Serve an endpoint over HTTP until interrupted"),
+    "serve": Command("assay.operate.serve_endpoint", "Serve an endpoint over HTTP until interrupted"),
     "server": Command(
         "assay.server.serve", "Serve tracking and registry to MLflow's clients, and the pages, until interrupted"
     ),
@@ -207,6 +283,39 @@ COMMANDS: dict[str, Command] = {
     "sync": Command(
         "assay.record.live.leftover",
         "Send what runs have logged and what has not reached the store: offline, or when it was away",
+    ),
+    "test ls": Command("assay.operate.online_tests.status", "List online tests, newest first"),
+    "test new": Command(
+        "assay.operate.online_tests.starting",
+        "Begin an A/B test, a shadow test or a bandit of one or more versions against the champion of an endpoint",
+    ),
+    "test plan": Command(
+        "assay.operate.online_tests.planning",
+        "Say how many units and days a test needs, by the endpoint's own traffic and its metrics in the log",
+    ),
+    "test ramp": Command(
+        "assay.operate.online_tests.stopping",
+        "Change how many units take part in a test: a new phase, which the analysis keeps apart from the others",
+    ),
+    "test reallocate": Command(
+        "assay.operate.online_tests.reallocating",
+        "Share the units of a bandit out by what was found so far: more to what is likely to be the best",
+    ),
+    "test self-check": Command(
+        "assay.operate.online_tests.self_checking",
+        "Say how often these metrics would find a difference where there is none, in the endpoint's own log",
+    ),
+    "test show": Command(
+        "assay.operate.online_tests.status",
+        "Show a test as it was written down, with its phases; the newest one where none is named",
+    ),
+    "test status": Command(
+        "assay.operate.online_tests.status",
+        "Look at a test: effects with their intervals, the verdict, and what is still needed",
+    ),
+    "test stop": Command(
+        "assay.operate.online_tests.stopping",
+        "End a test: a last look is recorded with the outcome, and the champion answers everything again",
     ),
     "time add": Command("assay.record.tracking.timekeeping", "Enter time that was spent on a project, in hours"),
     "time report": Command(

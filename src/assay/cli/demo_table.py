@@ -75,6 +75,10 @@ def _after(found: "DemoResult") -> list[tuple[str, str, str]]:
                 "assay ledger list --kind gate",
             )
         )
+    if found.beside:
+        beside = found.beside
+        happened = f"version {beside.version} beside the champion on live traffic: {', '.join(beside.steps)}; "
+        rows.append(("released", f"{happened}{beside.status}: {beside.reason}", f"assay release status {found.model}"))
     if found.promoted:
         promoted = found.promoted
         low, high = promoted.interval

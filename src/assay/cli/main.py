@@ -81,7 +81,7 @@ class _Lazy(click.Group):
         if cmd_name not in self._summaries:
             return None
         full = f"{self._prefix}{cmd_name}"
-        if full in COMMANDS:
+        if full in COMMANDS and full not in _GROUPS:
             importlib.import_module(COMMANDS[full].module)
             return derive(OPERATIONS[full], _invoke)
         return _group(cmd_name)
@@ -94,6 +94,11 @@ class _Lazy(click.Group):
             close = nearest(name, list(self._summaries))
             hint = f"did you mean {close!r}?" if close else f"there are {', '.join(self._summaries)}"
             raise click.UsageError(f"there is no command {name!r}; {hint}", ctx)
+        if not self._prefix and name in COMMANDS and name in _GROUPS and " ".join(args[:2]) not in COMMANDS:
+            importlib.import_module(COMMANDS[name].module)
+            own = derive(OPERATIONS[name], _invoke)  # a command that others are grouped under
+            own.epilog = f"{_GROUPS[name]}:\n\n" + "\n\n".join(f"{one}  {said}" for one, said in _inside(name).items())
+            return name, own, args[1:]
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -105,7 +110,7 @@ def _root() -> click.Group:
     top: dict[str, str] = {}
     for name, command in COMMANDS.items():
         first, _, rest = name.partition(" ")
-        top[first] = command.summary if not rest else _GROUPS[first]
+        top.setdefault(first, command.summary if not rest else _GROUPS[first])
     root = _Lazy("assay", top)
     return click.version_option(__version__, message="assay %(version)s")(root)
 
@@ -113,19 +118,27 @@ def _root() -> click.Group:
 _GROUPS = {
     "alias": "Names that point to versions: move them, see where they pointed",
     "data": "Datasets: keep, check and list them, what is in them, what changed, what came of them",
+    "endpoint": "Who answers: shares of versions, shadows, workers, and which variant a unit has",
     "features": "Columns that models read: views of them, what they say, and which would help",
     "idea": "What might make a model better: write it down, try it, see what came of it",
     "import": "Bring over what was recorded elsewhere",
+    "labels": "What really happened, learned later: load it, see what of it is there",
     "ledger": "The chain of decisions: list or verify it",
     "notify": "What webhooks are told",
+    "predictions": "The log itself, by further commands",
     "project": "What work belongs to: begin, list, close",
+    "release": "See, stop, resume, end and check releases",
+    "test": "Online tests: begin one, look at it, give it more traffic, end it",
     "time": "Where time goes: start and stop a clock, enter hours, report",
 }
 
 
 def _group(name: str) -> click.Group:
-    inside = {full.partition(" ")[2]: c.summary for full, c in COMMANDS.items() if full.startswith(f"{name} ")}
-    return _Lazy(name, inside, prefix=f"{name} ")
+    return _Lazy(name, _inside(name), prefix=f"{name} ")
+
+
+def _inside(name: str) -> dict[str, str]:
+    return {full.partition(" ")[2]: c.summary for full, c in COMMANDS.items() if full.startswith(f"{name} ")}
 
 
 def _invoke(operation: Operation, given: dict[str, object]) -> None:

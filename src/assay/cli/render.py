@@ -11,8 +11,10 @@ from rich.text import Text
 from assay.cli.audit import feature_audit
 from assay.cli.checks import data_check
 from assay.cli.comparison import comparison, difference, repetition
+from assay.cli.compiled import compile_report, endpoint_policies
 from assay.cli.data import dataset_detail, dataset_difference, dataset_lineage, dataset_list, dataset_version
 from assay.cli.demo_table import demo_table
+from assay.cli.endpoints import endpoint_detail, endpoint_list, unit_variant
 from assay.cli.feature_answer import feature_answer
 from assay.cli.feature_replay import replayed
 from assay.cli.feature_rows import erased, materialization, pushed
@@ -30,7 +32,18 @@ from assay.cli.features import suggestions
 from assay.cli.ideas import ideas, one_idea, one_try
 from assay.cli.joined import joined_rows
 from assay.cli.lineage import lineage
+from assay.cli.online_tests import (
+    checked_metrics,
+    ended_test,
+    online_test,
+    online_tests,
+    planned_test,
+    reading_of_test,
+    shared_out,
+)
+from assay.cli.predictions import label_coverage, prediction_answer
 from assay.cli.project import candidate_run, new_project, project_search
+from assay.cli.releases import release_list, release_replay, release_report
 from assay.cli.run_steps import logs, question, steps_table
 from assay.cli.search import search_report
 from assay.cli.tables import lines, number, pairs, table, when
@@ -39,7 +52,7 @@ from assay.cli.why import step_reason, step_reasons
 
 if TYPE_CHECKING:
     from assay.operate.doctor import Examination
-    from assay.operate.serving.serve import Serving
+    from assay.operate.serving.process import Serving
     from assay.prove.judgement import Judgement
     from assay.prove.measurement import Measurement
     from assay.prove.promotion import Promotion
@@ -107,7 +120,7 @@ def _columns(runs: "list[RunSummary]") -> RenderableType:
 
 
 def _models(models: "list[ModelSummary]") -> RenderableType:
-    shown = table("model", "version", "aliases", "verdict", "run", "hash", "created", "description")
+    shown = table("model", "version", "aliases", "verdict", "run", "hash", "compiled", "created", "description")
     for model in models:
         shown.add_row(
             model.model,
@@ -116,6 +129,7 @@ def _models(models: "list[ModelSummary]") -> RenderableType:
             model.verdict or "",
             (model.run_id or "")[:8],
             model.hash[:12],
+            model.compiled or "",
             when(model.created),
             model.description or "",
         )
@@ -345,6 +359,7 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "AliasThen": _alias_then,
     "Audit": feature_audit,
     "Comparison": comparison,
+    "Coverage": label_coverage,
     "DatasetDetail": dataset_detail,
     "DatasetDifference": dataset_difference,
     "DatasetLineage": dataset_lineage,
@@ -354,6 +369,9 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "DemoResult": demo_table,
     "Difference": difference,
     "Duplicates": duplicates,
+    "CompileReport": compile_report,
+    "EndpointDetail": endpoint_detail,
+    "EndpointPolicies": endpoint_policies,
     "Erased": erased,
     "Examination": _examination,
     "CandidateRun": lambda found: candidate_run(found, _judgement(found.judgement)),
@@ -363,14 +381,18 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "FeatureAnswer": feature_answer,
     "FoundFeatures": found_features,
     "NewProject": new_project,
+    "OnlineTest": online_test,
     "ProjectSearch": project_search,
     "JoinedRows": joined_rows,
     "Materialization": materialization,
     "Measurement": _measurement,
+    "PredictionAnswer": prediction_answer,
     "Promotion": _promotion,
     "Pushed": pushed,
     "Remedy": _remedy,
     "Registration": registration,
+    "ReleaseReplay": release_replay,
+    "ReleaseReport": release_report,
     "Rerun": repetition,
     "GarbageReport": _garbage,
     "RunDetail": _run_detail,
@@ -378,9 +400,15 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "ServerReady": _server_ready,
     "Serving": _serving,
     "StepReason": step_reason,
+    "Reallocation": shared_out,
     "Replayed": replayed,
     "Suggestions": suggestions,
+    "SelfCheck": checked_metrics,
+    "TestEnd": ended_test,
+    "TestPlan": planned_test,
+    "TestReading": reading_of_test,
     "Verification": _verification,
+    "UnitVariant": unit_variant,
     "Usage": usage,
     "VersionLineage": lineage,
     "ViewDetail": view_detail,
@@ -391,10 +419,13 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
 }
 LIST_RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "AliasMove": _moves,
+    "EndpointSummary": endpoint_list,
     "Entry": _entries,
     "Idea": ideas,
     "ModelSummary": _models,
+    "OnlineTest": online_tests,
     "Project": projects,
+    "ReleaseSummary": release_list,
     "RunSummary": _runs,
     "StepReason": step_reasons,
     "Webhook": _webhooks,

@@ -20,21 +20,31 @@ from assay.demo.turn import Turn
 from assay.errors import Refused
 from assay.operate.drills import Drill, rehearse_rollback
 from assay.operate.monitor import MonitorState
+from assay.operate.releases.records import find_rollout
+from assay.operate.releases.rules import Exposure, Limit, Rules
+from assay.operate.releases.starting import start_release
+from assay.operate.releases.ticking import Ticker
 from assay.operate.serving.client import PredictionClient
 from assay.operate.triggers import define_trigger, fire, link_run
 from assay.operate.windows import ServingDays
 from assay.progress import tell
 from assay.prove.gate import GateResult
-from assay.prove.promotion import promote
+from assay.prove.promotion import passed_or_overridden
 from assay.record.datasets import snapshot
-from assay.record.models.registry import ModelVersion
-from assay.record.models.routes import wait_acknowledged
+from assay.record.models.registry import CHAMPION, ModelVersion, alias
+from assay.record.models.routes import current_route, wait_acknowledged
+from assay.record.store import Store
 
 __all__ = ["Candidates", "promote_live", "retrain"]
 
 HOLD_OUT_DAYS = 42
 PATIENCE_S = 10.0
-TRAFFIC_DAYS = 14
+TRAFFIC_DAYS = 7  # during and after the drill
+LONGEST_RELEASE_DAYS = 28
+STRATEGY = "shadow,canary:20,50"
+# Not asked: whether predictions fall elsewhere, since a candidate was retrained because they should; and latency, which
+# says little while a year passes in seconds.
+RULES = Rules(guardrails=("errors", "invalid", "schema"), exposure=Exposure(units=100), schema=Limit(0.05), count="row")
 
 
 class Candidates(msgspec.Struct, frozen=True):
@@ -78,29 +88,57 @@ def retrain(turn: Turn, champion: ModelVersion, state: MonitorState, today: date
 def promote_live(
     turn: Turn, candidates: Candidates, today: date, *, replay: Replay, days: ServingDays, url: str
 ) -> tuple[ModelVersion | None, Drill | None]:
-    """Promote the first candidate that may go live while requests go on, then rehearse the way back."""
-    promoted, drill = None, None
-    with _traffic(replay, today):
-        for version, _ in candidates.judged:
-            try:
-                done = promote(turn.store, turn.model, version.version)
-            except Refused:
-                continue
-            tell("promote", 0.3, f"version {version.version} under live traffic")
-            wait_acknowledged(turn.store, turn.model, done.revision, timeout_s=PATIENCE_S)
-            promoted = version
+    """Release the first candidate that may go live, beside the champion on live traffic, then rehearse the way back."""
+    promoted, drill, day = None, None, today
+    for version, _ in candidates.judged:
+        if _let_pass(turn.store, version):
+            day = _release(turn, version, today, replay)
+            promoted = alias(turn.store, turn.model, CHAMPION)
             break
-        if promoted:
-            tell("promote", 0.6, "rollback drill")
+    released = promoted is not None and promoted.mv_id == version.mv_id
+    with _traffic(replay, day):
+        if released:
+            tell("promote", 0.8, "rollback drill under live traffic")
             with PredictionClient(url) as client:
                 drill = rehearse_rollback(turn.store, turn.model, client)
-    if promoted:
-        monitor = watch(turn, promoted, candidates.hold_out)
-        for day in days_between(today, today + timedelta(days=TRAFFIC_DAYS)):
-            replay.end_day(day)
-            close_day(turn.store, turn.model, monitor, days, day - timedelta(days=1))
-    tell("promote", 1.0, f"version {promoted.version}" if promoted else "nothing to promote")
-    return promoted, drill
+    if released:
+        monitor = watch(turn, version, candidates.hold_out)
+        last = day + timedelta(days=TRAFFIC_DAYS)
+        for after in days_between(day, last):
+            replay.end_day(after)
+        for over in days_between(today, last):
+            close_day(turn.store, turn.model, monitor, days, over - timedelta(days=1))
+    tell("promote", 1.0, f"version {version.version}" if released else "nothing to promote")
+    return (version if released else None), drill
+
+
+def _let_pass(store: Store, version: ModelVersion) -> bool:
+    try:
+        passed_or_overridden(store, version, alias(store, version.model, CHAMPION), None)
+    except Refused:
+        return False
+    return True
+
+
+def _release(turn: Turn, version: ModelVersion, today: date, replay: Replay) -> date:
+    """Let it answer beside the champion until the evidence is in; the first day that was not sent.
+
+    First nobody hears it, then a fifth of the flights get its answers, then a half; then it takes over.
+    """
+    rollout = start_release(turn.store, turn.model, version.version, strategy=STRATEGY, rules=RULES)
+    ticker = Ticker(turn.store, rollout)
+    for number in range(LONGEST_RELEASE_DAYS):
+        day = today + timedelta(days=number)
+        wait_acknowledged(turn.store, turn.model, current_route(turn.store, turn.model).revision, timeout_s=PATIENCE_S)
+        replay.send_day(day)
+        replay.end_day(day)
+        ticker.tick()
+        rollout = find_rollout(turn.store, rollout.rollout_id)
+        said = f"version {version.version} beside the champion, {rollout.step_name}, {day}"
+        tell("promote", 0.7 * number / LONGEST_RELEASE_DAYS, said)
+        if rollout.status != "running":
+            break
+    return day + timedelta(days=1)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def watch_until_decay(
 
 def close_day(store: Store, model: str, monitor: Monitor, days: ServingDays, day: date) -> None:
     """A day whose labels are in: write its serving window and give it to the monitor."""
-    if not days.predictions(str(day)):
+    if not days.predictions(str(day)).num_rows:
         return
     days.record(model, model, str(day))
     window = days.window(str(day), mv_id=monitor.mv_id)

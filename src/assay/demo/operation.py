@@ -13,7 +13,7 @@ from assay.demo.live import watch_until_decay
 from assay.demo.replay import Replay, start_of
 from assay.demo.turn import FAST, FULL, Size, Turn, unused_model_name
 from assay.errors import InvalidInput
-from assay.operate.predictions.log import LogReader, log_folder
+from assay.operate.predictions.tail import Tail
 from assay.operate.serving.client import PredictionClient, ServerProcess
 from assay.operate.windows import ServingDays
 from assay.operation import operation
@@ -60,8 +60,9 @@ def demo(
 ) -> DemoResult:
     """Turn the whole loop once on a year of real flights.
 
-    Data, training, evaluation by segment, gate, serving, late labels, decay, retraining, a refused and a promoted
-    candidate, a rollback drill and a report. The journal is a check from outside that nothing is lost.
+    Data, training, evaluation by segment, gate, serving, late labels, decay, retraining, a refused candidate, one that
+    is released beside the champion, a rollback drill and a report. The journal is a check from outside that nothing is
+    lost.
     """
     check_options(seed, report, journal)
     target = Path(report).absolute()
@@ -82,7 +83,7 @@ def _turn_once(store: Store, seed: int, size: Size, target: Path) -> DemoResult:
         ServerProcess(store.location, turn.model) as server,
         PredictionClient(server.url) as client,
     ):
-        days = ServingDays(store, LogReader(log_folder(store, turn.model)))
+        days = ServingDays(store, Tail(store, turn.model))
         replay = Replay(
             store,
             client,

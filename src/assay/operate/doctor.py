@@ -1,11 +1,12 @@
 """The doctor: is everything there that was ever acknowledged, and is it what it was?"""
 
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
-from assay.operate.predictions.log import inspect, recover
+from assay.operate.predictions.checking import check_log
+from assay.operate.predictions.folder import log_folders
+from assay.operate.predictions.recovering import recover
 from assay.operation import operation
 from assay.record import soundness
 from assay.record.store import Store
@@ -34,25 +35,18 @@ def examine(
 
     Mending marks unfinished runs as killed and cuts off torn ends of logs; nothing that was acknowledged is touched.
     """
-    folders = _log_folders(store)
+    folders = log_folders(store)
     mended = [*soundness.mend(store), *(line for folder in folders for line in recover(folder))] if mend else []
     found = soundness.check(store)
-    logs = {folder.name: inspect(folder) for folder in folders}
-    damaged = [f"predictions of {name}: {text}" for name, log in logs.items() for text in log.damaged]
-    torn = [f"predictions of {name}: {text}" for name, log in logs.items() for text in log.torn]
-    problems = [*found.problems, *damaged]
+    logs = [check_log(store, folder.name) for folder in folders]
+    problems = [*found.problems, *(text for log in logs for text in log.problems)]
     return Examination(
         sound=not problems,
         problems=problems,
-        notes=[*found.notes, *torn],
+        notes=[*found.notes, *(text for log in logs for text in log.notes)],
         mended=mended,
         runs=found.runs,
         blobs=found.blobs,
         ledger_entries=found.ledger_entries,
-        predictions=sum(log.records for log in logs.values()),
+        predictions=sum(log.predictions for log in logs),
     )
-
-
-def _log_folders(store: Store) -> list[Path]:
-    root = store.blobs.root.parent / "predictions"
-    return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []

@@ -6,10 +6,10 @@ import msgspec
 
 from assay.errors import AssayError
 from assay.operate.serving.client import PredictionClient
-from assay.prove.promotion import put_back
+from assay.prove.promotion import Promotion, put_back
 from assay.record.canonical import canonical_json
 from assay.record.identity import new_id
-from assay.record.models.routes import wait_acknowledged
+from assay.record.models.routes import Route, current_route, wait_acknowledged
 from assay.record.store import Store
 
 __all__ = ["Drill", "rehearse_rollback"]
@@ -35,9 +35,11 @@ class Drill(msgspec.Struct, frozen=True):
 def rehearse_rollback(store: Store, model: str, client: PredictionClient) -> Drill:
     """Roll the serving champion back, time it at the server, put it in place again, and record the drill.
 
-    Whatever the server does, the champion of before is the champion again at the end. AssayError where no server took
-    the rollback over or answered; that is on record as a failed drill.
+    Whatever the server does, the champion of before is the champion again at the end, with the split and the shadows
+    that it had; only where somebody else has changed the route meanwhile it is the champion alone. AssayError where no
+    server took the rollback over or answered; that is on record as a failed drill.
     """
+    before = current_route(store, model)
     start = time.perf_counter()
     back = put_back(store, model, to=None, cause="drill", reason="rollback drill")
     champion = back.previous_version
@@ -50,13 +52,26 @@ def rehearse_rollback(store: Store, model: str, client: PredictionClient) -> Dri
         raise
     finally:
         seconds = time.perf_counter() - start
-        again = put_back(store, model, to=champion, cause="drill", reason="end of the rollback drill")
+        again = _put_again(store, before, back)
     wait_acknowledged(store, again.endpoint, again.revision, timeout_s=_PATIENCE_S)
     restored = time.perf_counter() - start - seconds
     result = "pass" if answered == back.version else "fail"
     drill = Drill(new_id(), model, champion, back.version, seconds, restored, result)
     _record(store, drill)
     return drill
+
+
+def _put_again(store: Store, before: Route, back: Promotion) -> Promotion:
+    with store.transaction():
+        is_ours = current_route(store, back.endpoint).revision == back.revision
+        return put_back(
+            store,
+            back.model,
+            to=back.previous_version,
+            cause="drill",
+            reason="end of the rollback drill",
+            restoring=before if is_ours else None,
+        )
 
 
 def _record(store: Store, drill: Drill, fault: AssayError | None = None) -> None:

@@ -1,6 +1,7 @@
 """Promotion and rollback: a decision in the ledger, the champion alias, the routing table and the deployment, at once.
 
-Serving processes see the new routing table and swap; the deployment counts as complete when they acknowledge it.
+Serving processes see the new routing table and swap; the deployment counts as complete when they acknowledge it. A
+split and shadows end with it: the new route has the champion only, and the decision says what ended.
 """
 
 import json
@@ -13,11 +14,12 @@ from assay.operation import operation
 from assay.record.clock import iso
 from assay.record.identity import new_id
 from assay.record.ledger import decide
+from assay.record.models.champions import champion_of_moves
 from assay.record.models.registry import CHAMPION, ModelVersion, alias, find_version, move_alias, version_by_id
-from assay.record.models.routes import Variant, append_route
+from assay.record.models.routes import Route, Variant, append_route, route_of
 from assay.record.store import Row, Store
 
-__all__ = ["Cause", "Promotion", "promote", "rollback"]
+__all__ = ["Cause", "Promotion", "passed_or_overridden", "promote", "put_back", "rollback"]
 
 Cause = Literal["change", "incident", "drill"]
 
@@ -45,20 +47,36 @@ def promote(
     override: Annotated[str | None, "Promote against the verdict, for this reason, which stays on record"] = None,
 ) -> Promotion:
     """Make a version the champion, if the gate let it pass against the champion of now."""
-    if override is not None and not override.strip():
-        raise InvalidInput("the override gives no reason", expected="why the verdict does not count, in words")
+    _check_override(override)
     target = find_version(store, model, version)
     with store.transaction():
         champion = alias(store, model, CHAMPION)
         if champion and champion.mv_id == target.mv_id:
             raise Conflict(f"{model}/{target.version} is the champion already")
-        verdict = _verdict(store, target, champion)
-        if override is None and (verdict is None or verdict["outcome"] != "pass"):
-            raise Refused(**_why_refused(target, champion, verdict))
-        reason = f"override: {override}" if override else f"gate {verdict['id'][:8] if verdict else ''} passed"
-        if override:
-            _record_override(store, target, champion, verdict, override)
+        reason = passed_or_overridden(store, target, champion, override)
         return _put_in_place(store, target, champion, cause="change", reason=reason)
+
+
+def passed_or_overridden(
+    store: Store, target: ModelVersion, champion: ModelVersion | None, override: str | None
+) -> str:
+    """Why a version may answer people: the gate let it pass against the champion, or somebody says so, on record.
+
+    Refused where neither is so, InvalidInput for an override that gives no reason.
+    """
+    _check_override(override)
+    verdict = _verdict(store, target, champion)
+    if override is None:
+        if verdict is None or verdict["outcome"] != "pass":
+            raise Refused(**_why_refused(target, champion, verdict))
+        return f"gate {verdict['id'][:8]} passed"
+    _record_override(store, target, champion, verdict, override)
+    return f"override: {override}"
+
+
+def _check_override(override: str | None) -> None:
+    if override is not None and not override.strip():
+        raise InvalidInput("the override gives no reason", expected="why the verdict does not count, in words")
 
 
 @operation("rollback")
@@ -73,15 +91,20 @@ def rollback(
     return put_back(store, model, to=to, cause="incident", reason=reason)
 
 
-def put_back(store: Store, model: str, *, to: int | None, cause: Cause, reason: str) -> Promotion:
-    """Make an earlier champion the champion again; `cause` tells an incident from a drill."""
+def put_back(
+    store: Store, model: str, *, to: int | None, cause: Cause, reason: str, restoring: Route | None = None
+) -> Promotion:
+    """Make an earlier champion the champion again; `cause` tells an incident from a drill.
+
+    With it, the variants, shadows and split of the route `restoring` come back, if they are that champion's.
+    """
     with store.transaction():
         champion = alias(store, model, CHAMPION)
         if champion is None:
             raise NotFound(f"model {model!r} has no champion to roll back", where=store.location, hint="`assay models`")
         moves = store.query("alias_move", {"model": model, "alias": CHAMPION}, order_by=["-seq"])
         earlier = {move["mv_id"] for move in moves}
-        before = _before(store, model, moves)
+        before = champion_of_moves(store, model, moves)
         if to is not None:
             target = find_version(store, model, to)
         elif before is not None:
@@ -98,28 +121,21 @@ def put_back(store: Store, model: str, *, to: int | None, cause: Cause, reason: 
             raise Refused(
                 f"{model}/{target.version} was never the champion", hint=f"assay promote {model} {target.version}"
             )
-        return _put_in_place(store, target, champion, cause=cause, reason=reason)
-
-
-def _before(store: Store, model: str, moves: list[Row]) -> str | None:
-    """The champion before the one of now. A rollback takes back what came after its target: the next one goes further
-    back, not forward again to what was just taken out of service.
-    """
-    causes = {row["decision"]: row["cause"] for row in store.query("deployment", {"model": model})}
-    line: list[str] = []
-    for move in reversed(moves):
-        if causes.get(move["decision"], "change") != "change" and move["mv_id"] in line:
-            while line[-1] != move["mv_id"]:
-                line.pop()
-        else:
-            line.append(move["mv_id"])
-    return line[-2] if len(line) > 1 else None
+        return _put_in_place(store, target, champion, cause=cause, reason=reason, restoring=restoring)
 
 
 def _put_in_place(
-    store: Store, target: ModelVersion, champion: ModelVersion | None, *, cause: Cause, reason: str
+    store: Store,
+    target: ModelVersion,
+    champion: ModelVersion | None,
+    *,
+    cause: Cause,
+    reason: str,
+    restoring: Route | None = None,
 ) -> Promotion:
     endpoint = target.model
+    alone = Route(endpoint, 0, (Variant(target.mv_id, target.hash),))
+    coming = restoring if restoring and restoring.variants[0].mv_id == target.mv_id else alone
     kind = "promotion" if cause == "change" else "rollback"
     decision = decide(
         store,
@@ -131,6 +147,8 @@ def _put_in_place(
             "endpoint": endpoint,
             "cause": cause,
             "reason": reason,
+            **_ended(store, endpoint),
+            **({"restored": restoring.revision} if restoring and coming is restoring else {}),
         },
     )
     move_alias(store, target, CHAMPION, decision=decision, expect=champion)
@@ -149,7 +167,9 @@ def _put_in_place(
         "decision": decision,
     }
     store.append("deployment", deployment)
-    route = append_route(store, endpoint, [Variant(target.mv_id, target.hash)], decision=decision)
+    route = append_route(
+        store, endpoint, coming.variants, shadows=coming.shadows, split=coming.split, decision=decision
+    )
     return Promotion(
         model=target.model,
         version=target.version,
@@ -161,6 +181,20 @@ def _put_in_place(
         cause=cause,
         reason=reason,
     )
+
+
+def _ended(store: Store, endpoint: str) -> dict[str, object]:
+    """What a decision says about the split and the shadows that it ends; nothing where there are none."""
+    rows = store.query("route", {"endpoint": endpoint}, order_by=["-revision"], limit=1)
+    route = route_of(rows[0]) if rows else None
+    if route is None or not (route.split or route.shadows):
+        return {}
+    said: dict[str, object] = {"revision": route.revision}
+    if route.split:
+        said |= {"experiment": route.split.experiment, "phase": route.split.phase}
+    for role, variants in (("variants", route.variants), ("shadows", route.shadows)):
+        said[role] = [{"name": one.name, "mv_id": one.mv_id, "weight": one.weight} for one in variants]
+    return {"ended": said}
 
 
 def _end_deployment(store: Store, endpoint: str, now: str, cause: Cause) -> str | None:

@@ -106,8 +106,10 @@ def refusal(error: Exception) -> tuple[int, bytes]:
 
 
 def _served() -> set[str]:
-    for room in _ROOMS:
-        importlib.import_module(f"assay.{room}")
+    for name in _ROOMS:
+        room = importlib.import_module(f"assay.{name}")
+        for public in room.__all__:  # some rooms import a name when it is first used
+            getattr(room, public)
     return {name for name, found in OPERATIONS.items() if _is_remote(found)}
 
 

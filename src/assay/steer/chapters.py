@@ -8,6 +8,7 @@ import msgspec
 from assay.prove.checks import Check
 
 __all__ = [
+    "Beside",
     "Champion",
     "DailyAuc",
     "Dataset",
@@ -122,6 +123,15 @@ class Refusal(msgspec.Struct, frozen=True):
     baseline_version: int
     segments: int
     checks: list[Check]
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """A release: the steps by which a version came to answer beside the champion, and how it ended."""
+
+    version: int
+    steps: list[str]
+    status: str
+    reason: str
 
 
 class Promoted(msgspec.Struct, frozen=True):

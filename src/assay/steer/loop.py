@@ -7,7 +7,8 @@ import msgspec
 
 from assay.errors import NotFound
 from assay.operate.monitor import load_monitor, monitor_state
-from assay.operate.predictions.log import inspect, log_folder
+from assay.operate.predictions.checking import count_answered
+from assay.operate.releases.records import rollout_of
 from assay.prove.checks import COMPARISONS, Check
 from assay.prove.policy import Policy
 from assay.record.ledger import entries
@@ -17,6 +18,7 @@ from assay.record.store import Row, Store
 from assay.record.tracking.experiments import experiment_named
 from assay.record.tracking.runs import RunSummary
 from assay.steer.chapters import (
+    Beside,
     Champion,
     DailyAuc,
     Dataset,
@@ -53,6 +55,7 @@ class LoopSummary(msgspec.Struct, frozen=True, kw_only=True):
     watches: list[Watch]
     retrained: Retraining | None
     refused: Refusal | None
+    beside: Beside | None
     promoted: Promoted | None
     rollback_seconds: float | None
     deployments: list[Deployment]
@@ -89,10 +92,11 @@ def summarise(store: Store, model: str) -> LoopSummary:
         watches=[_watch(store, monitor) for monitor in monitors],
         retrained=_retraining(store, model),
         refused=_refusal(store, refused) if refused else None,
+        beside=_beside(store, model),
         promoted=_promoted(store, deployed, monitors) if deployed else None,
         rollback_seconds=drills[0]["seconds"] if drills else None,
         deployments=_deployments(store, model),
-        predictions_logged=inspect(log_folder(store, model)).records,
+        predictions_logged=count_answered(store, model),
         labels_joined=sum(window["labelled"] for window in windows),
         decisions=len(store.query("ledger")),
         ledger=_decisions(store, model),
@@ -249,6 +253,16 @@ def _metric(store: Store, model: str, key: str) -> float:
     runs = [row["run_id"] for row in store.query("run", {"model": model})]
     found = store.query("run_metric", {"run_id in": runs, "key": key, "layer": 0}, order_by=["-ts_ms"], limit=1)
     return float(found[0]["value"]) if found else 0.0
+
+
+def _beside(store: Store, model: str) -> Beside | None:
+    """The last release of a version of the model."""
+    rows = store.query("rollout", {"model": model}, order_by=["-started"], limit=1)
+    if not rows:
+        return None
+    rollout = rollout_of(rows[0])
+    gone = rollout.detail.steps[: rollout.step + 1]
+    return Beside(rollout.detail.version, [step.name for step in gone], rollout.status, rollout.reason or "")
 
 
 def _promoted(store: Store, gate: Row, monitors: list[Row]) -> Promoted:

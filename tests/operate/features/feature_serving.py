@@ -18,8 +18,10 @@ from assay.build.views.joining.training_set import TrainingSet, training_set
 from assay.build.views.log.log import append_rows
 from assay.build.views.online.store import open_online
 from assay.build.views.registry.registered import ViewVersion, register
-from assay.operate.predictions.log import LogReader, LogWriter, log_folder
+from assay.operate.predictions.folder import log_folder
+from assay.operate.predictions.log import LogWriter
 from assay.operate.predictions.prediction import Prediction
+from assay.operate.predictions.reading import LogReader
 from assay.operate.routing.watching import Watcher
 from assay.operate.serving.app import Application
 from assay.record.clock import to_us

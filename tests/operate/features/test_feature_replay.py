@@ -35,7 +35,8 @@ from assay.cli.render import show
 from assay.errors import InvalidInput, NotFound
 from assay.operate.features.replay import Replayed, replay
 from assay.operate.features.skew import FeatureSkew
-from assay.operate.predictions.log import LogWriter, log_folder
+from assay.operate.predictions.folder import log_folder
+from assay.operate.predictions.log import LogWriter
 from assay.record.clock import iso, to_us
 
 

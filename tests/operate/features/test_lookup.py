@@ -36,8 +36,10 @@ from assay.build.views.registry.registered import register
 from assay.errors import StoreUnavailable, Tampered
 from assay.operate.features.reading import FeatureReader
 from assay.operate.features.replay import replay
-from assay.operate.predictions.log import LogWriter, log_folder, read_all
+from assay.operate.predictions.folder import log_folder
+from assay.operate.predictions.log import LogWriter
 from assay.operate.predictions.prediction import LookedUp, Prediction, ViewRead
+from assay.operate.predictions.reading import read_all
 from assay.operate.routing.watching import Watcher
 from assay.operate.serving.app import Application
 from assay.record.clock import iso, to_us
@@ -216,7 +218,7 @@ def test_a_model_that_looks_up_nothing_has_nothing_to_explain(place: Place) -> N
     with LogWriter(log_folder(place.store, "plain")) as log:
         answer = predict(Application(watcher, log), {"rows": [{"distance": 1.0, "carrier": "AA"}], "explain": True})
     (one,) = msgspec.convert(answer.content["predictions"], list[dict[str, Any]])
-    assert one.keys() == {"id", "probability"}
+    assert "features" not in one
     assert read_all(log_folder(place.store, "plain"))[0].looked_up is None
 
 

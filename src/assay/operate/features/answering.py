@@ -1,12 +1,11 @@
 """`POST /features`: the features of entities as an endpoint's server reads them, for whoever has keys and no model."""
 
-import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -14,14 +13,13 @@ import pyarrow as pa
 from assay.build.views.declared.keys import key_type
 from assay.build.views.online.store import OnlineStore, open_online
 from assay.errors import InvalidInput
+from assay.operate.features.elsewhere import elsewhere
 from assay.operate.features.lookup import KEY_TYPES, is_remote
 from assay.operate.features.reading import FeatureReader
 from assay.record.clock import from_us
 from assay.record.store import Store
 
-__all__ = ["FeatureAnswers", "elsewhere"]
-
-Result = TypeVar("Result")
+__all__ = ["FeatureAnswers"]
 
 _MOST = 10_000
 _KEPT_READERS = 32
@@ -92,11 +90,6 @@ class FeatureAnswers:
                 self._readers.popitem(last=False)
         self._readers.move_to_end(key)
         return reader
-
-
-async def elsewhere(is_remote: bool, call: Callable[..., Result], *arguments: object) -> Result:
-    """What the call gives, at once, or from a thread while others are answered where it waits for a network."""
-    return await asyncio.to_thread(call, *arguments) if is_remote else call(*arguments)
 
 
 def _with_keys(entities: Sequence[dict[str, Any]], types: Mapping[str, pa.DataType]) -> Sequence[Mapping[str, object]]:

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -12,7 +11,8 @@ from assay.build.views.declared.spans import microseconds
 from assay.errors import InvalidInput
 from assay.operate.features.skew import FeatureSkew, Verdict, overall, record_skew
 from assay.operate.features.tally import ServedOtherwise, Tally
-from assay.operate.predictions.log import LogReader, log_folder
+from assay.operate.moments import moment_given
+from assay.operate.predictions.tail import Tail
 from assay.operation import operation
 from assay.progress import announce
 from assay.record.clock import iso
@@ -72,16 +72,17 @@ def replay(
     """
     route = current_route(store, endpoint)
     _check(share, tolerated, every)
-    begin = _moment(store, since)
+    begun = moment_given(store, since, "since")
+    begin = None if begun is None else iso(begun)
     settle_us = microseconds(settle, "settle")
     model = version_by_id(store, route.variants[0].mv_id).model
     tally = Tally(store, share, begin, settle_us, tolerated, late_counts=late_counts)
-    reader = LogReader(log_folder(store, endpoint))
+    tail = Tail(store, endpoint)
     detail = {"share": share, "tolerated": tolerated, "since": begin, "late_counts": late_counts}
     found: Replayed | None = None
     try:
         while True:
-            new = tally.take(reader.read_new())
+            new = tally.take(tail.predictions())
             if new or found is None:
                 features = tally.features()
                 alert_id = record_skew(store, endpoint, model, features, detail, math.ceil(every or 0))
@@ -145,14 +146,3 @@ def _check(share: float, tolerated: float, every: float | None) -> None:
         raise InvalidInput(f"tolerated is {tolerated}", expected="inside (0, 1), such as 0.001")
     if every is not None and not every > 0:
         raise InvalidInput(f"every is {every}", expected="more than 0 seconds")
-
-
-def _moment(store: Store, since: str | None) -> str | None:
-    """The text form of a moment, or of so long ago."""
-    if since is None:
-        return None
-    try:
-        found = datetime.fromisoformat(since)
-    except ValueError:
-        return iso(store.clock.now() - timedelta(microseconds=microseconds(since, "since")))
-    return iso(found if found.tzinfo else found.replace(tzinfo=UTC))

@@ -7,7 +7,7 @@ import msgspec
 from assay.record.models.registry import CHAMPION
 from assay.record.models.routes import HashVersion
 
-__all__ = ["LookedUp", "Prediction", "Reason", "ViewRead"]
+__all__ = ["Gap", "LookedUp", "Prediction", "Reason", "ViewRead"]
 
 Reason = Literal["only", "hash", "outside", "forced", "fallback"]
 
@@ -36,7 +36,19 @@ class LookedUp(msgspec.Struct, frozen=True, array_like=True):
     given: tuple[str, ...] = ()
 
 
-class Prediction(msgspec.Struct, frozen=True, array_like=True):
+class Gap(msgspec.Struct, frozen=True):
+    """So many predictions were answered and not logged, for a reason, by the writer of the segment that this stands in.
+
+    The first was dropped at `since`, the last at `until`, by the wall clock.
+    """
+
+    dropped: int
+    since: str
+    until: str
+    reason: str
+
+
+class Prediction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One row that was answered, or that a model failed on.
 
     `ts` is the wall clock and `event_ts` the simulated moment of a replay, both in the text form of `record.clock`.
@@ -51,7 +63,8 @@ class Prediction(msgspec.Struct, frozen=True, array_like=True):
     the row could not be answered by the variant it was assigned (`fallback`). `experiment`, `phase`, `salt`,
     `hash_version` and `bucket` (0 to 2^32 - 1) make the assignment repeatable; None without a split. `scores` are the
     probabilities of all classes where there are more than two. `flags` name columns whose value broke the signature
-    and was passed on by a policy: `imputed`, `unseen`, `out_of_range`, `extra`. `weight` is how many rows this one
+    and was passed on by a policy: `missing`, `mistyped`, `unseen`, `out_of_range`, `extra`, with `:imputed` behind it
+    where another value was put in its place. `weight` is how many rows this one
     stands for. `schema` is the hash of the input columns. New fields go to the end and have a default, so that old
     segments stay readable.
     """

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from assay.errors import InvalidInput, NotFound
+from assay.operate.online_tests.metric_files import TestsPart
 from assay.prove.policy import Policy, check_margins, check_policy
 from assay.record.location import PROJECT_FILE, find_project
 from assay.record.models.registered_models import check_model_name
@@ -93,6 +94,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expectations: str | None = None
     executor: str = "threads"
     search: SearchPart | None = None
+    tests: TestsPart = TestsPart()
 
 
 class ProjectFile(msgspec.Struct, frozen=True):
@@ -110,6 +112,7 @@ class ProjectFile(msgspec.Struct, frozen=True):
     expectations: str | None
     executor: str
     search: SearchPart | None
+    tests: TestsPart
 
     @property
     def model_name(self) -> str:

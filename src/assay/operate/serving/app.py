@@ -8,41 +8,44 @@ Where inputs of the model are features of views, rows bring the keys of their en
 one read for the whole request; `"explain": true` adds what it found to the answer. They are read as of now, or in a
 replay as of the moment of the header `assay-event-time`: rows that became known after it are not seen. What stands in
 the online store then is what counts, so a replay of the past has to push or materialize by the same clock.
+`POST /labels` takes what really happened: `[{"prediction_id": ..., "value": ..., "event_ts": ...}, ...]`.
 `POST /features` gives features themselves: `{"features": ["view:feature", ...], "entities": [{key: value, ...}, ...]}`.
 """
 
 import asyncio
 import contextlib
-import math
-import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from assay.build.models.packaging import LoadedModel
 from assay.errors import AssayError, InvalidInput, NotFound
-from assay.operate.features.answering import FeatureAnswers, elsewhere
-from assay.operate.features.lookup import Lookup, Value
+from assay.operate.labels.receiving import receive_labels
 from assay.operate.predictions.log import LogWriter
-from assay.operate.predictions.prediction import LookedUp, Prediction
-from assay.operate.routing.table import object_rows
 from assay.operate.routing.watching import Watcher
-from assay.operate.serving.inputs import Inputs
-from assay.record.clock import Clock, from_us, iso, moment, to_us
-from assay.record.identity import ordered_id
+from assay.operate.serving.answers import answer
+from assay.operate.serving.bodies import Message, Receive, Send, whole
+from assay.operate.serving.counting import SharedCounts
+from assay.operate.serving.engine import Engine, RequestError
+from assay.operate.serving.protocols.asking import Reply
+from assay.operate.serving.protocols.mounting import Protocols
+from assay.record.clock import iso
 
-__all__ = ["EVENT_TIME_HEADER", "MAX_BODY_BYTES", "Application", "Message"]
+if TYPE_CHECKING:
+    from assay.operate.features.answering import FeatureAnswers
 
-Message = MutableMapping[str, Any]  # as ASGI defines it
+__all__ = ["EVENT_TIME_HEADER", "Application", "Message"]
 
 EVENT_TIME_HEADER = "assay-event-time"
-MAX_BODY_BYTES = 16 * 1024 * 1024
+VARIANT_HEADER = b"assay-variant"  # names the variant that has to answer
+DEADLINE_HEADER = b"assay-deadline-ms"  # how long the caller waits
+_DRAIN_S = 5.0  # for shadows, at the end
 _SHOWN = 100  # characters of somebody else's text in a message
 _METHODS = {
     "/predict": "POST",
     "/features": "POST",
+    "/labels": "POST",
     "/health/live": "GET",
     "/health/ready": "GET",
     "/version": "GET",
@@ -51,52 +54,34 @@ _METHODS = {
 _encode = msgspec.json.Encoder().encode
 
 
-class _LookedUp(msgspec.Struct):
-    values: dict[str, Value]
-    views: dict[str, dict[str, str | None]]
-    as_of: str
-
-
-class _Prediction(msgspec.Struct, omit_defaults=True):
-    id: str
-    probability: float
-    features: _LookedUp | None = None
-
-
-class _Answer(msgspec.Struct):
-    model: str
-    version: int
-    revision: int
-    predictions: list[_Prediction]
-
-
-class _HttpError(Exception):
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-
-
 class Application:
-    """Answers for one endpoint with the table its watcher holds. `requests` and `predictions` count what was answered.
+    """Answers for one endpoint, with an `engine`; by gRPC too at the address `grpc`.
 
     It is not ready before the lifespan has started, nor after it has ended. Who opened the log closes it.
     """
 
-    def __init__(self, watcher: Watcher, log: LogWriter) -> None:
-        self.requests = 0
-        self.predictions = 0
-        self.is_ready = False
+    def __init__(
+        self,
+        watcher: Watcher,
+        log: LogWriter,
+        *,
+        counts: SharedCounts | None = None,
+        alive: Callable[[], None] | None = None,
+        grpc: tuple[str, int] | None = None,
+    ) -> None:
+        self.engine = Engine(watcher, log)
+        self._counts = counts or SharedCounts(None)
+        self._alive = alive
+        self._grpc = grpc
+        self._protocols = Protocols(self.engine, lambda: self._counts.whole(self.engine.counted()))
         self._watcher = watcher
-        self._log = log
-        self._inputs = Inputs(watcher.table.champion.model, watcher.table.champion.lookup)
-        self._features = FeatureAnswers(watcher.store)
-        self._clock = Clock()
+        self._features: FeatureAnswers | None = None  # made for the first who asks
 
     async def __call__(
         self,
         scope: Message,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
+        receive: Receive,
+        send: Send,
     ) -> None:
         """The ASGI interface, for `http` and `lifespan`."""
         if scope["type"] == "lifespan":
@@ -104,57 +89,90 @@ class Application:
             return
         headers = [(b"content-type", b"application/json")]
         try:
-            status, content = await self._answer(scope, receive)
-        except (AssayError, _HttpError) as error:
+            if scope["path"] in _METHODS:
+                status, content = await self._answer(scope, receive)
+            else:
+                status, headers, content = await self._other(scope, receive)
+        except (AssayError, RequestError) as error:
             refused = isinstance(error, InvalidInput | NotFound)
-            status = error.status if isinstance(error, _HttpError) else 400 if refused else 503
+            status = error.status if isinstance(error, RequestError) else 400 if refused else 503
             content = _encode({"error": str(error)})
             if status == 405:
                 headers.append((b"allow", _METHODS[scope["path"]].encode()))
-        headers.append((b"content-length", str(len(content)).encode()))
+            if isinstance(error, RequestError) and error.retry_after is not None:
+                headers.append((b"retry-after", str(error.retry_after).encode()))
+        self.engine.counting.answered(status)
+        headers = [*headers, (b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    async def _live(
-        self, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-    ) -> None:
+    async def _live(self, receive: Receive, send: Send) -> None:
         await receive()  # startup
         watching = asyncio.create_task(self._watcher.run())
-        self.is_ready = True
+        beating = asyncio.create_task(self._beat())
+        stop_grpc = None
+        if self._grpc is not None:
+            from assay.operate.serving.protocols.oip_grpc import start_grpc  # an extra
+
+            stop_grpc = await start_grpc(self.engine, *self._grpc)
+        self.engine.is_ready = True
         await send({"type": "lifespan.startup.complete"})
         await receive()  # shutdown
-        self.is_ready = False
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
-        self._features.close()
+        self.engine.is_ready = False
+        if stop_grpc is not None:
+            await stop_grpc()
+        await self.engine.shadows.drain(_DRAIN_S)
+        for task in (watching, beating):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._counts.keep(self.engine.counted())
+        self.engine.close()
+        if self._features is not None:
+            self._features.close()
         self._watcher.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _answer(self, scope: Message, receive: Callable[[], Awaitable[Message]]) -> tuple[int, bytes]:
+    async def _beat(self) -> None:
+        """Every second say that this process answers, and let the other workers know what it has counted."""
+        while True:
+            await asyncio.sleep(1)
+            self._counts.keep(self.engine.counted())
+            if self._alive is not None and not self.engine.batches.is_stuck:
+                self._alive()
+
+    async def _answer(self, scope: Message, receive: Receive) -> tuple[int, bytes]:
         path = scope["path"]
-        method = _METHODS.get(path)
-        if method is None:
-            raise _HttpError(404, f"there is no {path[:_SHOWN]}, expected one of {', '.join(_METHODS)}")
+        method = _METHODS[path]
         if scope["method"] != method:
-            raise _HttpError(405, f"{path} takes {method}, not {scope['method']}")
+            raise RequestError(405, f"{path} takes {method}, not {scope['method']}")
         if method == "POST":
             headers = dict(scope["headers"])
-            event_ts = _event_time(headers)
-            body = await _body(headers, receive)
+            body = await whole(headers, receive)
+            if path == "/labels":
+                return await asyncio.to_thread(receive_labels, self._watcher.store, self._watcher.endpoint, body)
             if path == "/features":
-                return 200, await self._features.answer(body, self._now_us(event_ts))
-            status, content = await self._predict(body, event_ts)
-            self.requests += 1
-            return status, content
+                return 200, await self._feature_answers().answer(body, self.engine.now_us(_event_time(headers)))
+            return 200, await self._predict(headers, body)
         if path == "/health/live":
             return 200, _encode({"live": True})
         if path == "/version":
             return 200, self._version()
-        health: dict[str, object] = {"ready": self.is_ready, "live": True, "revision": self._watcher.table.revision}
+        ready = self.engine.is_ready
+        health: dict[str, object] = {"ready": ready, "live": True, "revision": self._watcher.table.revision}
         if self._watcher.problem:
             health["detail"] = self._watcher.problem
-        return 200 if self.is_ready else 503, _encode(health)
+        return 200 if ready else 503, _encode(health)
+
+    async def _other(self, scope: Message, receive: Receive) -> Reply:
+        """What is asked in the words of other servers."""
+        path, headers = scope["path"], dict(scope["headers"])
+        event_ts = _event_time(headers)
+        body = await whole(headers, receive) if scope["method"] == "POST" else b""
+        reply = await self._protocols.handle(path, scope["method"], headers, body, event_ts)
+        if reply is None:
+            raise RequestError(404, f"there is no {path[:_SHOWN]}, expected one of {', '.join(_METHODS)}")
+        return reply
 
     def _version(self) -> bytes:
         table = self._watcher.table
@@ -172,97 +190,29 @@ class Application:
             said["looked_up"] = sorted(lookup.looked_up)
         return _encode(said)
 
-    def _now_us(self, event_ts: str | None) -> int:
-        return to_us(moment(event_ts) if event_ts else self._clock.now())
+    def _feature_answers(self) -> "FeatureAnswers":
+        if self._features is None:
+            from assay.operate.features.answering import FeatureAnswers  # much to import for who has no feature views
 
-    async def _predict(self, body: bytes, event_ts: str | None) -> tuple[int, bytes]:
-        started = time.perf_counter_ns()
-        table = self._watcher.table
-        model, lookup = table.champion.model, table.champion.lookup
-        version = model.version
-        if self._inputs.model is not model:
-            self._inputs = Inputs(model, lookup)
-        asked = self._inputs.read(body)
-        rows, ids, units = asked.rows, asked.ids, asked.units
-        looked_up: list[LookedUp] = []
-        if lookup is not None:
-            rows, looked_up = await elsewhere(lookup.is_remote, lookup.filled, rows, self._now_us(event_ts))
-        outputs, failure = _outputs(model, rows)
-        latency_us = (time.perf_counter_ns() - started) // 1000
-        now, request_id = iso(self._clock.now()), ordered_id()
-        self._log.append(
-            [
-                Prediction(
-                    id=ids[position],
-                    ts=now,
-                    event_ts=event_ts,
-                    request_id=request_id,
-                    row=position,
-                    endpoint=self._watcher.endpoint,
-                    model=version.model,
-                    version=version.version,
-                    mv_id=version.mv_id,
-                    role="live",
-                    unit=units[position],
-                    propensity=1.0,
-                    features=row,
-                    output=None if failure else outputs[position],
-                    status="error" if failure else "ok",
-                    error=failure,
-                    latency_us=latency_us,
-                    looked_up=looked_up[position] if looked_up else None,
-                )
-                for position, row in enumerate(rows)
-            ]
-        )
-        if failure:
-            raise _HttpError(500, f"{version.model}/{version.version} failed on these rows: {failure}")
-        self.predictions += len(rows)
-        predictions = [_Prediction(id, output) for id, output in zip(ids, outputs, strict=True)]
-        if asked.explain and lookup is not None:
-            for one, row, read in zip(predictions, rows, looked_up, strict=True):
-                one.features = _explained(lookup, row, read)
-        return 200, _encode(_Answer(version.model, version.version, table.revision, predictions))
+            self._features = FeatureAnswers(self._watcher.store)
+        return self._features
+
+    async def _predict(self, headers: dict[bytes, bytes], body: bytes) -> bytes:
+        forced = headers.get(VARIANT_HEADER)
+        asked = self.engine.read(body, event_ts=_event_time(headers), deadline_s=_deadline(headers))
+        if forced is not None:
+            asked.forced = forced.decode("latin-1")
+        return answer(await self.engine.answer(asked))
 
 
-def _explained(lookup: Lookup, row: tuple[Value, ...], read: LookedUp) -> _LookedUp:
-    views = {one.view: {"status": one.status, "ts": None if one.ts is None else from_us(one.ts)} for one in read.views}
-    return _LookedUp(lookup.values(row), views, from_us(read.now_us))
-
-
-def _outputs(model: LoadedModel, rows: list[tuple[str | float | None, ...]]) -> tuple[list[float], str | None]:
-    """One finite probability for each row, or what went wrong."""
-    try:
-        outputs: list[float] = model.predict(object_rows(model.columns, rows)).tolist()
-    except Exception as error:  # noqa: BLE001 - a model is somebody else's code; what it raises is logged and told
-        said = f"{type(error).__name__}: {error}"[:500]
-        return [], said.encode(errors="backslashreplace").decode()
-    if len(outputs) != len(rows):
-        return [], f"{len(outputs)} outputs for {len(rows)} rows"
-    for position, output in enumerate(outputs):
-        if not math.isfinite(output):
-            return [], f"the output for row {position} is {output}"
-    return outputs, None
-
-
-async def _body(headers: dict[bytes, bytes], receive: Callable[[], Awaitable[Message]]) -> bytes:
-    encoding = headers.get(b"content-encoding", b"identity").decode("latin-1")
-    if encoding.strip().lower() != "identity":
-        raise _HttpError(415, f"content-encoding {encoding[:_SHOWN]} is not supported, send the JSON as it is")
-    too_large = _HttpError(413, f"the body is larger than {MAX_BODY_BYTES} bytes, send fewer rows at a time")
-    declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared[:20]) > MAX_BODY_BYTES:
-        raise too_large
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _HttpError(400, "the request ended before its body")
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise too_large
-        if not message.get("more_body", False):
-            return bytes(body)
+def _deadline(headers: dict[bytes, bytes]) -> float | None:
+    value = headers.get(DEADLINE_HEADER)
+    if value is None:
+        return None
+    if not value.isdigit() or not 0 < int(value[:9]) <= 600_000:
+        said = value[:_SHOWN].decode("latin-1")
+        raise InvalidInput(f"{DEADLINE_HEADER.decode()} is {said!r}", expected="1 to 600000 milliseconds")
+    return int(value) / 1000
 
 
 def _event_time(headers: dict[bytes, bytes]) -> str | None:

@@ -22,7 +22,7 @@ from assay.operate.serving.app import EVENT_TIME_HEADER
 from assay.record.clock import iso
 from assay.record.store import Store
 
-__all__ = ["PredictionClient", "ServerProcess"]
+__all__ = ["PredictionClient", "ServerProcess", "store_address"]
 
 _START_POLL_S = 0.02
 _TERMINATE_S = 10
@@ -155,7 +155,7 @@ class ServerProcess:
         timeout_s: float = 60.0,
     ) -> None:
         options = ["--port", "0", "--exit-with-parent", "--json"]
-        default = [sys.executable, "-m", "assay", "--store", _location(store), "serve", endpoint, *options]
+        default = [sys.executable, "-m", "assay", "--store", store_address(store), "serve", endpoint, *options]
         self.url = ""
         self.pid = 0
         self.command = list(command or default)
@@ -207,7 +207,8 @@ class ServerProcess:
             self._process.wait()
 
 
-def _location(store: Store | str | Path) -> str:
+def store_address(store: Store | str | Path) -> str:
+    """What another process opens the store by; without the password where it has one."""
     if isinstance(store, str | Path):
         return str(store)
     place = Path(store.location)

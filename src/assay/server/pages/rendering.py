@@ -30,6 +30,7 @@ _PLACES = (
     ("/", "Experiments"),
     ("/runs", "Runs"),
     ("/models", "Models"),
+    ("/endpoints", "Endpoints"),
     ("/evaluations", "Evaluations"),
     ("/datasets", "Datasets"),
     ("/features", "Features"),
@@ -82,6 +83,7 @@ def _environment() -> jinja2.Environment:
         quoted=wording.quoted,
         hours=wording.hours,
         model_state=wording.model_state,
+        online_state=wording.online_state,
     )
     return environment
 

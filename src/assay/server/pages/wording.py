@@ -11,7 +11,19 @@ from assay.record.models.logged_models import FAILED, PENDING, READY
 from assay.record.store import Row
 from assay.record.tracking import lost
 
-__all__ = ["State", "ago", "hours", "model_state", "number", "quoted", "size", "span", "state_of", "when"]
+__all__ = [
+    "State",
+    "ago",
+    "hours",
+    "model_state",
+    "number",
+    "online_state",
+    "quoted",
+    "size",
+    "span",
+    "state_of",
+    "when",
+]
 
 _SIGNS = {
     "finished": "✓",
@@ -37,6 +49,12 @@ def state_of(run: Row, now: datetime) -> State:
     """The state of a row of `run`, seen `now`."""
     word = lost.state_of(run, now)
     return State(word, _SIGNS[word])
+
+
+def online_state(status: str) -> State:
+    """How a release or an online test stands."""
+    word = status.replace("_", " ")
+    return State(word, {"held": "…", "promoted": "✓", "rolled back": "↩"}.get(word) or _SIGNS[word])
 
 
 def number(value: float | None) -> str:

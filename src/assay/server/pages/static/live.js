@@ -1,4 +1,4 @@
-// A run that is going on: its page is fetched again every few seconds and what changed is put in its place, until it ends.
+// What is going on, such as a run: its page is fetched again every few seconds and what changed is put in its place, until it ends.
 "use strict";
 (() => {
   const running = document.getElementById("running"), button = document.getElementById("live"), told = document.getElementById("told");
@@ -20,7 +20,7 @@
   };
 
   const refresh = async () => {
-    const answer = await fetch(location.pathname, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE) });
+    const answer = await fetch(location.pathname + location.search, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE) });
     if (!answer.ok) throw new Error(String(answer.status));
     const page = new DOMParser().parseFromString(await answer.text(), "text/html"), parts = fresh(page);
     const state = part => part.querySelector(".state").textContent.trim().split(" ").at(-1);
@@ -32,7 +32,7 @@
       document.getElementById("charts").hidden = !charts.querySelector(".chart");
       document.dispatchEvent(new CustomEvent("freshcharts", { detail: charts }));
     }
-    if (ended) say(`The run has ended: ${word}.`);
+    if (ended) say(`The ${running.dataset.what || "run"} has ended: ${word}.`);
   };
 
   const turn = async () => {

@@ -1,0 +1,94 @@
+"""A release in words: where it stands, what each guardrail says, what is still needed, how it ended."""
+
+from typing import Literal
+
+import msgspec
+
+from assay.operate.releases.evidence import Outcome
+from assay.operate.releases.records import Rollout
+from assay.operate.releases.rules import Rules
+
+__all__ = ["GuardrailReport", "ReleaseReport", "StepReport", "false_rollback_rate", "report_of"]
+
+
+class StepReport(msgspec.Struct, frozen=True):
+    """A step of a release: `done`, the one that runs `now`, or `open`."""
+
+    name: str
+    state: Literal["done", "now", "open"]
+
+
+class GuardrailReport(msgspec.Struct, frozen=True):
+    """What is known about a guardrail: `pass` is safe, `fail` is proven harm."""
+
+    guardrail: str
+    verdict: Outcome
+    words: str
+
+
+class ReleaseReport(msgspec.Struct, frozen=True):
+    """A release as it stands. `verdict` is `pass` once promoted, `fail` once rolled back, else `inconclusive`; None
+    where it was only begun.
+
+    `acknowledged_s` is how long it took until all servers answered by its last route, None where nobody waited.
+    """
+
+    rollout_id: str
+    endpoint: str
+    model: str
+    version: int
+    champion_version: int
+    strategy: str
+    status: str
+    verdict: Outcome | None
+    reason: str
+    started: str
+    ended: str | None
+    steps: list[StepReport]
+    guardrails: list[GuardrailReport]
+    needed: list[str]
+    false_rollbacks: str
+    override: str | None
+    acknowledged_s: float | None = None
+
+
+_VERDICTS: dict[str, Outcome] = {"promoted": "pass", "rolled_back": "fail"}
+
+
+def report_of(rollout: Rollout, *, begun: bool = False, acknowledged_s: float | None = None) -> ReleaseReport:
+    """What a release is, in words; one that was only `begun` has no verdict yet."""
+    detail, look = rollout.detail, rollout.detail.look
+    evidence = look.decision.evidence if look else ()
+    over = rollout.status == "promoted"
+    states: list[Literal["done", "now", "open"]] = [
+        "done" if over or place < rollout.step else "now" if place == rollout.step else "open"
+        for place in range(len(detail.steps))
+    ]
+    needed = list(look.decision.needed) if look and rollout.status in ("running", "held") else []
+    return ReleaseReport(
+        rollout_id=rollout.rollout_id,
+        endpoint=rollout.endpoint,
+        model=rollout.model,
+        version=detail.version,
+        champion_version=detail.champion_version,
+        strategy=rollout.strategy,
+        status=rollout.status,
+        verdict=None if begun else _VERDICTS.get(rollout.status, "inconclusive"),
+        reason=rollout.reason or (look.decision.reason if look else ""),
+        started=rollout.started,
+        ended=rollout.ended,
+        steps=[StepReport(step.name, state) for step, state in zip(detail.steps, states, strict=True)],
+        guardrails=[GuardrailReport(one.guardrail, one.verdict, one.words) for one in evidence],
+        needed=needed,
+        false_rollbacks=false_rollback_rate(detail.rules),
+        override=detail.override,
+        acknowledged_s=acknowledged_s,
+    )
+
+
+def false_rollback_rate(rules: Rules) -> str:
+    """How often a release is rolled back for nothing, as a sentence."""
+    return (
+        f"a version that is no worse than tolerated is rolled back by these {len(rules.guardrails)} guardrails in at "
+        f"most {rules.alpha:.2%} of releases, however often one looks"
+    )

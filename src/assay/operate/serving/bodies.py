@@ -1,0 +1,75 @@
+"""Reading the body of a request: never more of it than the server takes, compressed or not, and not for ever."""
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from assay.operate.serving.engine import RequestError
+
+__all__ = ["MAX_BODY_BYTES", "Message", "Receive", "Send", "whole"]
+
+Message = MutableMapping[str, Any]  # as ASGI defines it
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+BODY_S = 30.0  # from the head of a request to the end of its body
+_SHOWN = 100  # characters of somebody else's text in a message
+_WINDOW_BITS = {b"gzip": 31, b"deflate": 15}  # how zlib is told of the format
+
+
+async def whole(headers: dict[bytes, bytes], receive: Receive) -> bytes:
+    """The body, decompressed. RequestError: 413 where it is too large, 408 where it does not come, 415 where it is
+    packed in some other way than gzip or deflate, 400 where its packing is broken or its sender has gone.
+    """
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and int(declared[:20]) > MAX_BODY_BYTES:
+        raise _too_large()  # before any of it is read
+    message = await receive()
+    body = message.get("body", b"")
+    if message.get("more_body", False) or message["type"] == "http.disconnect":
+        body = await _rest(message, receive)
+    if len(body) > MAX_BODY_BYTES:
+        raise _too_large()
+    encoding = headers.get(b"content-encoding")
+    return body if encoding is None else _unpacked(body, encoding.strip().lower())
+
+
+async def _rest(message: Message, receive: Receive) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            while True:
+                if message["type"] == "http.disconnect":
+                    raise RequestError(400, "the request ended before its body")
+                body += message.get("body", b"")
+                if len(body) > MAX_BODY_BYTES:
+                    raise _too_large()
+                if not message.get("more_body", False):
+                    return bytes(body)
+                message = await receive()
+    except TimeoutError:
+        raise RequestError(408, f"the body did not come within {BODY_S:g} s") from None
+
+
+def _unpacked(body: bytes, encoding: bytes) -> bytes:
+    if encoding == b"identity":
+        return body
+    if encoding not in _WINDOW_BITS:
+        said = encoding[:_SHOWN].decode("latin-1")
+        raise RequestError(415, f"content-encoding {said} is not supported, expected gzip or deflate")
+    reader = zlib.decompressobj(_WINDOW_BITS[encoding])
+    try:
+        content = reader.decompress(body, MAX_BODY_BYTES + 1)
+    except zlib.error as error:
+        raise RequestError(400, f"the body cannot be decompressed: {error}") from None
+    if len(content) > MAX_BODY_BYTES:
+        raise _too_large()
+    if not reader.eof:
+        raise RequestError(400, "the compressed body ends before its end")
+    return content
+
+
+def _too_large() -> RequestError:
+    return RequestError(413, f"the body is larger than {MAX_BODY_BYTES} bytes, send fewer rows at a time")

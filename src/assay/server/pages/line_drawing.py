@@ -1,0 +1,136 @@
+"""Lines over time as the parts of a picture, for pages that are drawn where they are made."""
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from assay.svg import nice_ticks
+
+__all__ = ["Band", "Line", "Mark", "Picture", "picture"]
+
+WIDTH, HEIGHT = 720, 190
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 14, 12, 26
+_NO_WIDTH_S = 60.0
+
+
+class Line(NamedTuple):
+    """Values at moments, None where there is none; `number` chooses colour and dashes."""
+
+    name: str
+    values: Sequence[tuple[datetime, float | None]]
+    number: int = 0
+
+
+class Band(NamedTuple):
+    """An area between two values at moments."""
+
+    values: Sequence[tuple[datetime, float, float]]
+    number: int = 0
+
+
+class Mark(NamedTuple):
+    """Something that happened at a moment, or a value that means something."""
+
+    said: str
+    at: datetime | None = None
+    value: float | None = None
+
+
+class Picture(NamedTuple):
+    """Paths by number, marks as lines, and what stands at the axes; `said` is all of it in a sentence."""
+
+    lines: list[tuple[int, str]]
+    dots: list[tuple[int, float, float]]
+    bands: list[tuple[int, str]]
+    marks: list[tuple[float, str]]
+    levels: list[tuple[float, str]]
+    across: list[tuple[float, str]]
+    below: list[tuple[float, str, str]]
+    said: str
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = _LEFT
+    right: int = WIDTH - _RIGHT
+    top: int = _TOP
+    bottom: int = HEIGHT - _BOTTOM
+
+
+def picture(
+    lines: Sequence[Line],
+    *,
+    said: str,
+    since: datetime,
+    until: datetime,
+    bands: Sequence[Band] = (),
+    marks: Sequence[Mark] = (),
+    from_zero: bool = True,
+    write: Callable[[float], str] = lambda value: f"{value:,g}",
+) -> Picture | None:
+    """A picture of the lines between two moments; None where there is nothing to draw."""
+    values = [value for line in lines for _, value in line.values if value is not None and math.isfinite(value)]
+    values += [end for band in bands for _, low, high in band.values for end in (low, high) if math.isfinite(end)]
+    if not values:
+        return None
+    values += [mark.value for mark in marks if mark.value is not None]
+    low, high = (min(0.0, *values), max(values)) if from_zero else (min(values), max(values))
+    if high <= low:
+        high = low + 1.0
+    length = max((until - since).total_seconds(), _NO_WIDTH_S)
+
+    def x(at: datetime) -> float:
+        return round(_LEFT + (at - since).total_seconds() / length * (WIDTH - _LEFT - _RIGHT), 1)
+
+    def y(value: float) -> float:
+        return round(HEIGHT - _BOTTOM - (value - low) / (high - low) * (HEIGHT - _BOTTOM - _TOP), 1)
+
+    ticks, _ = nice_ticks(low, high, 4)
+    inside = [mark for mark in marks if mark.at is not None and since <= mark.at <= until]
+    points = [
+        (line.number, [(x(at), None if value is None else y(value)) for at, value in line.values]) for line in lines
+    ]
+    return Picture(
+        lines=[(number, _path(found)) for number, found in points],
+        dots=[(number, *one) for number, found in points for one in _alone(found)],
+        bands=[(band.number, _area([(x(at), y(one), y(two)) for at, one, two in band.values])) for band in bands],
+        marks=[(x(mark.at), mark.said) for mark in inside if mark.at],
+        levels=[(y(mark.value), mark.said) for mark in marks if mark.value is not None],
+        across=[(y(tick), write(tick)) for tick in ticks],
+        below=[
+            (x(since), "start", _when(since, length)),
+            (x(since + timedelta(seconds=length)), "end", _when(until, length)),
+        ],
+        said=said,
+    )
+
+
+def _path(points: Sequence[tuple[float, float | None]]) -> str:
+    """A line that is broken where there is no value."""
+    parts, open_ = [], False
+    for x, y in points:
+        if y is None:
+            open_ = False
+            continue
+        parts.append(f"{'L' if open_ else 'M'}{x} {y}")
+        open_ = True
+    return "".join(parts)
+
+
+def _alone(points: Sequence[tuple[float, float | None]]) -> list[tuple[float, float]]:
+    """Points without a neighbour, of which a line shows nothing."""
+    padded = [None, *(y for _, y in points), None]
+    return [
+        (x, y)
+        for place, (x, y) in enumerate(points, 1)
+        if y is not None and padded[place - 1] is None and padded[place + 1] is None
+    ]
+
+
+def _area(points: Sequence[tuple[float, float, float]]) -> str:
+    there = [f"{x} {low}" for x, low, _ in points]
+    back = [f"{x} {high}" for x, _, high in reversed(points)]
+    return f"M{'L'.join([*there, *back])}Z" if points else ""
+
+
+def _when(at: datetime, length_s: float) -> str:
+    return at.strftime("%Y-%m-%d %H:%M" if length_s < 3 * 86_400 else "%Y-%m-%d")

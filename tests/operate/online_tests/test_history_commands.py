@@ -1,0 +1,76 @@
+"""What is asked of an endpoint's past: plans, and the check of metrics on the user's own log."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from tests.operate.online_tests.online_world import ACCURACY, BEGIN, coin, endpoint, names, serve
+from tests.operate.serving_helpers import ENDPOINT
+
+from assay.operate.online_tests.history import read_history
+from assay.operate.online_tests.metric import Metric
+from assay.operate.online_tests.planning import Wanted, plan_history
+from assay.operate.online_tests.self_checking import check_history
+from assay.record.sqlstore import SqlStore
+from assay.stats.duration import mean_units
+
+_DAY = timedelta(days=1)
+
+
+def _returning(store: SqlStore, units: int = 300, visits: int = 8) -> None:
+    """Units that come back and always answer alike: their rows say the same again and again."""
+    endpoint(store)
+    habits = dict(zip(names(units), np.random.default_rng(5).random(units), strict=True))
+    random = np.random.default_rng(6)
+    order = [name for name in habits for _ in range(visits)]
+    random.shuffle(order)
+    answers = [float(random.random() < (0.05 if habits[unit] < 0.5 else 0.95)) for unit in order]
+    serve(store, order, at=BEGIN, every=timedelta(seconds=30), label=lambda _, place: answers[place])
+    store.clock.advance(BEGIN + 10 * _DAY)
+
+
+def test_units_hold_alpha_where_rows_taken_as_independent_do_not(store: SqlStore) -> None:
+    _returning(store)
+    metric = Metric(name="said_yes", numerator="label", direction="up", maturity="1h", window="2d")
+    found = check_history(store, ENDPOINT, [metric], 200, 10, "anytime", 0.05, 28.0, 1)
+    (one,) = found.metrics
+    assert one.units == 300
+    assert one.by_units.rate <= 0.05
+    assert one.by_rows.low > 0.05
+    assert found.outcome == "pass"
+
+
+def test_a_plan_counts_new_units_and_says_what_makes_it_longer(store: SqlStore) -> None:
+    _returning(store)
+    metric = Metric(name="said_yes", numerator="label", direction="up", maturity="1d", window="2d")
+    history = read_history(store, ENDPOINT, [metric], store.clock.latest(), 28.0)
+    one = history.metrics[0]
+    assert one.closed == len(one.closed_us) == 300
+    wanted = Wanted(0.1, None, "fixed", 1, 0.05, 0.8)
+    plan = plan_history(ENDPOINT, [metric], history, wanted)
+    (said,) = plan.metrics
+    assert said.units == int(np.ceil(mean_units(0.1, one.columns["y"].std(ddof=1), 0.05, 0.8)))
+    assert said.correlation == pytest.approx(0.8, abs=0.1)
+    assert said.rows_per_unit == 8.0
+    assert plan.waits_days == 3.0
+    anytime = plan_history(ENDPOINT, [metric], history, Wanted(0.1, None, "anytime", 1, 0.05, 0.8))
+    assert anytime.units > plan.units
+    assert any("for looking at any time" in word for word in anytime.words)
+
+
+def test_a_plan_from_given_numbers_needs_no_log() -> None:
+    wanted = Wanted(0.25, None, "fixed", 1, 0.05, 0.9, level=0.5, deviation=1.0, traffic=100.0)
+    plan = plan_history(ENDPOINT, [ACCURACY], None, wanted)
+    assert plan.units == int(np.ceil(mean_units(0.25, 1.0, 0.05, 0.9)))
+    assert plan.days == pytest.approx(plan.total / 100 + 1 / 24, abs=0.01)
+
+
+def test_a_covariate_saves_units(store: SqlStore) -> None:
+    endpoint(store)
+    for day in range(2):
+        toss = coin(3, lambda _: 0.5)
+        serve(store, names(400), at=BEGIN + day * _DAY, label=toss)  # the same units say the same again
+    store.clock.advance(BEGIN + 5 * _DAY)
+    plain = Metric(name="m", numerator="label", direction="up", maturity="1h", window="0s")
+    history = read_history(store, ENDPOINT, [plain], store.clock.latest(), 4.5)
+    assert len(history.metrics[0].closed_us) == 400

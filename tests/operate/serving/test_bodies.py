@@ -1,0 +1,66 @@
+import asyncio
+import gzip
+import zlib
+
+import pytest
+
+from assay.operate.serving import bodies
+from assay.operate.serving.bodies import Message, whole
+from assay.operate.serving.engine import RequestError
+
+
+def _read(*pieces: bytes, **headers: str) -> bytes:
+    waiting = [
+        {"type": "http.request", "body": piece, "more_body": place < len(pieces) - 1}
+        for place, piece in enumerate(pieces)
+    ]
+
+    async def receive() -> Message:
+        if not waiting:
+            await asyncio.sleep(60)
+        return waiting.pop(0)
+
+    given = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+    return asyncio.run(whole(given, receive))
+
+
+def _status(*pieces: bytes, **headers: str) -> int:
+    with pytest.raises(RequestError) as refused:
+        _read(*pieces, **headers)
+    return refused.value.status
+
+
+def test_a_body_comes_whole_in_pieces_and_packed() -> None:
+    assert _read(b"ab", b"", b"c") == b"abc"
+    assert _read(gzip.compress(b"abc"), content_encoding="gzip") == b"abc"
+    assert _read(zlib.compress(b"abc"), content_encoding=" Deflate") == b"abc"
+    assert _read(b"abc", content_encoding="identity") == b"abc"
+
+
+def test_packing_that_is_broken_or_unknown_is_refused() -> None:
+    assert _status(b"abc", content_encoding="br") == 415
+    assert _status(b"abc", content_encoding="gzip") == 400
+    assert _status(gzip.compress(b"abc" * 100)[:-12], content_encoding="gzip") == 400
+
+
+def test_a_small_body_that_unpacks_to_a_large_one_is_refused_before_it_is_whole() -> None:
+    packed = gzip.compress(b"\0" * (200 * 1024 * 1024))
+    assert len(packed) < 300_000
+    assert _status(packed, content_encoding="gzip") == 413
+
+
+def test_what_is_too_large_is_refused_before_it_is_read() -> None:
+    assert _status(content_length=str(100 * 1024 * 1024)) == 413
+    assert _status(b"x" * bodies.MAX_BODY_BYTES, b"x") == 413
+
+
+def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "BODY_S", 0.05)
+
+    async def receive() -> Message:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    with pytest.raises(RequestError) as refused:
+        asyncio.run(whole({}, receive))
+    assert refused.value.status == 408
