@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE # some images set it; then each of many process
 # Only the files that hold tests with a mark are read for it.
 marked = -m $(1) $$(grep -rlw --include='*.py' 'mark\.$(1)' tests)
 
-.PHONY: demo test test-browser test-ray test-redis test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 bench-04 bench-05 simulate docs clean
+.PHONY: demo test test-browser test-ray test-redis test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 bench-04 bench-05 bench-06 simulate docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
@@ -101,6 +101,24 @@ bench-05: $(VENV)/.installed-dev .venv-feast/.installed
 	FEAST_PYTHON=$(CURDIR)/.venv-feast/bin/python $(BIN)/python -m benchmarks.feature_online
 	$(BIN)/python -m benchmarks.feature_materialize
 	$(BIN)/python -m benchmarks.feature_serving
+
+# Serving and online tests against their targets: requests beside a bare handler, compiled models, logging on and off, swaps
+# under load, starts, the prediction log, and the analysis of tests beside the bare aggregate of their sums; gbstats and
+# tea-tasting have an environment of their own.
+bench-06: $(VENV)/.installed-dev .venv-online/.installed
+	$(BIN)/python -m benchmarks.serving_throughput
+	$(BIN)/python -m benchmarks.serving_compiled
+	$(BIN)/python -m benchmarks.serving_logging
+	$(BIN)/python -m benchmarks.serving_swap
+	$(BIN)/python -m benchmarks.serving_start
+	$(BIN)/python -m benchmarks.prediction_log
+	ONLINE_PYTHON=$(CURDIR)/.venv-online/bin/python $(BIN)/python -m benchmarks.online_sums
+	$(BIN)/python -m benchmarks.online_analysis
+
+.venv-online/.installed:
+	$(PYTHON) -m venv .venv-online
+	.venv-online/bin/python -m pip install --quiet --disable-pip-version-check 'gbstats==0.8.0' 'tea-tasting==1.14.0' 'pyarrow<18'
+	touch $@
 
 .venv-feast/.installed:
 	$(PYTHON) -m venv .venv-feast

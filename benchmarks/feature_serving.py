@@ -28,7 +28,8 @@ from assay.build.views.joining.training_set import training_set
 from assay.build.views.log.log import append_rows
 from assay.build.views.registry.registered import register
 from assay.operate.features.replay import replay
-from assay.operate.predictions.log import LogWriter, log_folder
+from assay.operate.predictions.folder import log_folder
+from assay.operate.predictions.log import LogWriter
 from assay.operate.routing.watching import Watcher
 from assay.operate.serving.app import Application, Message
 from assay.record.canonical import canonical_json

@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from assay.operate.predictions.log import read_all
+from assay.operate.predictions.reading import read_all
 from assay.record.location import open_store
 from assay.record.schema import TABLES
 

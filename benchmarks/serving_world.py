@@ -1,0 +1,165 @@
+"""What the benchmarks of serving share: a store with the demo's model, servers as child processes, and load on them."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from assay.build.models.packaging import package_model
+from assay.demo.pipeline import CATEGORIES, CONFIGURATIONS, FEATURES, LABEL, train
+from assay.prove.promotion import promote
+from assay.record.location import open_store
+from assay.record.models.registry import ModelVersion
+from assay.record.store import Store
+from assay.record.tracking.runs import start_run
+
+__all__ = ["ENDPOINT", "Load", "endpoint_of", "flights", "listening", "loaded", "register", "requests", "started"]
+
+ENDPOINT = "flights"
+CONNECTIONS = 16
+
+
+def flights(rows: int, seed: int) -> pa.Table:
+    """A table with the columns of the demo's model, and its label."""
+    random = np.random.default_rng(seed)
+    places = [f"P{number:02d}" for number in range(40)]
+    columns: dict[str, object] = {name: random.choice(places, rows) for name in CATEGORIES}
+    numbers = [name for name in FEATURES if name not in CATEGORIES]
+    values = random.normal(size=(len(numbers), rows))
+    columns |= dict(zip(numbers, values, strict=True))
+    columns[LABEL] = (values[:3].sum(axis=0) + random.normal(size=rows) > 0).astype(int)
+    return pa.table(columns)
+
+
+def register(store: Store, seed: int = 1) -> ModelVersion:
+    """The demo's gradient boosting as it trains it, as the model's next version."""
+    table = flights(5000, seed)
+    settings = CONFIGURATIONS["medium"]
+    fitted = train(table, int(settings["max_iter"]), settings["learning_rate"], int(settings["max_leaf_nodes"]), seed)
+    with start_run(store, "benchmark") as run:
+        return package_model(store, ENDPOINT, fitted, table, FEATURES, run=run)
+
+
+@contextlib.contextmanager
+def endpoint_of(versions: int = 1) -> Iterator[tuple[Path, Store, list[ModelVersion]]]:
+    """The folder of a store in which the first of some versions is the champion."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "store"
+        store = open_store(folder)
+        made = [register(store, seed + 1) for seed in range(versions)]
+        promote(store, ENDPOINT, made[0].version, override="benchmark")
+        yield folder, store, made
+        store.close()
+
+
+def requests(count: int = 1) -> list[dict[str, object]]:
+    """Rows for the model."""
+    return [dict(row) for row in flights(count, 9).select(FEATURES).to_pylist()]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process and its children have used."""
+    total = 0.0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(path.parent.name) == pid or int(fields[1]) == pid:
+                total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[socket.socket]:
+    """A socket of this machine that listens."""
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+        yield listener
+
+
+@contextlib.contextmanager
+def started(
+    command: Sequence[str], url: str, body: bytes, *, fds: Sequence[int] = (), env: Mapping[str, str] | None = None
+) -> Iterator[tuple[int, float]]:
+    """A server as a child process that answers a POST with 200; gives its process id and the seconds until it did."""
+    began = time.perf_counter()
+    process = subprocess.Popen(list(command), stdout=subprocess.DEVNULL, pass_fds=tuple(fds), env=env)
+    try:
+        while not _answers(url, body):
+            if process.poll() is not None or time.perf_counter() - began > 180:
+                raise RuntimeError(f"{command[0]} does not answer")
+            time.sleep(0.01)
+        yield process.pid, time.perf_counter() - began
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _answers(url: str, body: bytes) -> bool:
+    request = urllib.request.Request(url, body, {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a server answered: requests a second, milliseconds, and microseconds of processor time for each request."""
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    cpu_us: float
+
+
+def loaded(url: str, body: bytes, seconds: float, *, pid: int = 0, connections: int = CONNECTIONS) -> Load:
+    """As many requests as a server answers on some connections, all of them with 200. By wrk, a Debian package.
+
+    `pid` is the process whose processor time is looked at, with its children.
+    """
+    before = cpu_seconds(pid)
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        sys.exit("wrk makes the load: apt-get install wrk")
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write('wrk.method="POST"\nwrk.headers["content-type"]="application/json"\n')
+        script.write(f"wrk.body=[==[{body.decode()}]==]\n")
+        script.flush()
+        command = [wrk, "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "-s", script.name, url]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in said or "Socket errors" in said:
+        raise RuntimeError(f"not all requests were answered: {said}")
+    times = dict(re.findall(r"^\s+(50|99)%\s+(\S+)", said, re.MULTILINE))
+    rate = re.search(r"Requests/sec:\s+(\S+)", said)
+    assert rate is not None
+    count = re.search(r"(\d+) requests in", said)
+    assert count is not None
+    cpu_us = (cpu_seconds(pid) - before) / int(count.group(1)) * 1e6
+    return Load(float(rate.group(1)), _milliseconds(times["50"]), _milliseconds(times["99"]), cpu_us)
+
+
+def _milliseconds(text: str) -> float:
+    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr] # as wrk prints them
+    return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
+
+
+def body_of(rows: Sequence[Mapping[str, object]]) -> bytes:
+    """A request in Assay's own JSON."""
+    return json.dumps({"rows": list(rows)}).encode()
