@@ -10,9 +10,8 @@ import time
 import numpy as np
 import pyarrow as pa
 from benchmarks.measured import say
-from benchmarks.serving_world import ENDPOINT, endpoint_of, flights, requests
+from benchmarks.serving_world import ENDPOINT, Heavy, endpoint_of, flights, requests
 from benchmarks.swap_under_load import Load
-from numpy.typing import NDArray
 
 from assay.build.models.packaging import package_model
 from assay.demo.pipeline import FEATURES
@@ -20,24 +19,6 @@ from assay.operate.serving.client import ServerProcess
 from assay.prove.promotion import promote
 from assay.record.models.routes import wait_acknowledged
 from assay.record.tracking.runs import start_run
-
-
-class Heavy:
-    """A model that works for so many seconds when it is loaded, as one that builds trees from a large file does."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-    def __setstate__(self, state: dict[str, float]) -> None:
-        self.__dict__ = state
-        end, built = time.monotonic() + self.seconds, 0
-        while time.monotonic() < end:
-            built += len({number: str(number) for number in range(100)})
-        self.built = float(built)
-
-    def predict_proba(self, X: NDArray[np.object_]) -> NDArray[np.float64]:
-        """[rows, 2]."""
-        return np.tile([0.25, 0.75], (len(X), 1))
 
 
 async def measure(options: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from assay.build.models.packaging import package_model
 from assay.demo.pipeline import CATEGORIES, CONFIGURATIONS, FEATURES, LABEL, train
@@ -26,7 +27,18 @@ from assay.record.models.registry import ModelVersion
 from assay.record.store import Store
 from assay.record.tracking.runs import start_run
 
-__all__ = ["ENDPOINT", "Load", "endpoint_of", "flights", "listening", "loaded", "register", "requests", "started"]
+__all__ = [
+    "ENDPOINT",
+    "Heavy",
+    "Load",
+    "endpoint_of",
+    "flights",
+    "listening",
+    "loaded",
+    "register",
+    "requests",
+    "started",
+]
 
 ENDPOINT = "flights"
 CONNECTIONS = 16
@@ -163,3 +175,21 @@ def _milliseconds(text: str) -> float:
 def body_of(rows: Sequence[Mapping[str, object]]) -> bytes:
     """A request in Assay's own JSON."""
     return json.dumps({"rows": list(rows)}).encode()
+
+
+class Heavy:
+    """A model that works for so many seconds when it is loaded, as one that builds trees from a large file does."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def __setstate__(self, state: dict[str, float]) -> None:
+        self.__dict__ = state
+        end, built = time.monotonic() + self.seconds, 0
+        while time.monotonic() < end:
+            built += len({number: str(number) for number in range(100)})
+        self.built = float(built)
+
+    def predict_proba(self, X: NDArray[np.object_]) -> NDArray[np.float64]:
+        """[rows, 2]."""
+        return np.tile([0.25, 0.75], (len(X), 1))
