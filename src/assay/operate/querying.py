@@ -15,7 +15,7 @@ from assay.operate.labels.known import register_labels
 from assay.operate.moments import moment_given
 from assay.operate.predictions.folder import log_folder, log_folders
 from assay.operate.predictions.prediction import Gap
-from assay.operate.predictions.rows import predictions_database
+from assay.operate.predictions.rows import predictions_database, sql_text
 from assay.operation import operation
 from assay.record.clock import iso
 from assay.record.faults import storage_faults
@@ -164,8 +164,7 @@ def _checked(connection: "duckdb.DuckDBPyConnection", sql: str) -> str:
 def _written(connection: "duckdb.DuckDBPyConnection", query: str, new: Path, target: Path) -> None:
     with storage_faults(str(target)):
         try:
-            quoted = str(new).replace("'", "''")
-            connection.execute(f"copy ({query}\n) to '{quoted}' ({_FORMATS[target.suffix]})")
+            connection.execute(f"copy ({query}\n) to {sql_text(str(new))} ({_FORMATS[target.suffix]})")
             new.replace(target)
         finally:
             new.unlink(missing_ok=True)

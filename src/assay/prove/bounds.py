@@ -7,9 +7,10 @@ import math
 
 import msgspec
 
-from assay.prove.checks import OVERALL_NAME, Check, Verdict, finite
+from assay.prove.checks import OVERALL_NAME, Check, Verdict
 from assay.prove.policy import Policy
 from assay.stats import Estimate, Profile, estimate_all, holm, metric_named, normal, shares_differ_p
+from assay.stats.arrays import finite
 
 __all__ = ["bound_checks", "calibration_checks", "data_checks", "label_remarks"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from assay.prove.policy import Policy
 from assay.stats import Comparisons, minimum_differences, rows_needed
 
-__all__ = ["COMPARISONS", "Check", "Kind", "Verdict", "comparison_checks", "finite"]
+__all__ = ["COMPARISONS", "Check", "Kind", "Verdict", "comparison_checks"]
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 Kind = Literal[
@@ -62,11 +62,6 @@ class Check(msgspec.Struct, frozen=True, gc=False):
     def where(self) -> str:
         """The rows in words: a segment, or one of another dataset."""
         return self.segment if self.dataset is None else f"{self.segment} of {self.dataset}"
-
-
-def finite(value: float) -> float | None:
-    """The value, or None for one that is not a number."""
-    return float(value) if math.isfinite(value) else None
 
 
 def comparison_checks(

@@ -13,12 +13,13 @@ import msgspec
 import pyarrow as pa
 
 from assay.build.models.packaging import LoadedModel
-from assay.prove.checks import OVERALL_NAME, Check, Verdict, finite
+from assay.prove.checks import OVERALL_NAME, Check, Verdict
 from assay.prove.policy import Policy
 from assay.prove.predictions import Model, said_of
 from assay.prove.sources import Source, first_rows
 from assay.record.store import Store
 from assay.stats import quantile_interval, quantile_p_above, quantile_p_within
+from assay.stats.arrays import finite
 
 __all__ = ["ModelCosts", "budget_checks", "measure"]
 

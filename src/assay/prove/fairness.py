@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from assay.prove.checks import Check, finite
+from assay.prove.checks import Check
 from assay.prove.policy import EQUALISED_ODDS, Bound, Policy
 from assay.stats import GroupGap, OddsGap, Profile, equalised_odds, group_gaps, judged_together, metric_named
+from assay.stats.arrays import finite
 
 __all__ = ["column_parts", "fairness_checks", "said_of"]
 

@@ -1,6 +1,5 @@
 """The fairness report: what a model does to each group, and how far the groups are from the reference."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -23,6 +22,7 @@ from assay.stats import (
     metric_named,
     samples_of,
 )
+from assay.stats.arrays import finite
 
 if TYPE_CHECKING:
     from assay.prove.page import Pictures
@@ -162,7 +162,7 @@ def fairness_rows(
 
 def _with_own_spread(row: FairnessRow, sample: Sample) -> FairnessRow:
     ends = sample.mean_interval()
-    low, high = (None, None) if row.low is None else (_finite(ends.low), _finite(ends.high))
+    low, high = (None, None) if row.low is None else (finite(ends.low), finite(ends.high))
     return msgspec.structs.replace(row, low=low, high=high, method=row.method if low is None else "t")
 
 
@@ -180,26 +180,26 @@ def _row(
         is_reference=key not in gaps,
         metric=metric,
         n=found.n,
-        value=_finite(found.value),
-        low=_finite(found.low),
-        high=_finite(found.high),
+        value=finite(found.value),
+        low=finite(found.low),
+        high=finite(found.high),
         method=found.method,
     )
     if key in gaps:
         gap = gaps[key]
         row = msgspec.structs.replace(
             row,
-            gap=_finite(gap.gap),
-            gap_low=_finite(gap.low),
-            gap_high=_finite(gap.high),
+            gap=finite(gap.gap),
+            gap_low=finite(gap.low),
+            gap_high=finite(gap.high),
             p=gap.p_beyond,
             p_holm=gap.p_holm,
-            affected=_finite(gap.affected),
+            affected=finite(gap.affected),
         )
     if key in ratios:
         ratio = ratios[key]
-        ends = (_finite(ratio.low), _finite(ratio.high))
-        row = msgspec.structs.replace(row, ratio=_finite(ratio.gap), ratio_low=ends[0], ratio_high=ends[1])
+        ends = (finite(ratio.low), finite(ratio.high))
+        row = msgspec.structs.replace(row, ratio=finite(ratio.gap), ratio_low=ends[0], ratio_high=ends[1])
     if key in judged:
         one = judged[key]
         needed = one.rows_needed if one.verdict == "inconclusive" else None
@@ -242,10 +242,6 @@ def _forest(rows: Sequence[FairnessRow], metric: str) -> Forest:
         limits=[],
         bars=bars,
     )
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 _ALPHA = 0.05

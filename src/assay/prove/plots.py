@@ -11,6 +11,7 @@ from typing import Literal
 
 from assay.prove.rows import EvaluationRow
 from assay.stats import GroupGap, metric_named
+from assay.stats.arrays import finite
 
 __all__ = [
     "Bar",
@@ -147,7 +148,7 @@ def forest_of_gaps(gaps: Sequence[GroupGap], title: str | None = None) -> Forest
     first = gaps[0]
     limits = [-first.bound, first.bound] if first.measure == "gap" else [first.bound, 1 / first.bound]
     middle = 0.0 if first.measure == "gap" else 1.0
-    ends = [(_finite(one.low), _finite(one.gap), _finite(one.high)) for one in gaps]
+    ends = [(finite(one.low), finite(one.gap), finite(one.high)) for one in gaps]
     kinds: dict[str, Kind] = {"pass": "better", "fail": "worse", "inconclusive": "open"}
     form = "+.3f" if first.measure == "gap" else ".3f"
     scale = _Scale([*_drawn(ends), *limits, middle], form)
@@ -301,10 +302,6 @@ def heatmap(
 def _drawn(ends: Sequence[Ends]) -> list[float]:
     """The numbers of those that have an interval."""
     return [number for three in ends if None not in three for number in three if number is not None]
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None
 
 
 def _ends(row: EvaluationRow, compared: bool) -> Ends:

@@ -16,7 +16,7 @@ from assay.record.identity import new_id
 from assay.record.ledger import decide
 from assay.record.models.champions import champion_of_moves
 from assay.record.models.registry import CHAMPION, ModelVersion, alias, find_version, move_alias, version_by_id
-from assay.record.models.routes import Route, Variant, append_route, route_of
+from assay.record.models.routes import Route, Variant, append_route, newest_route
 from assay.record.store import Row, Store
 
 __all__ = ["Cause", "Promotion", "passed_or_overridden", "promote", "put_back", "rollback"]
@@ -185,8 +185,7 @@ def _put_in_place(
 
 def _ended(store: Store, endpoint: str) -> dict[str, object]:
     """What a decision says about the split and the shadows that it ends; nothing where there are none."""
-    rows = store.query("route", {"endpoint": endpoint}, order_by=["-revision"], limit=1)
-    route = route_of(rows[0]) if rows else None
+    route = newest_route(store, endpoint)
     if route is None or not (route.split or route.shadows):
         return {}
     said: dict[str, object] = {"revision": route.revision}

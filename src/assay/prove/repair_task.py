@@ -12,7 +12,6 @@ from assay.build.models.matrix_models import FrameModel, MatrixModel, ScoreColum
 from assay.build.models.packaging import Classifier
 from assay.build.models.table_model import TableModel
 from assay.errors import InvalidInput, nearest
-from assay.prove.checks import finite
 from assay.prove.evaluation import BASELINE, CANDIDATE, Evaluation, evaluate
 from assay.prove.gate import GateResult, gate
 from assay.prove.group_table import FairnessTable, fairness
@@ -32,6 +31,7 @@ from assay.stats import (
     row_identities,
     text_hashes,
 )
+from assay.stats.arrays import finite
 
 __all__ = ["RATE_LABELS", "RepairOption", "RepairTask", "rate_named", "task_of"]
 

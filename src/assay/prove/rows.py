@@ -24,6 +24,7 @@ from assay.stats import (
     pool,
     rows_needed,
 )
+from assay.stats.arrays import finite
 
 __all__ = ["EvaluationRow", "EvaluationTable", "evaluation_rows"]
 
@@ -131,12 +132,12 @@ def evaluation_rows(
                 metric=metric,
                 n=found.n,
                 n_unlabelled=int(unlabelled[place]),
-                value=_finite(found.value),
-                low=_finite(found.low),
-                high=_finite(found.high),
+                value=finite(found.value),
+                low=finite(found.low),
+                high=finite(found.high),
                 method=found.method,
-                baseline_value=_finite(baselines[metric].at(place).value) if beside else None,
-                pooled_value=_finite(float(pooled[metric][place])),
+                baseline_value=finite(baselines[metric].at(place).value) if beside else None,
+                pooled_value=finite(float(pooled[metric][place])),
             )
             if metric in compared:
                 one, p = compared[metric].at(place), float(adjusted[metric][place])
@@ -158,15 +159,15 @@ def _compared(row: EvaluationRow, one: Comparison, p: float, pooled: float, *, j
         needed = needed if needed is not None and needed < _MOST_ROWS else None  # a difference of rounding errors
     return msgspec.structs.replace(
         row,
-        delta=_finite(one.delta),
-        delta_low=_finite(one.low),
-        delta_high=_finite(one.high),
+        delta=finite(one.delta),
+        delta_low=finite(one.low),
+        delta_high=finite(one.high),
         p_worse=one.p_worse,
         p_adjusted=p,
         comparison_method=one.method,
         verdict=verdict,
         rows_needed=needed,
-        pooled_delta=_finite(pooled),
+        pooled_delta=finite(pooled),
     )
 
 
@@ -189,10 +190,6 @@ def _checked(margins: Mapping[str, float], compared: Sequence[str]) -> Mapping[s
             expected = "more than 0: the loss that is agreed to be unimportant"
             raise InvalidInput(f"the margin of {name} is {margin}", expected=expected)
     return margins
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 _LEFT = 3  # columns of text

@@ -1,6 +1,5 @@
 """The threshold explorer: what other operating points would do to each group."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 from assay.prove.evaluation import CANDIDATE, Evaluation
 from assay.prove.text_table import aligned, as_html, number_text, range_text
 from assay.stats import POINT_RATES, OperatingPoints, columns_of, metric_named, operating_points
+from assay.stats.arrays import finite
 
 if TYPE_CHECKING:
     from assay.prove.page import Pictures
@@ -114,18 +114,14 @@ def _rows(found: OperatingPoints, names: list[str]) -> list[ThresholdRow]:
             positives=round(found.positives[g]),
             selected=round(found.tp[g, t] + found.fp[g, t]),
             metric=metric,
-            value=_finite(value[g, t]),
-            low=_finite(low[g, t]),
-            high=_finite(high[g, t]),
+            value=finite(value[g, t]),
+            low=finite(low[g, t]),
+            high=finite(high[g, t]),
         )
         for t, threshold in enumerate(found.thresholds)
         for g, name in enumerate(names)
         for metric, (value, low, high) in rates.items()
     ]
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def _ends(row: ThresholdRow) -> str:

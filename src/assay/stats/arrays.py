@@ -1,11 +1,13 @@
 """Users' columns of numbers brought to arrays, or refused with the first value that is wrong."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay.errors import InvalidInput
 
-__all__ = ["floats_of", "refuse", "same_length"]
+__all__ = ["finite", "floats_of", "refuse", "same_length"]
 
 
 def floats_of(values: ArrayLike, name: str, n: int) -> NDArray[np.float64]:
@@ -16,6 +18,11 @@ def floats_of(values: ArrayLike, name: str, n: int) -> NDArray[np.float64]:
         raise InvalidInput(f"{name} are not numbers: {error}", expected="numbers") from error
     same_length(name, array.shape, n)
     return array
+
+
+def finite(value: float) -> float | None:
+    """The number as a float, None for NaN and infinity, which JSON has no form for."""
+    return float(value) if math.isfinite(value) else None
 
 
 def same_length(name: str, shape: tuple[int, ...], n: int) -> None:

@@ -15,10 +15,11 @@ from assay.errors import InvalidInput
 from assay.stats import normal
 from assay.stats.intervals import Interval
 
-__all__ = ["Effect", "Sums", "difference"]
+__all__ = ["PRODUCTS", "Effect", "Sums", "difference"]
 
 Floats = NDArray[np.float64]
 
+PRODUCTS = ("yy", "xx", "xy", "dd", "yd", "xd", "ww", "yw", "dw", "xw")  # of two columns, as `Sums` spells them
 _ROUNDING = 1e-14  # of a sum of squares: a spread below it is what cancellation leaves of equal values
 
 
@@ -72,7 +73,7 @@ class Sums:
             lengths = ", ".join(f"{name} {len(values)}" for name, values in given.items())
             raise InvalidInput(f"the arrays have different lengths: {lengths}", expected="one number for each unit")
         sums = {name: math.fsum(values) for name, values in given.items()}
-        for pair in ("yy", "xx", "xy", "dd", "yd", "xd", "ww", "yw", "dw", "xw"):
+        for pair in PRODUCTS:
             if pair[0] in given and pair[1] in given:
                 sums[pair] = math.fsum(given[pair[0]] * given[pair[1]])
         return cls(n=len(given["y"]), ratio=denominator is not None, **sums)

@@ -35,6 +35,7 @@ __all__ = [
     "compiled",
     "compiled_of",
     "compiles",
+    "form_of",
     "report_of",
 ]
 
@@ -177,7 +178,11 @@ def compiled(model: TableModel, store: Store, version: ModelVersion | None = Non
     Tampered where it is not what was proved.
     """
     which = version or model.version  # type: ignore[attr-defined]
-    report = report_of(store, which)
+    return form_of(store, which, report_of(store, which))
+
+
+def form_of(store: Store, which: ModelVersion, report: CompileReport | None) -> Predictor | None:
+    """The same where the report is at hand."""
     if report is None or report.outcome != "compiled" or report.form not in _FORMS or report.blob is None:
         return None
     if report.hash != which.hash:

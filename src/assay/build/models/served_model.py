@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.build.models.compiling import CompileReport, Predictor, compiled, report_of
+from assay.build.models.compiling import CompileReport, Predictor, form_of, report_of
 from assay.build.models.inputs import object_rows
 from assay.build.models.packaging import LoadedModel, load_model, opened_model
 from assay.errors import AssayError
@@ -182,8 +182,9 @@ class ServedModel(LoadedModel):
 def load_to_serve(store: Store, version: Any) -> ServedModel:
     """The version ready to answer requests; raises what `load_model` does, where no compiled form answers."""
     opened = opened_model(store, version)
-    form = compiled(opened, store)
-    served = ServedModel(store, opened, form, report_of(store, version))
+    report = report_of(store, version)
+    form = form_of(store, version, report)
+    served = ServedModel(store, opened, form, report)
     if form is None:
         _ = served.native
     return served

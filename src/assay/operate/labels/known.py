@@ -13,7 +13,7 @@ from assay.record.store import Sql, Store
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["LABELS", "labels_table", "register_labels"]
+__all__ = ["LABELS", "label_rows", "labels_table", "register_labels"]
 
 _TIME = pa.timestamp("us", "UTC")
 LABELS = pa.schema(
@@ -85,8 +85,8 @@ def labels_table(
     of_predictions = store.tuples(Sql(_OF_PREDICTIONS, values))
     of_units = store.tuples(Sql(_OF_UNITS, {**values, "endpoint": endpoint}))
     with predictions_database(store, endpoint) as connection:
-        connection.register("of_predictions", _table(["prediction_id"], of_predictions))
-        connection.register("of_units", _table(["unit", "event"], of_units))
+        connection.register("of_predictions", label_rows(["prediction_id"], of_predictions))
+        connection.register("of_units", label_rows(["unit", "event"], of_units))
         if window is not None:
             connection.execute(_RESOLVED, {"window": window})
         else:
@@ -100,12 +100,13 @@ def register_labels(connection: "duckdb.DuckDBPyConnection", store: Store, endpo
     of_units = store.tuples(
         Sql(f"select unit, event, name, {_KNOWN} from unit_label where endpoint = :endpoint", {"endpoint": endpoint})  # noqa: S608
     )
-    connection.register("labels_of_predictions", _table(["prediction_id", "name"], of_predictions))
-    connection.register("labels_of_units", _table(["unit", "event", "name"], of_units))
+    connection.register("labels_of_predictions", label_rows(["prediction_id", "name"], of_predictions))
+    connection.register("labels_of_units", label_rows(["unit", "event", "name"], of_units))
     connection.execute(_ALL)
 
 
-def _table(keys: list[str], found: Sequence[Sequence[Any]]) -> pa.Table:
+def label_rows(keys: list[str], found: Sequence[Sequence[Any]]) -> pa.Table:
+    """A table of what the store said: texts under `keys`, then value, event_ts, ingest_ts and revision."""
     names = [*keys, "value", "event_ts", "ingest_ts", "revision"]
     columns = list(zip(*found, strict=True)) or [()] * len(names)
     arrays = []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from assay.errors import InvalidInput
 from assay.operate.online_tests.metric import Metric
-from assay.stats.effects import Sums
+from assay.stats.effects import PRODUCTS, Sums
 
 if TYPE_CHECKING:
     import duckdb
@@ -66,7 +66,7 @@ def columns_of(metric: Metric) -> str:
 def terms_of(columns: str) -> Iterator[str]:
     """All sums and sums of products of these columns, in the spelling of `stats.Sums`."""
     yield from columns
-    for pair in ("yy", "xx", "xy", "dd", "yd", "xd", "ww", "yw", "dw", "xw"):
+    for pair in PRODUCTS:
         if set(pair) <= set(columns):
             yield pair
 

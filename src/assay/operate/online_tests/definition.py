@@ -7,6 +7,7 @@ import msgspec
 from assay.errors import InvalidInput, NotFound, nearest
 from assay.operate.online_tests.metric import Metric
 from assay.record.store import Row, Store
+from assay.stats.anytime import TUNING
 from assay.stats.group_sequential import Spending
 
 __all__ = ["Arm", "Design", "OnlineTest", "Phase", "all_tests", "find_test", "online_test_of"]
@@ -34,6 +35,11 @@ class Design(msgspec.Struct, frozen=True):
     n: int | None = None
     looks: int = 5
     spending: Spending = "obrien-fleming"
+
+    @property
+    def tuning(self) -> float:
+        """Units of both variants at which intervals that hold at any time are sharpest."""
+        return 2.0 * self.n if self.n else TUNING
 
 
 class Phase(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from assay.operate.online_tests.units import make_labels, make_parts, make_value
 from assay.operate.predictions.rows import predictions_database
 from assay.record.clock import to_us
 from assay.record.store import Store
+from assay.stats.arrays import finite
 from assay.stats.effects import difference
 from assay.stats.segment_effects import segment_effects
 
@@ -92,8 +93,8 @@ def explored_in(
                             metric=metric.name,
                             part=one.segment,
                             units=(one.effect.n_control, one.effect.n_treatment),
-                            effect=_finite(one.effect.estimate),
-                            shrunk=_finite(one.shrunk),
+                            effect=finite(one.effect.estimate),
+                            shrunk=finite(one.shrunk),
                             p_value=one.p_rest,
                             p_interaction=together.p_interaction,
                             differs=one.differs,
@@ -149,7 +150,3 @@ def _column(connection: "duckdb.DuckDBPyConnection", column: str) -> str:
         expected=", ".join(inputs[:12]) or "an endpoint that has answered",
         hint=f"did you mean {close!r}?" if close else None,
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if abs(value) < float("inf") else None

@@ -13,7 +13,15 @@ from assay.operate.online_tests.aggregating import columns_of
 from assay.operate.online_tests.gathering import labels_of
 from assay.operate.online_tests.measures import row_value
 from assay.operate.online_tests.metric import Metric
-from assay.operate.online_tests.units import Windowed, make_all_parts, make_labels, make_values, windows_of
+from assay.operate.online_tests.units import (
+    Windowed,
+    label_joins,
+    label_value,
+    make_all_parts,
+    make_labels,
+    make_values,
+    windows_of,
+)
 from assay.operate.predictions.rows import predictions_database
 from assay.record.clock import to_us
 from assay.record.models.routes import current_route
@@ -97,14 +105,8 @@ def _metric(
         f"where y{number} is not null order by closed_us, v.unit"
     ).fetchnumpy()
     closed = connection.execute("select count(*) from unit_values").fetchone()
-    label, joined = "null", ""
-    if metric.needs_labels:
-        label = "l.value"
-        joined = (
-            f" left join {labels[metric.label]} l on l.prediction_id = p.id "
-            f"and l.happened <= p.t + {windowed.maturity_us}"
-        )
-    value = row_value(metric, metric.numerator, label, "p")
+    joined = " ".join(["", *label_joins([metric], labels, windowed.maturity_us)])
+    value = row_value(metric, metric.numerator, label_value(metric, labels), "p")
     rows = connection.execute(
         f"select {value} as value, p.t, dense_rank() over (order by p.unit) - 1 as unit from part p{joined} "
         f"where ({value}) is not null order by p.t, p.id"

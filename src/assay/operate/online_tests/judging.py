@@ -16,7 +16,8 @@ from assay.operate.online_tests.metric import Metric
 from assay.operate.online_tests.needed import units_until
 from assay.operate.online_tests.readings import ArmReading, Look, MetricReading, Outcome, Seen
 from assay.stats import holm
-from assay.stats.anytime import MINIMUM_UNITS, TUNING, asymptotic_interval, asymptotic_p
+from assay.stats.anytime import MINIMUM_UNITS, Looks, asymptotic_interval, asymptotic_p
+from assay.stats.arrays import finite
 from assay.stats.effects import Effect, difference
 from assay.stats.group_sequential import boundaries, repeated_interval
 from assay.stats.intervals import Interval
@@ -135,7 +136,7 @@ def look_of(
             return _NOTHING, 1.0
         interval = repeated_interval(effect.estimate, effect.se, bound)
         return interval, 0.0 if not interval.low <= 0 <= interval.high else 1.0
-    tuning = 2.0 * design.n if design.n else TUNING
+    tuning = design.tuning
     p = asymptotic_p(effect, alpha=design.alpha, tuning=tuning)
     if not guards:
         return asymptotic_interval(effect, design.alpha, tuning=tuning), p
@@ -147,16 +148,17 @@ def _add(seen: Seen, arm: str, metric: Metric, effect: Effect, interval: Interva
     """Take in a look; with `keep` intervals are intersected with those before, else this one stands for itself."""
     before = _seen(seen, arm, metric)
     low, high = _ends(before) if keep else (-math.inf, math.inf)
-    low, high = max(low, _or(interval.low, -math.inf)), min(high, _or(interval.high, math.inf))
-    name = f"{arm}: {metric.name}"
-    if low > high:  # the effect moves in time, and all looks together exclude every value
-        low, high = interval.low, interval.high
-        seen.empty = sorted({*seen.empty, name})
+    looks = Looks(low, high, before.p_value)
+    looks.add(interval, p)
+    together = looks.interval
+    if looks.empty:  # the effect moves in time, and all looks together exclude every value
+        together = interval
+        seen.empty = sorted({*seen.empty, f"{arm}: {metric.name}"})
     seen.looks.setdefault(arm, {})[metric.name] = Look(
-        low=low if math.isfinite(low) else None,
-        high=high if math.isfinite(high) else None,
-        p_value=min(before.p_value, p),
-        effect=effect.estimate if math.isfinite(effect.estimate) else None,
+        low=finite(together.low),
+        high=finite(together.high),
+        p_value=looks.p_value,
+        effect=finite(effect.estimate),
     )
 
 
@@ -185,9 +187,9 @@ def _judged(
     return MetricReading(
         metric=metric.name,
         role=metric.role,
-        champion=_finite(effect.control),
-        challenger=_finite(effect.treatment),
-        effect=_finite(effect.estimate),
+        champion=finite(effect.control),
+        challenger=finite(effect.treatment),
+        effect=finite(effect.estimate),
         low=look.low,
         high=look.high,
         p_value=look.p_value,
@@ -245,11 +247,3 @@ def _seen(seen: Seen, arm: str, metric: Metric) -> Look:
 
 def _ends(look: Look) -> tuple[float, float]:
     return -math.inf if look.low is None else look.low, math.inf if look.high is None else look.high
-
-
-def _or(value: float, otherwise: float) -> float:
-    return otherwise if math.isnan(value) else value
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

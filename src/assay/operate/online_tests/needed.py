@@ -4,7 +4,7 @@ import math
 
 from assay.operate.online_tests.definition import Design
 from assay.operate.online_tests.metric import Metric
-from assay.stats.anytime import MINIMUM_UNITS, TUNING
+from assay.stats.anytime import MINIMUM_UNITS
 from assay.stats.effects import Effect
 from assay.stats.sequential import normal_mixture_bound
 
@@ -31,11 +31,12 @@ def units_until(design: Design, metric: Metric, effect: Effect, outcome: str) ->
     if one_sided:
         signed = metric.sign * effect.estimate
         distance = (metric.margin or 0.0) + signed if signed > -(metric.margin or 0.0) else -signed
-    tuning = 2.0 * design.n if design.n else TUNING
     deviation = effect.se * math.sqrt(effect.n)
 
     def decides(n: int) -> bool:
-        return normal_mixture_bound(float(n), tuning, design.alpha, one_sided=one_sided) / n * deviation < distance
+        return (
+            normal_mixture_bound(float(n), design.tuning, design.alpha, one_sided=one_sided) / n * deviation < distance
+        )
 
     if distance <= 0 or not decides(_MOST):
         return None

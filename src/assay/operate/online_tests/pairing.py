@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from assay.operate.online_tests.aggregating import ARMS, ExactSums, cell_sums
-from assay.operate.online_tests.beside import whole
+from assay.operate.online_tests.beside import total_of, whole
 from assay.operate.online_tests.definition import OnlineTest
 from assay.operate.online_tests.evidence import Evidence
 from assay.operate.online_tests.gathering import labels_of
@@ -21,11 +21,12 @@ from assay.operate.online_tests.judging import Effects
 from assay.operate.online_tests.measures import row_value
 from assay.operate.online_tests.metric import Metric
 from assay.operate.online_tests.readings import PairReading, Shift
-from assay.operate.online_tests.units import Windowed, make_labels, windows_of
+from assay.operate.online_tests.units import Windowed, label_joins, label_value, make_labels, windows_of
 from assay.operate.predictions.rows import predictions_database
 from assay.record.clock import moment, to_us
 from assay.record.store import Store
 from assay.stats.anytime import asymptotic_interval
+from assay.stats.arrays import finite
 from assay.stats.effects import Sums
 from assay.stats.shadow_pairs import discordant, paired_effect
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Pairs", "gather_pairs", "pairs_in"]
 
-_STEP = 2.0**30
 _ANSWERS = ("live", "shadow")
 _SIDES = ("difference", "champion", "challenger")
 
@@ -114,7 +114,7 @@ def _shift(connection: "duckdb.DuckDBPyConnection", test: OnlineTest) -> Shift:
     total, alone, failed, disagreement = row
     apart = "shadow.output - live.output"
     connection.execute(
-        f"create or replace temp table shifted as select {ARMS} as cell, sum({whole(apart)})::double / {_STEP!r} "
+        f"create or replace temp table shifted as select {ARMS} as cell, {total_of(f'sum({whole(apart)})')} "
         f"as y0, count({apart})::double as d0 from pair where {apart} is not null group by unit"
     )
     sums, _ = cell_sums(connection, "shifted", [Metric(name="output", kind="ratio")])
@@ -125,9 +125,9 @@ def _shift(connection: "duckdb.DuckDBPyConnection", test: OnlineTest) -> Shift:
         without_shadow=alone,
         failed=failed,
         disagreement=disagreement,
-        mean_shift=_finite(effect.estimate),
-        low=_finite(interval.low),
-        high=_finite(interval.high),
+        mean_shift=finite(effect.estimate),
+        low=finite(interval.low),
+        high=finite(interval.high),
     )
 
 
@@ -140,19 +140,14 @@ def _make_values(
         f"group by unit, single having min(t) + {windowed.maturity_us} + "
         f"case when single then 0 else {windowed.window_us} end <= {as_of_us}"
     )
-    joins, sums = "", []
-    for name in sorted({metric.label for metric in windowed.metrics if metric.needs_labels}):
-        joins += (
-            f" left join {labels[name]} {labels[name]} on {labels[name]}.prediction_id = p.id "
-            f"and {labels[name]}.happened <= p.t + {windowed.maturity_us}"
-        )
+    joins, sums = " ".join(["", *label_joins(windowed.metrics, labels, windowed.maturity_us)]), []
     for number, metric in enumerate(windowed.metrics):
-        label = f"{labels[metric.label]}.value" if metric.needs_labels else "null"
+        label = label_value(metric, labels)
         live, other = (row_value(metric, metric.numerator, label, f"p.{side}") for side in _ANSWERS)
         for offset, value in enumerate((f"({other} - {live})", live, other)):
             both = f"({other}) is not null and ({live}) is not null"
             place_ = len(_SIDES) * number + offset
-            sums.append(f"sum({whole(value)}) filter ({both})::double / {_STEP!r} as y{place_}")
+            sums.append(f"{total_of(f'sum({whole(value)}) filter ({both})')} as y{place_}")
             sums.append(f"nullif(count({value}) filter ({both}), 0)::double as d{place_}")
     # A unit without a pair that counts has no number of them, so its sum must not count as one either.
     kept = ", ".join(
@@ -165,7 +160,7 @@ def _make_values(
     )
     wrong = [metric for metric in windowed.metrics if metric.numerator == "wrong"]
     for metric in wrong:
-        label = f"{labels[metric.label]}.value"
+        label = label_value(metric, labels)
         live, other = (row_value(metric, "wrong", label, f"p.{side}") for side in _ANSWERS)
         connection.execute(
             f'create or replace temp table "first {metric.name}" as select * from ('
@@ -199,7 +194,3 @@ def _compare(
         worse=exact.worse if exact else None,
         exact_p=exact.p_value if exact else None,
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if abs(value) < float("inf") else None

@@ -14,8 +14,9 @@ from assay.operate.online_tests.definition import OnlineTest
 from assay.operate.online_tests.evidence import Evidence
 from assay.operate.online_tests.gathering import gather
 from assay.operate.online_tests.metric import Metric
+from assay.operate.online_tests.readings import seen_before
 from assay.operate.online_tests.starting import add_phase
-from assay.operate.online_tests.status import read_test, settled
+from assay.operate.online_tests.status import judge, settled
 from assay.operate.online_tests.stopping import running_test
 from assay.operation import operation
 from assay.record.clock import iso
@@ -57,10 +58,10 @@ def reallocate(
         raise InvalidInput(f"{found.name} is no bandit", hint="assay test new --bandit --floor 0.1")
     chosen = found.metric(metric) if metric is not None else _first(found)
     now = settled(store)
-    reading = read_test(store, found, now)
+    evidence = gather(store, found, now)
+    reading = judge(found, evidence, seen_before(store, found.test_id, iso(now)), iso(now))
     if reading.held:
         raise Refused(f"test {found.name!r} is held", where=reading.held[0], hint="find out why before shares change")
-    evidence = gather(store, found, now)
     means, chances, wanted = new_shares(found, chosen, evidence)
     weights = _whole(wanted)
     before = found.phases[-1].weights

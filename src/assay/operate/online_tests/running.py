@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from assay.build.data.sql import own_database
 from assay.errors import InvalidInput
-from assay.operate.labels.known import LABELS
+from assay.operate.labels.known import LABELS, label_rows
 from assay.operate.online_tests.aggregating import Exponents
 from assay.operate.online_tests.definition import OnlineTest
 from assay.operate.online_tests.evidence import Evidence
@@ -196,11 +196,4 @@ def _new_labels(store: Store, endpoint: str, name: str, told: str, now: datetime
         *store.tuples(Sql(of_predictions, values)),
         *store.tuples(Sql(of_units + " and endpoint = :endpoint", values)),
     ]
-    columns = list(zip(*rows, strict=True)) or [()] * len(LABELS)
-    arrays = [
-        pa.array(column, pa.string()).cast(field.type)
-        if pa.types.is_timestamp(field.type)
-        else pa.array(column, field.type)
-        for column, field in zip(columns, LABELS, strict=True)
-    ]
-    return pa.table(arrays, schema=LABELS)
+    return label_rows(["prediction_id", "unit", "event"], rows)

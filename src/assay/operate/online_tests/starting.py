@@ -18,7 +18,7 @@ from assay.record.canonical import canonical_json
 from assay.record.clock import iso
 from assay.record.identity import new_id
 from assay.record.models.registry import ModelVersion, find_version, version_by_id
-from assay.record.models.routes import FULL_COVERAGE, Route, Split, Variant, current_route
+from assay.record.models.routes import FULL_COVERAGE, Route, Split, Variant, current_route, decision_behind
 from assay.record.names import check_key
 from assay.record.store import Store
 
@@ -224,7 +224,6 @@ def _routed(
 
 
 def _write(store: Store, test: OnlineTest, routed: Route, weights: Sequence[int], coverage: int) -> OnlineTest:
-    decision = store.get("route", {"endpoint": test.endpoint, "revision": routed.revision})["decision"]
     kept = ("arms", "metrics", "design", "salt", "segment", "floor")
     store.append(
         "online_test",
@@ -237,7 +236,7 @@ def _write(store: Store, test: OnlineTest, routed: Route, weights: Sequence[int]
             "status": "running",
             "started": test.started,
             "rollout_id": test.rollout,
-            "decision": decision,
+            "decision": decision_behind(store, test.endpoint, routed.revision),
             "detail": canonical_json({name: msgspec.to_builtins(getattr(test, name)) for name in kept}),
         },
     )

@@ -1,12 +1,13 @@
 """`assay test status`: a look at a test, now or as of a moment, and what is still needed."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
 
 from assay.errors import InvalidInput
+from assay.operate.moments import moment_written
 from assay.operate.online_tests.definition import OnlineTest, all_tests, find_test
 from assay.operate.online_tests.evidence import Evidence
 from assay.operate.online_tests.exploring import explore
@@ -15,7 +16,7 @@ from assay.operate.online_tests.judging import Effects, effects_of, held_because
 from assay.operate.online_tests.pairing import gather_pairs
 from assay.operate.online_tests.readings import ArmReading, Outcome, Seen, TestReading, keep_reading, seen_before
 from assay.operation import operation
-from assay.record.clock import iso, moment
+from assay.record.clock import iso
 from assay.record.store import Store
 
 __all__ = ["judge", "list_tests", "look_at_test", "read_test", "settled", "show_test"]
@@ -141,7 +142,7 @@ def _days(test: OnlineTest, evidence: Evidence, needed: int | None) -> float | N
         return 0.0
     exposed = sum(evidence.exposed.values())
     lasted = max(evidence.as_of_us - evidence.begun_us, 1)
-    closed = sum(min((counts.closed for counts in evidence.counts(test).values()), default=0) for _ in test.arms)
+    closed = len(test.arms) * min((counts.closed for counts in evidence.counts(test).values()), default=0)
     coming = max(0, needed - max(0, exposed - closed))
     closes = max(metric.window_us + metric.maturity_us for metric in test.metrics)
     return round((coming / exposed * lasted + closes) / _DAY_US, 2)
@@ -156,8 +157,7 @@ def _design(test: OnlineTest) -> str:
 
 
 def _moment(text: str) -> datetime:
-    try:
-        found = moment(text)
-    except ValueError:
-        raise InvalidInput(f"{text!r} is no moment", expected="such as 2026-03-01 or 2026-03-01T12:00Z") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    found = moment_written(text)
+    if found is None:
+        raise InvalidInput(f"{text!r} is no moment", expected="such as 2026-03-01 or 2026-03-01T12:00Z")
+    return found

@@ -1,5 +1,6 @@
 """`assay test ramp` and `assay test stop`: other shares, and the end of a test with what came of it."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -18,7 +19,7 @@ from assay.record.ledger import decide
 from assay.record.models.routes import current_route
 from assay.record.store import Store
 
-__all__ = ["TestEnd", "end_test", "ramp_test", "running_test", "stop_test"]
+__all__ = ["TestEnd", "end_test", "mark_stopped", "ramp_test", "running_test", "stop_test"]
 
 
 class TestEnd(msgspec.Struct, frozen=True):
@@ -97,16 +98,23 @@ def stop_test(store: Store, test: OnlineTest, *, reason: str, promoted: bool = F
         decision = decide(store, "test", test.name, {**said, "reason": reason, "words": reading.words})
         if not keep:
             _restore(store, test, f"test {test.name} ended: {reason}")
-        now = iso(store.clock.latest())
-        ended = {"status": "stopped", "ended": now, "outcome": reading.outcome, "reason": reason}
-        store.amend("online_test", {"test_id": test.test_id}, ended, expect={"status": "running"})
-        store.amend("test_phase", {"test_id": test.test_id, "phase": test.phases[-1].phase}, {"ended": now})
+        mark_stopped(store, test, reading.outcome, reason, expect={"status": "running"})
         promotion = None
         if promoted:
             arm = next(arm for arm in test.arms if arm.name == passed[0].arm)
             because = f"test {test.name} passed, reading {reading.seq}"
             promotion = promote(store, arm.model, arm.version, override=because)
         return TestEnd(test.name, test.test_id, reading.outcome, reason, decision, reading, promotion)
+
+
+def mark_stopped(
+    store: Store, test: OnlineTest, outcome: str, reason: str, *, expect: Mapping[str, object] | None = None
+) -> None:
+    """Write that a test and its phase have ended; Conflict where the test is not as `expect` says."""
+    now = iso(store.clock.latest())
+    ended = {"status": "stopped", "ended": now, "outcome": outcome, "reason": reason}
+    store.amend("online_test", {"test_id": test.test_id}, ended, expect=expect)
+    store.amend("test_phase", {"test_id": test.test_id, "phase": test.phases[-1].phase}, {"ended": now})
 
 
 def running_test(store: Store, test: str | None) -> OnlineTest:

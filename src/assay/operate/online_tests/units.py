@@ -13,16 +13,24 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from assay.operate.online_tests.aggregating import ARMS, columns_of
-from assay.operate.online_tests.beside import joined_to_units, named_by_unit, whole
+from assay.operate.online_tests.beside import joined_to_units, named_by_unit, total_of, whole
 from assay.operate.online_tests.measures import prior_value, row_value
 from assay.operate.online_tests.metric import Metric
+from assay.operate.predictions.rows import sql_text
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Windowed", "make_all_parts", "make_labels", "make_parts", "make_values", "windows_of"]
-
-_ROW_STEP = 2.0**30  # rows are added up as whole numbers of 2**-30, in any order
+__all__ = [
+    "Windowed",
+    "label_joins",
+    "label_value",
+    "make_all_parts",
+    "make_labels",
+    "make_parts",
+    "make_values",
+    "windows_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +62,11 @@ def make_parts(
 
     `log` names a relation with the columns of the prediction log. Rows without a unit are units of their own.
     """
-    arms = " ".join(f"when {_text(name)} then {place}" for place, name in enumerate(variants))
+    arms = " ".join(f"when {sql_text(name)} then {place}" for place, name in enumerate(variants))
     connection.execute(
         f"create or replace table part as select coalesce(unit, id) as unit, unit is null as single, id, phase, "
         f"case variant {arms} end as arm, reason, epoch_us(moment) as t, output, status, latency_us from {log} "
-        f"where experiment = {_text(experiment)} and role = 'live' and reason in ('hash', 'forced', 'fallback') "
+        f"where experiment = {sql_text(experiment)} and role = 'live' and reason in ('hash', 'forced', 'fallback') "
         f"and epoch_us(moment) <= {as_of_us}"
     )
     make_first(connection)
@@ -105,6 +113,21 @@ def make_labels(connection: "duckdb.DuckDBPyConnection", labels: Mapping[str, pa
     return made
 
 
+def label_joins(metrics: Sequence[Metric], labels: Mapping[str, str], maturity_us: int) -> list[str]:
+    """Joins of the labels that metrics need to rows `p`: those that happened within the maturity of the row."""
+    names = sorted({metric.label for metric in metrics if metric.needs_labels})
+    return [
+        f"left join {labels[name]} {labels[name]} on {labels[name]}.prediction_id = p.id "
+        f"and {labels[name]}.happened <= p.t + {maturity_us}"
+        for name in names
+    ]
+
+
+def label_value(metric: Metric, labels: Mapping[str, str]) -> str:
+    """The label of a row behind such joins, or null where the metric needs none."""
+    return f"{labels[metric.label]}.value" if metric.needs_labels else "null"
+
+
 def make_values(
     connection: "duckdb.DuckDBPyConnection",
     table: str,
@@ -128,15 +151,11 @@ def make_values(
         rows += _row_values(number, metric, labels)
         sums += _row_sums(number, metric)
         values += _values(number, metric)
-    for name in sorted({metric.label for metric in windowed.metrics if metric.needs_labels}):
-        joins.append(
-            f"left join {labels[name]} {labels[name]} on {labels[name]}.prediction_id = p.id "
-            f"and {labels[name]}.happened <= p.t + {windowed.maturity_us}"
-        )
+    joins += label_joins(windowed.metrics, labels, windowed.maturity_us)
     if any(metric.covariate == "champion" for metric in windowed.metrics):
         joins.append(
             f"left join (select id, any_value(output) as output from {log} where role = 'shadow' "
-            f"and mv_id = {_text(champion)} group by id having count(*) = 1) shadow on shadow.id = p.id"
+            f"and mv_id = {sql_text(champion)} group by id having count(*) = 1) shadow on shadow.id = p.id"
         )
     beside = joined_to_units(windowed.metrics, labels, log=log, closed="closed", open_us=windowed.closes_us)
     connection.execute(
@@ -157,7 +176,7 @@ def _row_values(number: int, metric: Metric, labels: Mapping[str, str]) -> list[
 
     Null for rows that do not count, and for what is infinite or NaN.
     """
-    label = f"{labels[metric.label]}.value" if metric.needs_labels else "null"
+    label = label_value(metric, labels)
     named = [(f"h{number}", "own", row_value(metric, metric.numerator, label, "p"))]
     if metric.denominator is not None:
         named.append((f"g{number}", f"h{number} is not null", row_value(metric, metric.denominator, label, "p")))
@@ -187,19 +206,19 @@ def _row_sums(number: int, metric: Metric) -> list[str]:
 
 def _values(number: int, metric: Metric) -> list[str]:
     """The columns of a unit out of those aggregates, each a double."""
-    total, count = f"s{number}::double / {_ROW_STEP!r}", f"c{number}"
+    total, count = total_of(f"s{number}"), f"c{number}"
     happened = f"a{number}"
     if named_by_unit(metric):
-        total = f"(coalesce(s{number}, 0) + coalesce(o{number}, 0))::double / {_ROW_STEP!r}"
+        total = total_of(f"(coalesce(s{number}, 0) + coalesce(o{number}, 0))")
         count = f"(c{number} + coalesce(n{number}, 0))"
         happened = f"(coalesce(a{number}, false) or coalesce(p{number}, false))"
     valued = f"{count} > 0"
     values = {"y": _by_kind(metric, total, count, happened)}
     if metric.kind == "ratio":
-        values["d"] = f"{count}::double" if metric.denominator is None else f"b{number}::double / {_ROW_STEP!r}"
+        values["d"] = f"{count}::double" if metric.denominator is None else total_of(f"b{number}")
         valued += f" and {values['d']} > 0"
     if metric.covariate != "none":
-        total, count = f"u{number}::double / {_ROW_STEP!r}", f"v{number}"
+        total, count = total_of(f"u{number}"), f"v{number}"
         known = _by_kind(metric, total, count, f"(u{number} > 0)")
         values["x"] = f"case when {count} > 0 then {known} else 0.0 end"
         if metric.kind == "ratio":
@@ -212,7 +231,3 @@ def _by_kind(metric: Metric, total: str, count: str, happened: str) -> str:
     if metric.kind == "proportion":
         return f"{happened}::integer::double"
     return f"({total}) / {count}" if metric.kind == "mean" else f"({total})"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

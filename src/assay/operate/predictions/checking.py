@@ -3,7 +3,7 @@
 import msgspec
 
 from assay.operate.predictions.folder import log_folder, segments
-from assay.operate.predictions.parts import all_parts, part_path, parts_folder, reading, segments_in
+from assay.operate.predictions.parts import all_parts, compacted_in, part_path, parts_folder, reading, segments_in
 from assay.operate.predictions.recovering import inspect
 from assay.operate.predictions.rows import predictions_database
 from assay.record.canonical import digest_file
@@ -27,7 +27,7 @@ def check_log(store: Store, endpoint: str) -> CheckedLog:
     with reading(folder):
         there = {path.name for path in segments(folder)}
         parts = all_parts(store, endpoint)
-        done = {name for part in parts for name in part.segments}
+        done = compacted_in(parts)
         loose = inspect(folder, without=done)
         problems = [f"predictions of {endpoint}: {name}" for name in loose.damaged]
         live = [part for part in parts if part.deleted is None]
@@ -39,7 +39,7 @@ def check_log(store: Store, endpoint: str) -> CheckedLog:
                 problems.append(f"predictions of {endpoint}: the part {part.path} does not match its hash")
         named = {part_path(store, part) for part in parts}
         for path in sorted(parts_folder(store, endpoint).glob("*/*.parquet")):
-            if path not in named and not segments_in(path) <= done | there:
+            if path not in named and not segments_in(path) <= done.keys() | there:
                 problems.append(f"predictions of {endpoint}: no record names {path.name}, which alone has its rows")
     dropped = loose.dropped + sum(gap.dropped for part in parts for gap in part.gaps)
     notes = [f"predictions of {endpoint}: {name}" for name in loose.torn]

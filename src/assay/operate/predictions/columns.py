@@ -142,10 +142,7 @@ def put_together(tables: Sequence[pa.Table]) -> pa.Table:
     others = tables[0].schema
     if FEATURES in others.names:
         others = others.remove(others.get_field_index(FEATURES))
-    kinds: dict[str, pa.DataType] = {}
-    for table in tables:
-        for field in table.schema.field(FEATURES).type if FEATURES in table.column_names else ():
-            kinds[field.name] = field.type if kinds.get(field.name, field.type) == field.type else _TEXT
+    kinds = _kinds([table.schema.field(FEATURES).type for table in tables if FEATURES in table.column_names])
     return pa.concat_tables([_with_features(table, others, kinds) for table in tables])
 
 
@@ -172,16 +169,22 @@ def _features(predictions: Sequence[Prediction], signatures: Signatures) -> pa.A
         _struct([predictions[place].features for place in own], signatures.of(mv_id))
         for (mv_id, _), own in places.items()
     ]
-    kinds: dict[str, pa.DataType] = {}
-    for part in parts:
-        for field in part.type:
-            kinds[field.name] = field.type if kinds.get(field.name, field.type) == field.type else _TEXT
+    kinds = _kinds([part.type for part in parts])
     if not kinds:
         return None
     together = pa.concat_arrays([_aligned(part, kinds) for part in parts])
     if len(parts) == 1:
         return together
     return together.take(pa.array(np.argsort(np.concatenate([*places.values()]), kind="stable")))
+
+
+def _kinds(structs: Sequence[pa.StructType]) -> dict[str, pa.DataType]:
+    """The fields of all of them; text where they do not agree."""
+    kinds: dict[str, pa.DataType] = {}
+    for struct in structs:
+        for field in struct:
+            kinds[field.name] = field.type if kinds.get(field.name, field.type) == field.type else _TEXT
+    return kinds
 
 
 def _struct(rows: list[tuple[str | float | None, ...]], inputs: list[tuple[str, bool]] | None) -> pa.StructArray:

@@ -20,13 +20,14 @@ import pyarrow.compute as pc
 
 from assay.errors import Conflict, NotFound, StoreMismatch
 from assay.operate.predictions.columns import Signatures, empty_table, prediction_table, put_together
-from assay.operate.predictions.folder import log_folder, segments
+from assay.operate.predictions.folder import existing_log, log_folder, segments
 from assay.operate.predictions.frames import continues
 from assay.operate.predictions.parts import (
     POSITION,
     SEGMENT,
     Part,
     all_parts,
+    compacted_in,
     deleting,
     enter_part,
     part_path,
@@ -82,10 +83,7 @@ def compact_predictions(store: Store, endpoint: str) -> Compacted:
 
     Raises NotFound where there is no log, Conflict while another process compacts it.
     """
-    folder = log_folder(store, endpoint)
-    if not folder.is_dir():
-        raise NotFound(f"endpoint {endpoint!r} has no prediction log", where=str(folder))
-    with only_one(folder):
+    with only_one(existing_log(store, endpoint)):
         return compact_closed(store, endpoint)
 
 
@@ -94,7 +92,7 @@ def compact_if_free(store: Store, endpoint: str) -> Compacted | None:
     folder = log_folder(store, endpoint)
     try:
         with only_one(folder):
-            done = {name for part in all_parts(store, endpoint) for name in part.segments}
+            done = compacted_in(all_parts(store, endpoint))
             if not any(path.name in done or _is_closed(path) for path in segments(folder)):
                 return None
             return compact_closed(store, endpoint)
@@ -123,7 +121,7 @@ def compact_closed(store: Store, endpoint: str) -> Compacted:
     count = rows = parts = before = after = 0
     tell("compact", 0.0)
     clear_away(store, endpoint)
-    known = {name for part in all_parts(store, endpoint) for name in part.segments}
+    known = compacted_in(all_parts(store, endpoint))
     closed = [path for path in segments(folder) if path.name not in known and _is_closed(path)]
     sizes = {path: path.stat().st_size for path in closed}
     total = sum(sizes.values())
@@ -259,10 +257,10 @@ def clear_away(store: Store, endpoint: str) -> int:
 def _deletable(store: Store, endpoint: str, folder: Path) -> list[Path]:
     parts = all_parts(store, endpoint)
     named = {part_path(store, part) for part in parts if part.deleted is None}
-    done = {name for part in parts for name in part.segments}
+    done = compacted_in(parts)
     there = segments(folder)
     found = [path for path in there if path.name in done or (_is_closed(path) and not path.stat().st_size)]
-    safe = done | {path.name for path in there}
+    safe = done.keys() | {path.name for path in there}
     place = parts_folder(store, endpoint)
     for path in place.glob("*/*.parquet"):
         if path not in named and segments_in(path) <= safe:  # else it is the only one that has its rows

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from assay.errors import InvalidInput
+from assay.errors import InvalidInput, NotFound
 from assay.record.store import Store
 
-__all__ = ["log_folder", "log_folders", "segments"]
+__all__ = ["existing_log", "log_folder", "log_folders", "segments"]
 
 
 def log_folder(store: Store, endpoint: str) -> Path:
@@ -13,6 +13,14 @@ def log_folder(store: Store, endpoint: str) -> Path:
     if not endpoint or endpoint.startswith(".") or "/" in endpoint or "\0" in endpoint:
         raise InvalidInput(f"{endpoint!r} cannot name an endpoint", expected="a name without a slash or leading dot")
     return store.blobs.root.parent / "predictions" / endpoint
+
+
+def existing_log(store: Store, endpoint: str) -> Path:
+    """The same of an endpoint that has a log; NotFound for one without."""
+    folder = log_folder(store, endpoint)
+    if not folder.is_dir():
+        raise NotFound(f"endpoint {endpoint!r} has no prediction log", where=str(folder))
+    return folder
 
 
 def log_folders(store: Store) -> list[Path]:

@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -32,6 +32,7 @@ __all__ = [
     "SEGMENT",
     "Part",
     "all_parts",
+    "compacted_in",
     "deleting",
     "enter_part",
     "part_path",
@@ -69,6 +70,11 @@ def all_parts(store: Store, endpoint: str) -> list[Part]:
     """Every part of an endpoint, also those that were deleted, by day and age."""
     found = store.query("prediction_part", {"endpoint": endpoint}, order_by=["day", "part_id"])
     return [_part(row) for row in found]
+
+
+def compacted_in(parts: Iterable[Part]) -> dict[str, int]:
+    """The segments that are in these parts, with the length of each that was whole."""
+    return {name: length for part in parts for name, length in part.segments.items()}
 
 
 def parts_folder(store: Store, endpoint: str) -> Path:

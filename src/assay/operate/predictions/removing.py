@@ -4,7 +4,6 @@ What goes was compacted before. A segment that a server still writes is left, an
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -12,11 +11,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assay.build.data.lengths import FORM, written_length
-from assay.errors import InvalidInput, NotFound
+from assay.errors import InvalidInput
 from assay.operate.predictions.columns import put_together
 from assay.operate.predictions.compacting import clear_away, compact_closed, only_one
-from assay.operate.predictions.folder import log_folder, segments
-from assay.operate.predictions.parts import Part, all_parts, enter_part, part_path, read_part, reading, write_part
+from assay.operate.predictions.folder import existing_log, log_folder, segments
+from assay.operate.predictions.parts import (
+    Part,
+    all_parts,
+    compacted_in,
+    enter_part,
+    part_path,
+    read_part,
+    reading,
+    write_part,
+)
 from assay.operate.predictions.reading import segment_pieces
 from assay.operation import operation
 from assay.record.clock import iso
@@ -80,7 +88,7 @@ def prune_predictions(
     length = written_length(older_than)
     if length is None or not length:
         raise InvalidInput(f"older_than is {older_than!r}", expected=FORM)
-    folder = _folder(store, endpoint)
+    folder = existing_log(store, endpoint)
     before = iso(store.clock.now() - length)
     decision = None
     with only_one(folder):
@@ -111,7 +119,7 @@ def erase_predictions(
 
     Raises NotFound where there is no log, InvalidInput without a unit, Conflict while somebody compacts the log.
     """
-    folder = _folder(store, endpoint)
+    folder = existing_log(store, endpoint)
     if not unit:
         raise InvalidInput("no unit is named", expected="--unit UNIT")
     decision = None
@@ -140,13 +148,6 @@ def erase_predictions(
     return ErasedUnit(endpoint, delete, rows, labels, len(open_ids), decision, waiting)
 
 
-def _folder(store: Store, endpoint: str) -> Path:
-    folder = log_folder(store, endpoint)
-    if not folder.is_dir():
-        raise NotFound(f"endpoint {endpoint!r} has no prediction log", where=str(folder))
-    return folder
-
-
 def _mark(store: Store, part: Part) -> None:
     """A part without rows stays on record: so nobody reads its segments again."""
     store.amend("prediction_part", {"part_id": part.part_id}, {"deleted": iso(store.clock.now())})
@@ -162,7 +163,7 @@ def _in_segments(store: Store, endpoint: str, unit: str) -> list[str]:
     """The ids of rows that are not in parts."""
     folder = log_folder(store, endpoint)
     with reading(folder):
-        done = {name for part in all_parts(store, endpoint) for name in part.segments}
+        done = compacted_in(all_parts(store, endpoint))
         loose = [path for path in segments(folder) if path.name not in done]
         pieces = [piece for path in loose for piece in segment_pieces(path)]
         return [one.id for piece in pieces for one in piece.predictions if one.unit == unit]

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from assay.errors import InvalidInput, nearest
 from assay.operate.predictions.columns import COLUMNS, FEATURES, Signatures, empty_table, prediction_table
 from assay.operate.predictions.folder import log_folder, segments
-from assay.operate.predictions.parts import all_parts, part_path, reading
+from assay.operate.predictions.parts import all_parts, compacted_in, part_path, reading
 from assay.operate.predictions.prediction import Gap
 from assay.operate.predictions.reading import segment_pieces
 from assay.record.clock import iso
@@ -27,7 +27,7 @@ from assay.record.store import Store
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["predictions_database", "rows"]
+__all__ = ["predictions_database", "rows", "sql_text"]
 
 _BATCH = 65_536
 _HOW = "union_by_name = true, hive_partitioning = false"
@@ -93,7 +93,7 @@ def predictions_database(
     with reading(folder), tempfile.TemporaryDirectory(prefix="assay-log-") as place:
         there = segments(folder)  # before the parts: what is compacted in between is in one of them
         parts = all_parts(store, endpoint)
-        compacted = {name for part in parts for name in part.segments}
+        compacted = compacted_in(parts)
         live = [part for part in parts if part.deleted is None and _overlaps(part.first_ts, part.last_ts, since, until)]
         files = [part_path(store, part) for part in live]
         loose = [path for path in there if path.name not in compacted]
@@ -137,10 +137,10 @@ def _database(folders: Sequence[Path], writes: Path | None, threads: int) -> Ite
     import duckdb
 
     with duckdb.connect(config={"threads": threads, "autoinstall_known_extensions": False}) as connection:
-        listed = ", ".join(_text(f"{folder}/") for folder in folders)
+        listed = ", ".join(sql_text(f"{folder}/") for folder in folders)
         connection.execute(f"set allowed_directories = [{listed}]")
         if writes is not None:
-            connection.execute(f"set allowed_paths = [{_text(str(writes))}]")
+            connection.execute(f"set allowed_paths = [{sql_text(str(writes))}]")
         connection.execute("set enable_external_access = false; set timezone = 'UTC'")
         yield connection
 
@@ -151,7 +151,7 @@ def _view(
     connection.register("no_predictions", empty_table())
     everything = "select * from no_predictions"
     if files:
-        listed = ", ".join(_text(str(path)) for path in files)
+        listed = ", ".join(sql_text(str(path)) for path in files)
         everything += f" union all by name select * from read_parquet([{listed}], {_HOW})"  # noqa: S608 - quoted
     there = set(connection.sql(everything).columns)
     conditions = [f"moment >= {_time(since)}"] if since is not None else []
@@ -162,8 +162,9 @@ def _view(
 
 
 def _time(moment: datetime) -> str:
-    return f"timestamptz {_text(iso(moment))}"
+    return f"timestamptz {sql_text(iso(moment))}"
 
 
-def _text(value: str) -> str:
+def sql_text(value: str) -> str:
+    """The value as a text in SQL."""
     return "'" + value.replace("'", "''") + "'"

@@ -9,7 +9,16 @@ import pyarrow.compute as pc
 
 from assay.operate.predictions.columns import Signatures, empty_table, prediction_table, predictions_of, put_together
 from assay.operate.predictions.folder import log_folder, segments
-from assay.operate.predictions.parts import POSITION, SEGMENT, Part, all_parts, part_path, read_part, reading
+from assay.operate.predictions.parts import (
+    POSITION,
+    SEGMENT,
+    Part,
+    all_parts,
+    compacted_in,
+    part_path,
+    read_part,
+    reading,
+)
 from assay.operate.predictions.prediction import Prediction
 from assay.operate.predictions.reading import segment_pieces
 from assay.record.store import Store
@@ -52,7 +61,7 @@ class Tail:
         with reading(self._folder):
             there = segments(self._folder)  # before the parts: what is compacted in between is in one of them
             parts = all_parts(self.store, self.endpoint)
-            compacted = {name: length for part in parts for name, length in part.segments.items()}
+            compacted = compacted_in(parts)
             yield from self._of_parts(parts, compacted)
             for path in there:
                 if path.name not in compacted and not self._is_older(path):

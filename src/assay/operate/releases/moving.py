@@ -23,7 +23,7 @@ from assay.prove.promotion import passed_or_overridden, promote
 from assay.record.canonical import digest
 from assay.record.clock import iso
 from assay.record.models.registry import version_by_id
-from assay.record.models.routes import Route, Split
+from assay.record.models.routes import Route, Split, decision_behind
 from assay.record.store import Store
 
 __all__ = ["abort", "begin_phase", "carry_out", "hold", "resume"]
@@ -92,9 +92,7 @@ def abort(store: Store, rollout: Rollout, reason: str) -> Event:
     with store.transaction():
         route = end_split(store, rollout.endpoint, kind="release", reason=f"stopped: {reason}")
         _end(store, rollout, "stopped", reason)
-        return add_event(
-            store, rollout.rollout_id, "stop", rollout.step, reason, ledger=_ledger_of(store, route)
-        )  # fmt: skip
+        return add_event(store, rollout.rollout_id, "stop", rollout.step, reason, ledger=_ledger_of(store, route))
 
 
 def _advance(store: Store, rollout: Rollout, seen: Look) -> Event:
@@ -104,8 +102,7 @@ def _advance(store: Store, rollout: Rollout, seen: Look) -> Event:
     reason = seen.decision.reason
     going = begin_phase(store, rollout, step, kind="release", reason=reason, inputs=_digest(seen))
     save(store, rollout, step=step, detail=going.detail)
-    route = going.detail.phases[-1].revision
-    return _event(store, rollout, "advance", seen, ledger=_decision_at(store, rollout.endpoint, route))
+    return _event(store, rollout, "advance", seen, ledger=decision_behind(store, rollout.endpoint, going.now.revision))
 
 
 def _roll_back(store: Store, rollout: Rollout, seen: Look) -> Event:
@@ -206,9 +203,5 @@ def _require_revision(store: Store, rollout: Rollout) -> None:
         raise Conflict(f"the route of endpoint {rollout.endpoint!r} was changed by {rows[0]['actor']}")
 
 
-def _decision_at(store: Store, endpoint: str, revision: int) -> int:
-    return int(store.get("route", {"endpoint": endpoint, "revision": revision})["decision"])
-
-
 def _ledger_of(store: Store, route: Route) -> int:
-    return _decision_at(store, route.endpoint, route.revision)
+    return decision_behind(store, route.endpoint, route.revision)

@@ -8,11 +8,11 @@ from assay.operate.online_tests.definition import OnlineTest, find_test
 from assay.operate.online_tests.readings import keep_reading
 from assay.operate.online_tests.starting import new_test
 from assay.operate.online_tests.status import read_test
+from assay.operate.online_tests.stopping import mark_stopped
 from assay.operate.releases.deciding import Quality
 from assay.operate.releases.records import Rollout
 from assay.operate.releases.strategy import Step
 from assay.operate.routing.changing import end_split
-from assay.record.clock import iso
 from assay.record.models.routes import current_route
 from assay.record.store import Store
 
@@ -44,12 +44,9 @@ def close_test(store: Store, rollout: Rollout, reason: str) -> None:
     if rollout.detail.test_id is None:
         return
     test = find_test(store, rollout.detail.test_id)
-    now = iso(store.clock.latest())
     last = store.query("test_reading", {"test_id": test.test_id}, order_by=["-seq"], limit=1)
     outcome = last[0]["outcome"] if last else "inconclusive"
-    ended = {"status": "stopped", "ended": now, "outcome": outcome, "reason": reason}
-    store.amend("online_test", {"test_id": test.test_id}, ended)
-    store.amend("test_phase", {"test_id": test.test_id, "phase": test.phases[-1].phase}, {"ended": now})
+    mark_stopped(store, test, outcome, reason)
 
 
 def read_quality(store: Store, test_id: str, as_of: datetime) -> Quality:

@@ -12,7 +12,7 @@ from assay.record.canonical import canonical_json
 from assay.record.clock import iso
 from assay.record.identity import new_id
 from assay.record.models.registry import find_version, version_by_id
-from assay.record.models.routes import Variant, current_route
+from assay.record.models.routes import Variant, current_route, decision_behind
 from assay.record.store import Store
 
 __all__ = ["start_release"]
@@ -90,8 +90,8 @@ def _begun(store: Store, rollout: Rollout) -> Rollout:
     if rollout.detail.override:
         reason += f"; override: {rollout.detail.override}"
     going = begin_phase(store, rollout, 0, kind="release", reason=reason)
-    route = store.get("route", {"endpoint": rollout.endpoint, "revision": going.now.revision})
-    return _written(store, msgspec.structs.replace(going, decision=route["decision"]), "start", reason)
+    decision = decision_behind(store, rollout.endpoint, going.now.revision)
+    return _written(store, msgspec.structs.replace(going, decision=decision), "start", reason)
 
 
 def _promoted(store: Store, rollout: Rollout) -> Rollout:

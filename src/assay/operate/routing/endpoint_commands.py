@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Annotated
 
-from assay.errors import Conflict, InvalidInput, nearest
+from assay.errors import Conflict, InvalidInput
 from assay.operate.routing.changing import end_split, set_shadows, set_split
 from assay.operate.routing.endpoints import EndpointDetail, show_endpoint
-from assay.operate.routing.hashing import BUCKETS
+from assay.operate.routing.hashing import scheme_of
 from assay.operation import operation
 from assay.prove.promotion import passed_or_overridden
 from assay.record.identity import new_id
@@ -50,7 +50,7 @@ def split_endpoint(
 
     Every version but the champion needs a passing verdict of the gate against it, or an override.
     """
-    scheme = _scheme(hash)
+    scheme = scheme_of(hash)
     with store.transaction():
         route = current_route(store, endpoint)
         _check_free(store, endpoint)
@@ -158,18 +158,6 @@ def _version(store: Store, text: str) -> ModelVersion:
     if match is None:
         raise InvalidInput(f"the version {text!r} cannot be read", expected="MODEL@VERSION, such as delays@3")
     return find_version(store, match["model"], match["version"])
-
-
-def _scheme(said: str) -> HashVersion:
-    for scheme in BUCKETS:
-        if scheme == said:
-            return scheme
-    close = nearest(said, [*BUCKETS])
-    raise InvalidInput(
-        f"there is no hash {said!r}",
-        expected=", ".join(BUCKETS),
-        hint=f"did you mean {close!r}?" if close else None,
-    )
 
 
 def _covered(percent: float) -> int:

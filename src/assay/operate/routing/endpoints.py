@@ -11,7 +11,16 @@ from assay.operate.routing.segments import segment_of
 from assay.operation import operation
 from assay.record.ledger import numbered
 from assay.record.models.registry import version_by_id
-from assay.record.models.routes import FULL_COVERAGE, Route, Split, Variant, current_route, is_live, live_workers
+from assay.record.models.routes import (
+    FULL_COVERAGE,
+    Route,
+    Split,
+    Variant,
+    current_route,
+    is_live,
+    live_workers,
+    route_of,
+)
 from assay.record.store import Store
 
 __all__ = [
@@ -113,7 +122,7 @@ def list_endpoints(store: Store) -> list[EndpointSummary]:
     newest = {row["endpoint"]: row for row in store.query("route", order_by=["endpoint", "revision"])}
     found = []
     for endpoint, row in newest.items():
-        route = current_route(store, endpoint)
+        route = route_of(row)
         live, revisions = live_workers(store, endpoint), _revisions(store, endpoint)
         found.append(
             EndpointSummary(

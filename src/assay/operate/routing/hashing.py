@@ -25,10 +25,18 @@ from assay.stats import fnv, murmur
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["BUCKETS", "HIGHEST_TOTAL", "bounds", "buckets_of", "fnv1a32", "hasher", "part_bound"]
+__all__ = ["BUCKETS", "HIGHEST_TOTAL", "bounds", "buckets_of", "fnv1a32", "hasher", "part_bound", "scheme_of"]
 
 BUCKETS: dict[HashVersion, int] = {"murmur3": 2**32, "gb_v1": 1_000, "gb_v2": 10_000}
 HIGHEST_TOTAL = 2**31 - 1  # of weights
+
+
+def scheme_of(said: str) -> HashVersion:
+    """The scheme of that name; InvalidInput, with the nearest right spelling, where there is none."""
+    for scheme in BUCKETS:
+        if scheme == said:
+            return scheme
+    raise _unknown(said)
 
 
 def hasher(hash_version: HashVersion, salt: str) -> Callable[[str], int]:

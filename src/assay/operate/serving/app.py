@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from assay.errors import AssayError, InvalidInput, NotFound
+from assay.errors import AssayError, InvalidInput
 from assay.operate.labels.receiving import receive_labels
 from assay.operate.predictions.log import LogWriter
 from assay.operate.routing.watching import Watcher
@@ -28,7 +28,7 @@ from assay.operate.serving.answers import answer
 from assay.operate.serving.bodies import Message, Receive, Send, whole
 from assay.operate.serving.counting import SharedCounts
 from assay.operate.serving.engine import Engine, RequestError
-from assay.operate.serving.protocols.asking import Reply
+from assay.operate.serving.protocols.asking import Reply, refusal
 from assay.operate.serving.protocols.mounting import Protocols
 from assay.record.clock import iso
 
@@ -94,13 +94,11 @@ class Application:
             else:
                 status, headers, content = await self._other(scope, receive)
         except (AssayError, RequestError) as error:
-            refused = isinstance(error, InvalidInput | NotFound)
-            status = error.status if isinstance(error, RequestError) else 400 if refused else 503
-            content = _encode({"error": str(error)})
+            status, text, more = refusal(error)
+            content = _encode({"error": text})
             if status == 405:
                 headers.append((b"allow", _METHODS[scope["path"]].encode()))
-            if isinstance(error, RequestError) and error.retry_after is not None:
-                headers.append((b"retry-after", str(error.retry_after).encode()))
+            headers += more
         self.engine.counting.answered(status)
         headers = [*headers, (b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})

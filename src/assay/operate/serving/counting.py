@@ -19,7 +19,7 @@ class Series(msgspec.Struct):
     """Requests to one variant in one role with one status (`ok` or `error`).
 
     `requests` and `rows` count; `total_ns` is from the last byte of each request to the end of its predictions,
-    `waiting_ns` the part of it in the queue and `model_ns` the part in the model. `buckets` has one count for each of
+    `model_ns` the part of it in the queue and in the model. `buckets` has one count for each of
     `BOUNDS_S`, and one for what took longer. `last_ms` is when the last request was answered, since 1970.
     """
 
@@ -30,7 +30,6 @@ class Series(msgspec.Struct):
     status: str
     requests: int = 0
     rows: int = 0
-    calls: int = 0
     total_ns: int = 0
     model_ns: int = 0
     buckets: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS_S) + 1))
@@ -103,11 +102,12 @@ class Counting:
 
 def summed(parts: list[Counted]) -> Counted:
     """The counts of several workers together."""
-    total, series = Counted(), Counting()
+    total = Counted()
+    series: dict[tuple[str, str, int, str, str], Series] = {}
     for part in parts:
         for one in part.series:
             key = (one.variant, one.model, one.version, one.role, one.status)
-            known = series._series.setdefault(key, Series(*key))
+            known = series.setdefault(key, Series(*key))
             known.requests += one.requests
             known.rows += one.rows
             known.total_ns += one.total_ns
@@ -127,7 +127,7 @@ def summed(parts: list[Counted]) -> Counted:
         total.log_written += part.log_written
         total.log_lost += part.log_lost
         total.waiting_rows += part.waiting_rows
-    total.series = list(series._series.values())
+    total.series = list(series.values())
     return total
 
 

@@ -15,7 +15,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.errors import InvalidInput
 from assay.operate.features.elsewhere import elsewhere
 from assay.operate.predictions.log import LogWriter
 from assay.operate.predictions.prediction import LookedUp, Prediction
@@ -25,7 +24,7 @@ from assay.operate.routing.watching import Watcher
 from assay.operate.serving.batching import Batches, Overloaded
 from assay.operate.serving.counting import Counted, Counting
 from assay.operate.serving.guarding import Guard
-from assay.operate.serving.inputs import check_ids
+from assay.operate.serving.inputs import named
 from assay.operate.serving.plan import Plan
 from assay.operate.serving.predicting import ModelFailed, Predicting, Rows
 from assay.operate.serving.recording import Part, TextClock, Work
@@ -57,13 +56,13 @@ class RequestError(Exception):
 class Asked(msgspec.Struct, kw_only=True):
     """Rows that a protocol wants predictions for: as one of `rows`, `columns` and `matrix`.
 
-    `rows` and `flags` are what `Engine.read` gave for
-    `table`. `columns` are values by the name of the column, lists or arrays of
-    one length, each value a number, text or None; NaN stands for None. `matrix` has the columns of the model in their
-    order and is for models that take numbers only. `ids` and `units` are one for each row; ids are made where there
-    are none. `forced` names the variant, `version` the number of the version, that has to answer. `event_ts` is the
-    moment of a replay in the text form of `record.clock`. `explain` asks for what was looked up. `deadline_s` is how
-    long the caller waits. `started_ns` is when the last byte of the request had come, by `time.perf_counter_ns`.
+    `rows`, `ids`, `units` and `flags` are what `Engine.read` gave for `table`. `columns` are values by the name of the
+    column, lists or arrays of one length, each value a number, text or None; NaN stands for None. `matrix` has the
+    columns of the model in their order and is for models that take numbers only. `ids` and `units` are one for each
+    row; ids are made where there are none. `forced` names the variant, `version` the number of the version, that has to
+    answer. `event_ts` is the moment of a replay in the text form of `record.clock`. `explain` asks for what was looked
+    up. `deadline_s` is how long the caller waits. `started_ns` is when the last byte of the request had come, by
+    `time.perf_counter_ns`.
     """
 
     rows: Rows | None = None
@@ -198,11 +197,13 @@ class Engine:
         """
         started = asked.started_ns or time.perf_counter_ns()
         plan = self.plan_of(asked.table or self.watcher.table)
-        rows, flags = asked.rows, asked.flags
+        rows, flags, ids, units = asked.rows, asked.flags, asked.ids, asked.units
         if rows is None:
             checked = plan.inputs.check(asked.columns, asked.matrix)
             rows, flags = checked.rows, checked.flags
-        ids, units = _named(asked, len(rows))
+            ids, units = named(ids, units, len(rows))
+        assert ids is not None, "what was read has ids and units"
+        assert units is not None
         assigned = self._assigned(plan, asked, rows, ids, units)
         work = Work(plan.table, assigned, ids, units, asked.event_ts, ordered_id(), self._text.now(), flags)
         parts = [
@@ -283,19 +284,6 @@ class Engine:
 
     def _write(self, records: list[Prediction]) -> None:
         self.log.append(records)
-
-
-def _named(asked: Asked, count: int) -> tuple[list[str], list[str | None]]:
-    ids, units = asked.ids, asked.units
-    if ids is None:
-        ids = [ordered_id() for _ in range(count)]
-    else:
-        check_ids(ids, count)
-    if units is None:
-        units = [None] * count
-    elif len(units) != count:
-        raise InvalidInput(f"there are {len(units)} units for {count} rows", expected="one for each row")
-    return ids, units
 
 
 def _by_variant(assigned: list[Assigned]) -> dict[int, list[int] | None]:

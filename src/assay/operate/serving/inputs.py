@@ -23,7 +23,7 @@ from assay.record.models.column_policy import ALL_COLUMNS, HARMLESS, ColumnPolic
 if TYPE_CHECKING:
     from assay.operate.features.lookup import Lookup, RequestKey
 
-__all__ = ["MAX_ROWS", "Checked", "Flags", "Inputs", "Request", "check_ids"]
+__all__ = ["MAX_ROWS", "Checked", "Flags", "Inputs", "Request", "named"]
 
 MAX_ROWS = 10_000
 _MAX_ID_LENGTH = 200
@@ -159,15 +159,7 @@ class Inputs:
         else:
             _check_count(len(request.rows))
             rows = [msgspec.structs.astuple(row) for row in request.rows]
-        count, ids, units = len(rows), request.ids, request.units
-        if ids is None:
-            ids = [ordered_id() for _ in range(count)]
-        else:
-            check_ids(ids, count)
-        if units is None:
-            units = [None] * count
-        elif len(units) != count:
-            raise InvalidInput(f"there are {len(units)} units for {count} rows", expected="one for each row")
+        ids, units = named(request.ids, request.units, len(rows))
         self._check_keys(rows)
         return Request(rows, ids, units, request.explain, flags)
 
@@ -329,7 +321,22 @@ class Inputs:
         return None
 
 
-def check_ids(ids: Sequence[str], count: int) -> None:
+def named(ids: list[str] | None, units: list[str | None] | None, count: int) -> tuple[list[str], list[str | None]]:
+    """An id and a unit for each row: ids are made where none are given, and units are None. InvalidInput where there
+    are not as many as rows, or ids that cannot be.
+    """
+    if ids is None:
+        ids = [ordered_id() for _ in range(count)]
+    else:
+        _check_ids(ids, count)
+    if units is None:
+        units = [None] * count
+    elif len(units) != count:
+        raise InvalidInput(f"there are {len(units)} units for {count} rows", expected="one for each row")
+    return ids, units
+
+
+def _check_ids(ids: Sequence[str], count: int) -> None:
     """InvalidInput unless there is one for each row, none too long and none twice."""
     if len(ids) != count:
         raise InvalidInput(f"there are {len(ids)} ids for {count} rows", expected="one for each row")

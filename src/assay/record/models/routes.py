@@ -29,8 +29,10 @@ __all__ = [
     "acknowledge",
     "append_route",
     "current_route",
+    "decision_behind",
     "is_live",
     "live_workers",
+    "newest_route",
     "route_of",
     "wait_acknowledged",
 ]
@@ -114,10 +116,10 @@ def append_route(
         )
     if len(variants) > 1 and split is None:
         raise InvalidInput(f"{len(variants)} variants of endpoint {endpoint!r} without a split", expected="a split")
-    last = store.query("route", {"endpoint": endpoint}, order_by=["-revision"], limit=1)
-    revision = last[0]["revision"] + 1 if last else 1
+    last = newest_route(store, endpoint)
+    revision = last.revision + 1 if last else 1
     if policies is None:
-        policies = route_of(last[0]).policies if last else ()
+        policies = last.policies if last else ()
     kept = _Detail(tuple(variants), tuple(shadows), split, tuple(policies))
     detail = canonical_json(msgspec.to_builtins(kept))
     store.append("route", {"endpoint": endpoint, "revision": revision, "detail": detail, "decision": decision})
@@ -126,8 +128,8 @@ def append_route(
 
 def current_route(store: Store, endpoint: str) -> Route:
     """The route with the highest revision. NotFound names the endpoints there are."""
-    rows = store.query("route", {"endpoint": endpoint}, order_by=["-revision"], limit=1)
-    if not rows:
+    route = newest_route(store, endpoint)
+    if route is None:
         names = sorted({row["endpoint"] for row in store.query("route")})
         close = nearest(endpoint, names)
         there = f"there are {', '.join(names)}" if names else "promote a version to make one"
@@ -136,7 +138,18 @@ def current_route(store: Store, endpoint: str) -> Route:
             where=store.location,
             hint=f"did you mean {close!r}?" if close else there,
         )
-    return route_of(rows[0])
+    return route
+
+
+def newest_route(store: Store, endpoint: str) -> Route | None:
+    """The same, None where the endpoint has none yet."""
+    rows = store.query("route", {"endpoint": endpoint}, order_by=["-revision"], limit=1)
+    return route_of(rows[0]) if rows else None
+
+
+def decision_behind(store: Store, endpoint: str, revision: int) -> int:
+    """The number in the ledger of the decision that made a revision."""
+    return int(store.get("route", {"endpoint": endpoint, "revision": revision})["decision"])
 
 
 def acknowledge(store: Store, endpoint: str, worker: str, revision: int) -> None:

@@ -128,12 +128,9 @@ def _drawings(
         said = "; ".join(f"{name} at most {max(found):,.4g} {unit}" for name, found in tops if found)
         return title, picture(lines, said=f"{title}: {said}", since=since, until=until, marks=marks)
 
-    live = [one.role == "live" for one in traffic]
     counts: list[list[float | None]] = [
-        [float(rows) / minutes for rows in one.rows] if is_live else []
-        for one, is_live in zip(traffic, live, strict=True)
+        [float(rows) / minutes for rows in one.rows] if one.role == "live" else [None] * slices for one in traffic
     ]
-    counts = [values or [None] * slices for values in counts]
     errors: list[list[float | None]] = [
         [100.0 * bad / rows if rows else None for bad, rows in zip(one.errors, one.rows, strict=True)]
         for one in traffic

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay.operate.predictions.folder import log_folder, segments
-from assay.operate.predictions.parts import Part, all_parts, part_path, reading
+from assay.operate.predictions.parts import Part, all_parts, compacted_in, part_path, reading
 from assay.operate.predictions.prediction import Prediction
 from assay.operate.predictions.reading import segment_pieces
 from assay.record.clock import iso, moment
@@ -81,10 +81,10 @@ class TrafficOf:
         folder = log_folder(store, endpoint)
         with self._lock, reading(folder):
             there = segments(folder)  # before the parts: what is compacted in between is in one of them
-            parts = [part for part in all_parts(store, endpoint) if part.deleted is None]
-            wanted = [part for part in parts if part.last_ts >= iso(since)]
-            compacted = {name for part in parts for name in part.segments}
-            for name in compacted & self._counts.keys():
+            parts = all_parts(store, endpoint)
+            wanted = [part for part in parts if part.deleted is None and part.last_ts >= iso(since)]
+            compacted = compacted_in(parts)
+            for name in compacted.keys() & self._counts.keys():
                 for kept in (self._segments, self._counts, self._ends):
                     kept.pop(name, None)
             for part in wanted:
