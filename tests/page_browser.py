@@ -83,7 +83,11 @@ def opened(
 
 def fits(page: Page) -> bool:
     """Whether nothing has to be scrolled sideways but boxes of their own."""
+    page.evaluate(_DRAWN)
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+_DRAWN = "() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"  # charts follow a width
 
 
 _AXE = """async most => {
