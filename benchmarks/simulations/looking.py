@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from assay.stats import bernoulli_interval, normal
 from assay.stats.anytime import MINIMUM_UNITS, asymptotic_interval
+from assay.stats.bandit import shares
+from assay.stats.duration import sequence_inflation
 from assay.stats.effects import Effect, Sums, difference
 from assay.stats.group_sequential import boundaries, crossing, drift_for, inflation
-from assay.stats.proportions_test import ERROR_CONCENTRATION, SRM_CONCENTRATION, share_p
+from assay.stats.proportions_test import ERROR_CONCENTRATION, SRM_CONCENTRATION, error_share, share_p
 from assay.stats.quantile_sequences import quantile_ranks, quantiles_differ_p
-from assay.stats.shadow_pairs import discordant
+from assay.stats.shadow_pairs import discordant, paired_effect
 
 __all__ = [
     "ALPHA",
@@ -80,9 +82,18 @@ def _mean_z(generator: np.random.Generator, runs: int, looks: int, step: int = 5
     return (means[1] - means[0]) / np.sqrt(variances[0] + variances[1]), units
 
 
-def _ramp(generator: np.random.Generator, runs: int, looks: int, step: int = 200) -> Bools:
-    """Ratios with a covariate while the treatment goes from 5 % to half, on days that become better: a look in five."""
-    looks //= 5
+def _guardrail(generator: np.random.Generator, runs: int, looks: int) -> Bools:
+    """The lower bound of a guardrail says that the loss is within the margin, and the true loss is the margin."""
+    z, units = _mean_z(generator, runs, looks)
+    limits = [
+        -asymptotic_interval(Effect(0.0, 1.0, n, n, 2.0 * n - 2.0), ALPHA, tuning=_TUNING, side="above").low
+        for n in units.tolist()
+    ]
+    return z >= np.array(limits)
+
+
+def _ramp(generator: np.random.Generator, runs: int, looks: int, step: int = 40) -> Bools:
+    """Ratios with a covariate while the treatment goes from 5 % to half, on days that become better."""
     phases = 4
     names = ("y", "yy", "x", "xx", "xy", "d", "dd", "yd", "xd")
     sums = {side: {name: np.zeros((runs, phases)) for name in ("n", *names)} for side in (0, 1)}
@@ -135,6 +146,76 @@ def _split(share: float, concentration: float, step: int) -> Callable[[np.random
         return _outside(counts, totals, share, rejects)
 
     return engine
+
+
+def _stated_harm(generator: np.random.Generator, runs: int, looks: int) -> Bools:
+    """Errors of a canary against twice those of the others, though they are the same."""
+    counts = np.cumsum(generator.binomial(5, 0.1, (runs, looks)), axis=1)
+    totals = 5 * np.arange(1, looks + 1)
+    high = np.empty(looks)
+    for look, total in enumerate(totals.tolist()):
+        middle = round(total * 0.1)
+
+        def harmful(more: int, total: int = total, middle: int = middle) -> bool:
+            errors = [middle + more, total - middle - more]
+            return error_share(errors, [0.1, 0.9], 0, factor=2.0).harmful(ALPHA)
+
+        high[look] = middle + _first(harmful, total - middle)
+    return counts >= high
+
+
+def _losses(generator: np.random.Generator, runs: int, looks: int, step: int = 20) -> Bools:
+    """Losses of a shadow in pairs, several labels of a unit, which hang together."""
+    labels = 1.0 + generator.poisson(2.0, (runs, looks, step))
+    own = generator.normal(0.0, 1.0, labels.shape)
+    y = labels * own + np.sqrt(labels) * generator.standard_exponential(labels.shape) - np.sqrt(labels)
+    columns = {"y": y, "yy": y * y, "d": labels, "dd": labels * labels, "yd": y * labels}
+    sums = {name: np.cumsum(column.sum(axis=2), axis=1) for name, column in columns.items()}
+    called = np.zeros((runs, looks), bool)
+    for run in range(runs):
+        for look in range(looks):
+            so_far = {name: float(column[run, look]) for name, column in sums.items()}
+            found = asymptotic_interval(paired_effect(Sums(n=step * (look + 1), ratio=True, **so_far)), ALPHA)
+            called[run, look] = found.low > 0.0 or found.high < 0.0
+    return called
+
+
+def _bandit(generator: np.random.Generator, runs: int, looks: int, step: int = 60) -> Bools:
+    """Three variants whose shares follow the evidence ten times, on days of different levels."""
+    every = max(1, looks // 10)
+    called = np.zeros((runs, looks), bool)
+    for run in range(runs):
+        days = generator.normal(0.0, 0.5, 10)
+        chances = [1 / 3, 1 / 3, 1 / 3]
+        phases: list[list[Sums]] = []
+        for look in range(looks):
+            if look % every == 0:
+                if phases:
+                    chances = _followed(phases)
+                phases.append([Sums() for _ in chances])
+            arms = generator.choice(3, step, p=chances)
+            values = days[(look // every) % 10] + generator.normal(0.0, 1.0, step)
+            phases[-1] = [
+                one + Sums(n=int(np.sum(arms == arm)), y=float(own.sum()), yy=float((own * own).sum()))
+                for arm, one in enumerate(phases[-1])
+                for own in (values[arms == arm],)
+            ]
+            found = asymptotic_interval(
+                difference([phase[0] for phase in phases], [phase[2] for phase in phases]), ALPHA, tuning=2000.0
+            )
+            called[run, look] = found.low > 0.0 or found.high < 0.0
+    return called
+
+
+def _followed(phases: list[list[Sums]]) -> list[float]:
+    """The shares of the next phase, by means that weigh each phase by its units."""
+    units = [sum(one.n for one in phase) for phase in phases]
+    means, errors = [], []
+    for arm in range(len(phases[0])):
+        parts = [(own / sum(units), phase[arm]) for own, phase in zip(units, phases, strict=True)]
+        means.append(sum(weight * one.mean for weight, one in parts))
+        errors.append(sum(weight**2 * one.variance / one.n for weight, one in parts) ** 0.5)
+    return shares(means, errors, floor=0.1)
 
 
 def _pairs(generator: np.random.Generator, runs: int, looks: int, step: int = 5) -> Bools:
@@ -201,17 +282,21 @@ ENGINES: dict[str, Callable[[np.random.Generator, int, int], Bools]] = {
     "a 5 % test at each look": _naive,
     "asymptotic sequence": _sequence,
     "the same over a ramp, ratios with a covariate": _ramp,
+    "bandit of three, shares that follow": _bandit,
+    "one-sided bound of a guardrail": _guardrail,
     "planned looks, O'Brien-Fleming": _planned("obrien-fleming"),
     "planned looks, Pocock": _planned("pocock"),
     "units against the split (k = 100)": _split(0.5, SRM_CONCENTRATION, 100),
     "errors against the traffic (k = 10)": _split(0.1, ERROR_CONCENTRATION, 5),
+    "errors against a stated harm (twice)": _stated_harm,
     "shadow, one right and one wrong": _pairs,
+    "shadow, losses of units in pairs": _losses,
     "fraction of slow answers": _fraction,
     "95th percentile": _percentile,
 }
 
 
-def returning_units(seed: int, runs: int, users: int = 2000, requests: int = 10, looks: int = 20) -> list[Row]:
+def returning_units(seed: int, runs: int, users: int = 2000, requests: int = 10, looks: int = LOOKS) -> list[Row]:
     """Users come back, and what they do hangs together (correlation .5); the sequence counts requests or ripe units."""
     generator = np.random.default_rng([seed, 22])
     called = {"requests as they come": 0, "units, once their last request is in": 0}
@@ -283,7 +368,27 @@ def power_rows(seed: int, runs: int, fixed: int = 400, power: float = 0.8) -> li
                 {"power": Share(float(found.mean()), runs), "planned": Share(power)},
             )
         )
-    return rows
+    return [*rows, _power_at_will(seed, runs, fixed, power, effect)]
+
+
+def _power_at_will(seed: int, runs: int, fixed: int, power: float, effect: float) -> Row:
+    """A sequence that is tightest at the planned end: its power at the end alone, and units until it first calls."""
+    generator = np.random.default_rng([seed, 27])
+    units = np.ceil(fixed * sequence_inflation(ALPHA, power) * np.arange(1, 21) / 20).astype(np.int64)
+    z = np.zeros((runs, 20))
+    for place, step in enumerate(np.diff(units, prepend=0).tolist()):
+        z[:, place] = generator.normal(effect * step, math.sqrt(2.0 * step), runs)
+    z = np.cumsum(z, axis=1) / np.sqrt(2.0 * units)
+    limits = [
+        asymptotic_interval(Effect(0.0, 1.0, n, n, 2.0 * n - 2.0), ALPHA, tuning=2.0 * units[-1]).high
+        for n in units.tolist()
+    ]
+    out = z >= np.array(limits)
+    used = np.where(out.any(axis=1), units[out.argmax(axis=1)], units[-1])
+    return Row(
+        {"design": "at will, at its end", "units at most": f"{units[-1]:,}", "in the mean": f"{used.mean():,.0f}"},
+        {"power": Share(float(out[:, -1].mean()), runs), "planned": Share(power)},
+    )
 
 
 def stopped_coverage(seed: int, runs: int) -> list[Row]:

@@ -101,3 +101,11 @@ def test_settings_that_cannot_be_are_refused() -> None:
         asymptotic_p(effect, side="left")  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="v_opt"):
         asymptotic_interval(effect, tuning=0.0)
+
+
+def test_without_spread_a_loss_that_is_not_above_is_no_proof_and_a_gain_is() -> None:
+    sure = Effect(0.1, 0.0, 500, 500, 998.0)
+    assert asymptotic_p(sure, 0.2, side="above") == 1.0
+    assert asymptotic_p(sure, 0.0, side="above") == 0.0
+    assert asymptotic_p(sure, 0.0, side="below") == 1.0
+    assert asymptotic_p(sure, 0.2, side="below") == 0.0

@@ -5,7 +5,7 @@ import pytest
 
 from assay.errors import InvalidInput
 from assay.stats import normal
-from assay.stats.bandit import best_chances, shares, weighted_difference
+from assay.stats.bandit import best_chances, shares
 from assay.stats.effects import Sums, difference
 
 
@@ -67,27 +67,15 @@ def draws(seed: int) -> tuple[list[Sums], list[Sums]]:
     return sides
 
 
-def test_weights_take_out_what_the_days_did() -> None:
+def test_phases_of_changing_shares_say_nothing_where_there_is_no_effect() -> None:
+    """Within a phase of constant shares the weights of inverse propensities are those of its units."""
     runs = [draws(seed) for seed in range(800)]
-    found = [weighted_difference(*run, [0.9, 0.5], [0.1, 0.5]) for run in runs]
+    found = [difference(*run) for run in runs]
     estimates = [one.estimate for one in found]
     assert np.mean(estimates) == pytest.approx(0.0, abs=0.005)
     assert np.mean([one.se for one in found]) >= 0.95 * np.std(estimates)
     naive = [difference(run[0][0] + run[0][1], run[1][0] + run[1][1]).estimate for run in runs]
     assert np.mean(naive) < -0.3
-
-
-def test_at_constant_shares_weights_change_nothing() -> None:
-    generator = np.random.default_rng(3)
-    a, b = (Sums.of(generator.normal(level, 1.0, 500)) for level in (0.0, 0.1))
-    found, plain = weighted_difference([a], [b], [0.5], [0.5]), difference(a, b)
-    assert found.estimate == pytest.approx(plain.estimate, rel=1e-9)
-    assert found.se == pytest.approx(plain.se, rel=2e-3)
-
-
-def test_without_units_nothing_is_said() -> None:
-    found = weighted_difference([Sums()], [Sums()], [0.5], [0.5])
-    assert all(math.isnan(value) for value in (found.estimate, found.se, found.degrees))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +89,3 @@ def test_evidence_that_cannot_be_is_refused(means: list[float], errors: list[flo
 def test_other_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(InvalidInput, match="floor"):
         shares([0.0, 1.0], [1.0, 1.0], floor=0.6)
-    with pytest.raises(InvalidInput, match="propensities"):
-        weighted_difference([Sums()], [Sums()], [0.0], [0.5])
-    with pytest.raises(InvalidInput, match="ratio"):
-        weighted_difference([Sums.of([1.0], denominator=[1.0])], [Sums()], [0.5], [0.5])

@@ -217,3 +217,24 @@ def test_what_does_not_belong_together_is_refused() -> None:
         Sums.of([1.0, math.nan])
     with pytest.raises(InvalidInput, match="covariate"):
         Sums.of([1.0], covariate_denominator=[1.0])
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_the_error_of_an_adjusted_effect_is_that_of_leaving_out_one_unit_each(relative: bool) -> None:
+    """The middle of the covariate belongs to both variants, and moves a relative effect with them."""
+    generator = np.random.default_rng(13)
+    arms = []
+    for n, level in ((150, 5.0), (100, 15.0)):
+        x = generator.normal(0.0, 2.0, n)
+        arms.append((level + x + generator.normal(0.0, 0.2, n), x))
+    found = difference(*(Sums.of(*arm) for arm in arms), relative=relative)
+    total = 0.0
+    for side in (0, 1):
+        n = len(arms[side][0])
+        left = []
+        for unit in range(n):
+            sides = [Sums.of(*arm) for arm in arms]
+            sides[side] = Sums.of(*(np.delete(column, unit) for column in arms[side]))
+            left.append(difference(*sides, relative=relative).estimate)
+        total += (n - 1) * float(np.var(left))
+    assert found.se == pytest.approx(math.sqrt(total), rel=0.02)

@@ -135,3 +135,9 @@ def test_twice_the_errors_are_seen_sooner_where_twice_was_stated_and_an_outage_l
 def test_a_stated_harm_is_more_errors(factor: float) -> None:
     with pytest.raises(InvalidInput, match="factor"):
         error_share([1, 2], [0.5, 0.5], 0, factor=factor)
+
+
+def test_shares_of_units_are_tested_with_a_concentration_of_100_and_errors_with_10() -> None:
+    counts, shares = [530, 470], [0.5, 0.5]
+    assert share_p(counts, shares) == pytest.approx(math.exp(-log_bayes_factor(counts, shares, 100.0)))
+    assert error_share(counts, shares, 0).p_value == share_p(counts, shares, 10.0)

@@ -118,3 +118,10 @@ def test_the_p_value_is_that_of_the_common_quantile_with_the_least_evidence() ->
     assert math.log(quantiles_differ_p(control, treatment, q)) == pytest.approx(-least, abs=0.5)
     assert quantiles_differ_p(control, treatment, q) >= math.exp(-least)
     assert quantiles_differ_p(treatment, control, q) == quantiles_differ_p(control, treatment, q)
+
+
+def test_each_side_of_a_difference_has_half_of_alpha() -> None:
+    control, treatment = np.random.default_rng(7).normal(size=(2, 700))
+    low, high = (quantile_sequence(values, 0.6, 0.01) for values in (control, treatment))
+    found = quantile_difference(control, treatment, 0.6, 0.02)
+    assert (found.low, found.high) == (high.low - low.high, high.high - low.low)

@@ -84,3 +84,19 @@ def test_a_segment_without_spread_or_without_others_claims_nothing() -> None:
         assert found.p_interaction == 1.0
         assert [segment.p_rest for segment in found.segments] == [1.0, 1.0, 1.0]
         assert not any(segment.differs for segment in found.segments)
+
+
+def test_a_segment_is_not_named_where_segments_do_not_differ_at_all() -> None:
+    """Its own P-value is below alpha, that of "the same in all" is not."""
+    effects = {f"s{place}": effect(value) for place, value in enumerate([0.029, *([0.0] * 11)])}
+    found = segment_effects("country", effects, 0.1)
+    assert found.segments[0].p_rest <= 0.1 < found.p_interaction
+    assert not any(segment.differs for segment in found.segments)
+
+
+def test_at_will_the_smallest_p_value_is_paid_for_by_the_number_of_segments() -> None:
+    effects = {f"s{place}": effect(value) for place, value in enumerate([0.036, 0.0, 0.001, -0.001])}
+    found = segment_effects("country", effects, at_will=True)
+    # Benjamini-Hochberg multiplies the smallest by the number as well.
+    assert found.p_interaction == pytest.approx(found.segments[0].p_rest)
+    assert 0.0 < found.p_interaction < 1.0

@@ -5,6 +5,7 @@ import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import special
 
 from assay.errors import InvalidInput
 from assay.stats import (
@@ -309,3 +310,16 @@ def test_bad_questions_are_refused() -> None:
     for call in calls:
         with pytest.raises(InvalidInput):
             call()
+
+
+def test_a_mixture_tuned_to_hardly_any_time_has_the_floor_of_the_specification() -> None:
+    """Where ρ is below gh, r is a thousandth of gh."""
+    g, h, s, v = 0.2, 0.8, 3.0, 12.0
+    r = 1e-3 * g * h
+    expected = (
+        -(v + h * s) / h * math.log(g)
+        - (v - g * s) / g * math.log(h)
+        + special.betaln((r + v - g * s) / g, (r + v + h * s) / h)
+        - special.betaln(r / g, r / h)
+    )
+    assert beta_binomial_log(s, v, 0.01, g, h, 0.05) == pytest.approx(expected, rel=1e-9)

@@ -47,3 +47,10 @@ def test_weights_that_cannot_be_are_refused(weights: list[float]) -> None:
     effects = [Effect(1.0, 0.5, 10, 10, 18.0)] * 2
     with pytest.raises(InvalidInput):
         combined(effects, weights)
+
+
+def test_phases_count_by_their_units() -> None:
+    effects = [Effect(1.0, 0.5, 10, 30, 38.0), Effect(3.0, 0.25, 500, 460, 958.0)]
+    effect = combined(effects)
+    assert effect.estimate == pytest.approx(0.04 * 1.0 + 0.96 * 3.0)
+    assert effect.se == pytest.approx(math.hypot(0.04 * 0.5, 0.96 * 0.25))

@@ -1,4 +1,7 @@
-"""Shares of the traffic that follow the evidence, and what may be concluded from data that were collected so.
+"""Shares of the traffic that follow the evidence.
+
+What may be concluded from data that were collected so `effects.difference` says, phase by phase: within a phase shares
+are constant, and to weigh each unit by the inverse of its propensity is to weigh the phase by its units.
 
 No random numbers: the chances that a variant is the best or the second best are integrals, and the same evidence gives
 the same shares.
@@ -12,9 +15,8 @@ from numpy.typing import NDArray
 
 from assay.errors import InvalidInput
 from assay.stats import normal
-from assay.stats.effects import Effect, Sums
 
-__all__ = ["best_chances", "shares", "weighted_difference"]
+__all__ = ["best_chances", "shares"]
 
 Floats = NDArray[np.float64]
 
@@ -76,55 +78,6 @@ def shares(
     both = count > 2 if top_two is None else top_two
     weights = [(a + b) / 2.0 for a, b in zip(first, second, strict=True)] if both else first
     return [floor + (1.0 - count * floor) * weight for weight in weights]
-
-
-def weighted_difference(
-    control: Sequence[Sums],
-    treatment: Sequence[Sums],
-    control_propensities: Sequence[float],
-    treatment_propensities: Sequence[float],
-) -> Effect:
-    """Treatment minus control from phases of changing shares, each unit weighted by 1/propensity.
-
-    Level = Σ (y sum)/p over Σ n/p (Hájek), se² = Σ Σ(y − level)²/p² over (Σ n/p)². All phases are in the same order;
-    the propensity is the chance of a unit of that phase to get the variant. Unlike pooled means it is not fooled by a
-    variant that got its traffic on the good days. InvalidInput for other lengths, a propensity outside (0, 1], or
-    ratios.
-    """
-    levels = [
-        _level(sums, chances)
-        for sums, chances in ((control, control_propensities), (treatment, treatment_propensities))
-    ]
-    (a, a_variance, a_n), (b, b_variance, b_n) = levels
-    variance = a_variance + b_variance
-    return Effect(
-        estimate=b - a,
-        se=math.sqrt(variance) if variance >= 0.0 else math.nan,
-        n_control=a_n,
-        n_treatment=b_n,
-        degrees=float(a_n + b_n - 2) if variance >= 0.0 else math.nan,
-        control=a,
-        treatment=b,
-    )
-
-
-def _level(sums: Sequence[Sums], chances: Sequence[float]) -> tuple[float, float, int]:
-    if len(sums) != len(chances) or not all(0.0 < chance <= 1.0 for chance in chances):
-        raise InvalidInput(
-            f"{len(sums)} phases with propensities {list(chances)!r}", expected="one in (0, 1] for each phase"
-        )
-    if any(one.ratio for one in sums):
-        raise InvalidInput("a ratio cannot be weighted", expected="the sums of a mean")
-    units = sum(one.n for one in sums)
-    weight = math.fsum(one.n / chance for one, chance in zip(sums, chances, strict=True))
-    if units < 2:
-        return math.nan, math.nan, units
-    level = math.fsum(one.y / chance for one, chance in zip(sums, chances, strict=True)) / weight
-    squares = math.fsum(
-        max(0.0, one.yy - 2.0 * level * one.y + one.n * level * level) / chance**2
-        for one, chance in zip(sums, chances, strict=True)
-    )
-    return level, squares / weight**2, units
 
 
 def _nodes(edges: Floats) -> tuple[Floats, Floats]:
