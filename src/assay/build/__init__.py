@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from assay.build.models.onnx_conversion import to_onnx
     from assay.build.models.packaging import LoadedModel, load_model, package_model
     from assay.build.models.run_model import log_model, run
+    from assay.build.models.version_command import show_version
     from assay.build.searching.budget import Budget
     from assay.build.searching.parameters import Choice, Float, Int
     from assay.build.searching.pruners import Asha
@@ -140,6 +141,7 @@ __all__ = [
     "search",
     "search_features",
     "show_dataset",
+    "show_version",
     "show_view",
     "slice_of",
     "source",

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
+from lightgbm import LGBMClassifier, LGBMRanker
 from numpy.typing import NDArray
+from rich.console import Console
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from xgboost import XGBClassifier, XGBRegressor
 
 from assay.build.models import compiling
 from assay.build.models.compile_command import compile_model
@@ -20,6 +24,8 @@ from assay.build.models.compiled.linear import LinearForm, LinearModel
 from assay.build.models.compiling import compiled, report_of
 from assay.build.models.inputs import matrix
 from assay.build.models.packaging import load_model, opened_model, package_model
+from assay.build.models.version_command import VersionDetail, show_version
+from assay.cli.compiled import version_detail
 from assay.errors import InvalidInput, MissingExtra, Refused, Tampered
 from assay.record.clearing.gc import gc
 from assay.record.location import open_store
@@ -62,10 +68,16 @@ def packaged(store: SqlStore, estimator: Any, **options: Any) -> ModelVersion:
 
 
 @pytest.mark.parametrize(
-    ("estimator", "form"), [(LogisticRegression(), "linear"), (HistGradientBoostingClassifier(max_iter=10), "trees")]
+    ("estimator", "form"),
+    [
+        (LogisticRegression(), "linear"),
+        (HistGradientBoostingClassifier(max_iter=10), "trees"),
+        (LGBMClassifier(n_estimators=10, verbose=-1, num_threads=1), "trees"),
+        (XGBRegressor(n_estimators=10, nthread=1), "trees"),
+    ],
 )
 def test_a_version_is_compiled_when_it_is_registered(store: SqlStore, estimator: Any, form: str) -> None:
-    version = packaged(store, estimator)
+    version = packaged(store, estimator, compile=True)
     report = report_of(store, version)
     assert report is not None
     assert report.parity is not None
@@ -80,14 +92,70 @@ def test_a_version_is_compiled_when_it_is_registered(store: SqlStore, estimator:
     assert listed.compiled == form
 
 
+def test_the_tolerance_of_what_answers_in_single_precision_is_one_unit_of_that(store: SqlStore) -> None:
+    version = packaged(store, XGBClassifier(n_estimators=10, nthread=1), compile=True)
+    report = report_of(store, version)
+    assert report is not None
+    assert (report.outcome, report.tolerance) == ("compiled", 2.0**-23)
+    assert compile_model(store, "delays", "1", tolerance=0.5).tolerance == 0.5
+
+
+def test_why_a_model_of_a_library_is_not_compiled_is_kept(store: SqlStore) -> None:
+    ranker = LGBMRanker(n_estimators=3, verbose=-1).fit(matrix(TABLE, NAMES).astype(float), TABLE["late"], group=[300])
+    with start_run(store, "ranking") as run:
+        version = package_model(store, "delays", ranker, TABLE, NAMES, run=run)
+    report = report_of(store, version)
+    assert report is not None
+    assert (report.outcome, report.reason) == ("refused", "a ranking of LightGBM (lambdarank) is not compiled")
+
+
+def test_a_version_is_shown_with_its_form_or_with_the_reason_why_it_has_none(store: SqlStore) -> None:
+    compiled_one = packaged(store, LGBMClassifier(n_estimators=5, verbose=-1, num_threads=1), compile=True)
+    packaged(store, Even())
+    packaged(store, LogisticRegression(), compile=False)
+    shown = show_version(store, "delays", "1")
+    assert shown.summary.hash == compiled_one.hash
+    assert shown.compiling is not None
+    assert shown.compiling.blob is not None
+    assert shown.compiling.size == len(store.blobs.get(shown.compiling.blob))
+    words = said(shown)
+    for part in ("delays/1 is compiled: trees, ", " kB", "300 rows of training", "one row", "difference"):
+        assert part in words
+    assert "delays/2 is not compiled: a Even is not compiled" in said(show_version(store, "delays", "2"))
+    assert "nobody tried; `assay compile delays 3`" in said(show_version(store, "delays", "3"))
+
+
+def said(shown: VersionDetail) -> str:
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(version_detail(shown))
+    return console.export_text()
+
+
+def test_a_form_that_is_slower_is_kept_only_where_it_is_asked_for(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([1.0, 2.0] * 10)
+    monkeypatch.setattr(compiling, "_microseconds", lambda _: next(times))
+    report = report_of(store, packaged(store, LogisticRegression()))
+    assert report is not None
+    assert report.reason == "it takes 2 µs for a row and the model itself 1"
+    kept = report_of(store, packaged(store, LogisticRegression(), compile=True))
+    assert kept is not None
+    assert kept.outcome == "compiled"
+
+
 def test_what_evaluates_a_version_asks_its_estimator(store: SqlStore) -> None:
     loaded = load_model(store, packaged(store, LogisticRegression()))
     assert isinstance(loaded.answering, LogisticRegression)
 
 
 def test_nothing_is_compiled_where_that_is_not_wanted_or_not_known(store: SqlStore) -> None:
-    for version in (packaged(store, LogisticRegression(), compile=False), packaged(store, Even())):
-        assert report_of(store, version) is None
+    unwanted, unknown = packaged(store, LogisticRegression(), compile=False), packaged(store, Even())
+    assert report_of(store, unwanted) is None
+    refused = report_of(store, unknown)
+    assert refused is not None
+    assert (refused.outcome, refused.reason) == ("refused", "a Even is not compiled")
+    for version in (unwanted, unknown):
         assert compiled(opened_model(store, version), store) is None
     with pytest.raises(Refused, match=r"delays/3 is registered, and not compiled: a Even is not compiled"):
         packaged(store, Even(), compile=True)
@@ -168,20 +236,25 @@ def test_clearing_keeps_the_forms_of_versions(store: SqlStore) -> None:
     assert compiled(opened_model(store, version), store) is not None
 
 
-def test_a_compiled_version_is_ready_without_scikit_learn(store: SqlStore, tmp_path: Path) -> None:
-    for estimator in (LogisticRegression(), HistGradientBoostingClassifier(max_iter=5)):
-        packaged(store, estimator)
+def test_a_compiled_version_is_ready_without_the_library_of_its_training(store: SqlStore, tmp_path: Path) -> None:
+    boosted: tuple[Any, ...] = (
+        HistGradientBoostingClassifier(max_iter=5),
+        LGBMClassifier(n_estimators=5, verbose=-1),
+        XGBClassifier(n_estimators=5),
+    )
+    for estimator in (LogisticRegression(), *boosted):
+        packaged(store, estimator, compile=True)
     code = (
         "import sys\n"
         "from assay.build.models.served_model import load_to_serve\n"
         "from assay.record.location import open_store\n"
         "from assay.record.models.registry import find_version\n"
         f"store = open_store({str(tmp_path / 'store')!r})\n"
-        "for version in (1, 2):\n"
+        "for version in (1, 2, 3, 4):\n"
         "    model = load_to_serve(store, find_version(store, 'delays', version))\n"
         "    model.warm_up()\n"
-        "    print(model.is_compiled, model.answer_rows([(1.0, None)] if version == 2 else [(1.0, 0.0)]).shape)\n"
-        "print('sklearn' in sys.modules, 'scipy' in sys.modules)\n"
+        "    print(model.is_compiled, model.answer_rows([(1.0, None)] if version > 1 else [(1.0, 0.0)]).shape)\n"
+        "print([one for one in ('sklearn', 'scipy', 'lightgbm', 'xgboost') if one in sys.modules])\n"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
-    assert said.stdout.splitlines() == ["True (1, 2)", "True (1, 2)", "False False"], said.stderr
+    assert said.stdout.splitlines() == [*["True (1, 2)"] * 4, "[]"], said.stderr

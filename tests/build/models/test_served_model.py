@@ -63,7 +63,7 @@ def test_without_a_form_the_estimator_answers(store: SqlStore) -> None:
         assert model._loaded is not None
         assert model.gives_probabilities
         assert model.answer_rows(ROWS).shape == (5, 2)
-        assert (model.compiled_answers, model.fallbacks) == (0, 0)
+        assert (model.counts.answered, model.counts.fallbacks) == (0, 0)
 
 
 def test_the_estimator_answers_where_the_form_fails_and_that_is_counted_and_said_once(
@@ -79,7 +79,7 @@ def test_the_estimator_answers_where_the_form_fails_and_that_is_counted_and_said
     for _ in range(3):
         np.testing.assert_allclose(model.answer_rows(ROWS), wanted, atol=1e-15)
     np.testing.assert_allclose(model.answers(matrix(TABLE, NAMES)[:5]), wanted, atol=1e-15)
-    assert model.fallbacks == 4
+    assert model.counts.fallbacks == 4
     assert capsys.readouterr().err.count("the compiled form failed") == 1
 
 
@@ -87,19 +87,32 @@ def test_what_the_model_refuses_is_refused(store: SqlStore) -> None:
     model = served(store, LogisticRegression())
     with pytest.raises(ValueError, match="NaN"):
         model.answer_rows([(1.0, None)])
-    assert model.fallbacks == 1
+    assert model.counts.fallbacks == 1
 
 
 def test_one_in_some_calls_is_compared_in_the_background(store: SqlStore) -> None:
     model = served(store, HistGradientBoostingClassifier(max_iter=5))
-    model.compare_every = 4
+    model.compare_every, model.compare_s = 4, 0.0
     model._until_compared = 4
     for _ in range(8):
         model.answer_rows(ROWS)
-    until(lambda: model.compared == 10)
-    assert (model.differences, model.problem, model.is_compiled) == (0, None, True)
+    until(lambda: model.counts.compared == 10)
+    assert (model.counts.differences, model.problem, model.is_compiled) == (0, None, True)
     model.close()
     assert model._comparing is None
+
+
+def test_under_load_it_is_compared_no_more_than_once_a_second(store: SqlStore) -> None:
+    model = served(store, LogisticRegression())
+    model.compare_every, model.compare_s = 10, 1.0
+    model._until_compared = 10
+    began = time.monotonic()
+    for _ in range(1000):
+        model.answer_rows(ROWS)
+    most = 1 + int(time.monotonic() - began)
+    until(lambda: model.counts.compared >= 5)
+    model.close()
+    assert model.counts.compared <= 5 * most
 
 
 def test_a_form_that_differs_is_switched_off_and_the_estimator_answers(
@@ -114,7 +127,7 @@ def test_a_form_that_differs_is_switched_off_and_the_estimator_answers(
     assert np.abs(model.answer_rows(ROWS) - wanted).max() > 0.0009, "it is found out afterwards"
     until(lambda: not model.is_compiled)
     np.testing.assert_allclose(model.answer_rows(ROWS), wanted, atol=1e-15)
-    assert model.differences == 5
+    assert model.counts.differences == 5
     assert model.problem is not None
     assert "differs from the model by 0.001 (allowed: 1e-09) and is switched off" in model.problem
     assert model.problem in capsys.readouterr().err
@@ -123,20 +136,21 @@ def test_a_form_that_differs_is_switched_off_and_the_estimator_answers(
 
 def test_comparing_never_holds_up_answers(store: SqlStore) -> None:
     model = served(store, LogisticRegression())
-    model.compare_every = 1
+    model.compare_every, model.compare_s = 1, 0.0
     model._until_compared = 1
     for _ in range(500):
         model.answer_rows(ROWS[:1])
     model.close()
-    assert model.compiled_answers == 500
-    assert model.compared <= 500
+    assert model.counts.answered == 500
+    assert model.counts.compared <= 500
 
 
 def test_a_model_that_is_not_asked_any_more_is_not_held(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("assay.build.models.served_model._IDLE_S", 0.02)
     model = served(store, LogisticRegression())
+    model.compare_s = 0.0
     for _ in range(2):
         model._until_compared = 1
         model.answer_rows(ROWS)
         until(lambda: model._comparing is None)
-    assert model.compared == 10
+    assert model.counts.compared == 10

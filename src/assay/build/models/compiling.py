@@ -14,11 +14,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.build.models.compiled.features import prepared_features, raw_features
+from assay.build.models.compiled import lightgbm_trees, sklearn_trees, xgboost_trees
+from assay.build.models.compiled.features import Feature, prepared_features, raw_features
 from assay.build.models.compiled.linear import LinearForm, LinearModel, is_linear, linear_form
 from assay.build.models.compiled.parity import Parity, as_tuples, border_rows, compare
-from assay.build.models.compiled.tree_nodes import is_tree
+from assay.build.models.compiled.tree_nodes import Trees
 from assay.build.models.compiled.trees import TreesForm, TreesModel, trees_form
+from assay.build.models.flavours.flavour import library_of
+from assay.build.models.flavours.xgboost import best_booster
 from assay.build.models.folder import SAMPLE_FILE
 from assay.build.models.inputs import matrix
 from assay.build.models.table_model import TableModel
@@ -40,7 +43,7 @@ __all__ = [
 ]
 
 _TOLERANCE = 1e-9  # forms compute in double precision, in another order
-_WORTH_IT = 1.5  # times as fast for a single row
+_SINGLE_TOLERANCE = 2.0**-23  # one unit in the last place of what answers in single precision itself
 _TIMED = 10
 
 
@@ -59,8 +62,8 @@ class Predictor(Protocol):
 class CompileReport(msgspec.Struct, frozen=True):
     """What came of compiling a version: `compiled`, or `refused` with the `reason`. `form` is linear or trees.
 
-    `parity` is the proof, with its `tolerance`; times are microseconds for one row; `blob` is the hash of the form, and
-    `sample` that of the rows of training it was compared on.
+    `parity` is the proof, with its `tolerance`; times are microseconds for one row; `blob` is the hash of the form and
+    `size` its bytes; `sample` is the hash of the rows of training it was compared on.
     """
 
     model: str
@@ -75,6 +78,7 @@ class CompileReport(msgspec.Struct, frozen=True):
     compiled_us: float | None
     blob: str | None
     sample: str | None
+    size: int | None = None
 
 
 _FORMS: dict[str, tuple[type[Any], Callable[[Any], Predictor]]] = {
@@ -87,7 +91,9 @@ def compiles(estimator: Any) -> bool:
     """Whether estimators of this kind have a form; whether this one has is known once it is made."""
     last = estimator.steps[-1][1] if type(estimator).__name__ == "Pipeline" else estimator
     name = type(last).__name__
-    return type(last).__module__.startswith("sklearn.") and (is_linear(name) or is_tree(name))
+    if _library(last) == "sklearn":
+        return is_linear(name) or sklearn_trees.is_tree(name)
+    return _library(last) in ("lightgbm", "xgboost")
 
 
 def compiled_of(estimator: Any, model: TableModel) -> tuple[str, LinearForm | TreesForm]:
@@ -96,18 +102,32 @@ def compiled_of(estimator: Any, model: TableModel) -> tuple[str, LinearForm | Tr
     steps = [step for _, step in estimator.steps] if type(estimator).__name__ == "Pipeline" else [estimator]
     last = steps[-1]
     if not compiles(estimator):
+        name = "model of CatBoost" if _library(last) == "catboost" else type(last).__name__
         raise InvalidInput(
-            f"a {type(last).__name__} is not compiled",
-            expected="linear and logistic models, trees, forests and boosting of scikit-learn",
+            f"a {name} is not compiled",
+            expected="linear and logistic models, trees, forests and boosting of scikit-learn, LightGBM, XGBoost",
         )
     for step in steps[:-1]:
         features = prepared_features(step, features)
-    linear = linear_form(last, features)
+    linear = linear_form(last, features) if _library(last) == "sklearn" else None
     if linear is not None:
         return "linear", linear
-    trees = trees_form(last, features)
-    assert trees is not None, "what compiles is linear or made of trees"
-    return "trees", trees
+    return "trees", trees_form(_trees(last, features))
+
+
+def _library(estimator: Any) -> str:
+    """The library that a fitted estimator is of, also where it was loaded from a file of the library's own."""
+    library = library_of(estimator)
+    return str(estimator.library) if library == "assay" and hasattr(estimator, "booster") else library
+
+
+def _trees(last: Any, features: list[Feature]) -> Trees:
+    library, booster = _library(last), last.booster if library_of(last) == "assay" else last
+    if library == "lightgbm":
+        return lightgbm_trees.trees_of(getattr(booster, "booster_", booster), features)
+    if library == "xgboost":
+        return xgboost_trees.trees_of(best_booster(booster), features)
+    return sklearn_trees.trees_of(last, features)
 
 
 def compile_version(
@@ -115,24 +135,18 @@ def compile_version(
     version: ModelVersion,
     model: TableModel,
     *,
-    tolerance: float = _TOLERANCE,
+    tolerance: float | None = None,
     threshold: float = 0.5,
     if_faster: bool = False,
 ) -> CompileReport:
     """Make the form of a version that is in memory, prove it, and keep it with its report; an earlier one is replaced.
 
-    `threshold` is where two classes flip. With `if_faster` a form that is not half as fast again is not kept.
+    `threshold` is where two classes flip. Without a `tolerance` it is 1e-9, and where the model itself answers in
+    single precision one unit in the last place of that, 1.2e-7. With `if_faster` a form that is slower for a row is
+    not kept; one that is as fast still spares a server the library.
     InvalidInput for a version without rows to compare on, MissingExtra without ONNX; a refusal is a report, no error.
     """
     manifest = store.blobs.manifest(version.hash)
-    if SAMPLE_FILE not in manifest:
-        raise InvalidInput(
-            f"{version.model}/{version.version} has no rows of training to compare on", hint="register it once more"
-        )
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(io.BytesIO(store.blobs.get(manifest[SAMPLE_FILE])))
-    sample = matrix(table, [one.name for one in model.columns])
     report = CompileReport(
         model=version.model,
         version=version.version,
@@ -141,11 +155,11 @@ def compile_version(
         reason=None,
         form=None,
         parity=None,
-        tolerance=tolerance,
+        tolerance=_TOLERANCE if tolerance is None else tolerance,
         native_us=None,
         compiled_us=None,
         blob=None,
-        sample=manifest[SAMPLE_FILE],
+        sample=manifest.get(SAMPLE_FILE),
     )
     try:
         name, form = compiled_of(model.estimator, model)
@@ -153,11 +167,21 @@ def compile_version(
         raise
     except InvalidInput as error:
         return _kept(store, version, msgspec.structs.replace(report, reason=error.what))
+    if SAMPLE_FILE not in manifest:
+        raise InvalidInput(
+            f"{version.model}/{version.version} has no rows of training to compare on", hint="register it once more"
+        )
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(io.BytesIO(store.blobs.get(manifest[SAMPLE_FILE])))
+    sample = matrix(table, [one.name for one in model.columns])
+    if tolerance is None and isinstance(form, TreesForm) and form.single:
+        report = msgspec.structs.replace(report, tolerance=_SINGLE_TOLERANCE)
     content = msgspec.msgpack.encode(form)
     predictor = _loaded(name, content)
     borders = border_rows(sample, model.columns, getattr(form, "splits", []))
     parity = compare(model, predictor, sample, borders, threshold=threshold)
-    report = msgspec.structs.replace(report, form=name, parity=parity)
+    report = msgspec.structs.replace(report, form=name, parity=parity, size=len(content))
     if parity.worst is not None:
         return _kept(store, version, msgspec.structs.replace(report, reason=parity.worst))
     row = sample[:1]
@@ -207,7 +231,7 @@ def _refusal(report: CompileReport, parity: Parity, *, if_faster: bool) -> str |
             f"it differs from the model by {parity.difference:.2g}, where {report.tolerance:g} is allowed, and "
             f"{parity.flips} of {parity.rows + parity.border:,} rows get another class"
         )
-    if if_faster and (report.compiled_us or 0.0) * _WORTH_IT > (report.native_us or 0.0):
+    if if_faster and (report.compiled_us or 0.0) > (report.native_us or 0.0):
         return f"it takes {report.compiled_us:.0f} µs for a row and the model itself {report.native_us:.0f}"
     return None
 

@@ -12,12 +12,13 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from assay.build.models.flavours import sklearn
 from assay.build.models.flavours.flavour import Kept
-from assay.build.models.folder import EXAMPLE_FILE, MODEL_FILE, columns_of, flavour_written, save_model
+from assay.build.models.folder import EXAMPLE_FILE, MODEL_FILE, columns_of, flavour_of, flavour_written, save_model
 from assay.build.models.inputs import Classifier, Column, Regressor, matrix, signature_of
 from assay.build.models.learned import LearnedColumn, learned_columns, learned_written, policies_written
 from assay.build.models.stored_features import StoredFeature, features_written, stored_features, use_rows
-from assay.build.models.table_model import TableModel, columns_for
+from assay.build.models.table_model import TableModel, columns_for, kind_of_answers
 from assay.errors import InvalidInput, MissingExtra, Refused
 from assay.record.clock import iso
 from assay.record.models.column_policy import ColumnPolicy, check_policies
@@ -31,6 +32,7 @@ __all__ = [
     "LoadedModel",
     "Regressor",
     "StoredFeature",
+    "answers_of",
     "inputs_of",
     "load_model",
     "matrix",
@@ -174,9 +176,10 @@ def _compile(
 
     classes = estimator.classes if isinstance(estimator, TableModel) else ()
     fitted = estimator.estimator if isinstance(estimator, TableModel) else estimator
-    if not strict and not compiles(fitted):
-        return
-    model = TableModel(f"{version.model}/{version.version}", fitted, columns_of(inputs), classes)
+    if not compiles(fitted) or flavour_of(fitted).LOADER == sklearn.LOADER:
+        model = TableModel(f"{version.model}/{version.version}", fitted, columns_of(inputs), classes)
+    else:  # what the library reads from its own file is what answers later
+        model = load_model(store, version)
     try:
         report = compile_version(store, version, model, if_faster=not strict)
     except MissingExtra:
@@ -202,6 +205,14 @@ def inputs_of(store: Store, version: ModelVersion) -> tuple[list[Column], list[S
     """The columns of a version and which of them are features of views, without loading what predicts."""
     description = _description(store, version)
     return _columns(description), features_written(description)
+
+
+def answers_of(store: Store, version: ModelVersion) -> str:
+    """`kind_of_answers` of a version, without loading what predicts."""
+    description = _description(store, version)
+    classes = (description.get("metadata") or {}).get("classes", ())
+    loader = description.get("flavors", {}).get("python_function", {})
+    return kind_of_answers(bool(classes) or loader.get("predict_fn") == "predict_proba", classes)
 
 
 def policies_of(store: Store, version: ModelVersion) -> list[ColumnPolicy]:

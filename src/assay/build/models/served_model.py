@@ -1,16 +1,18 @@
 """A version as a server answers with it: the compiled form where there is one, and the estimator behind it.
 
 The estimator is not loaded before it is needed: with a compiled form a server is ready without the library that the
-model was trained with. One in some requests is answered by both, in the background, and compared; where they differ the
-compiled form is not used any more.
+model was trained with. One in some requests, at most one a second, is answered by both, in the background, and
+compared; where they differ the compiled form is not used any more.
 """
 
 import queue
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,9 +22,10 @@ from assay.build.models.packaging import LoadedModel, load_model, opened_model
 from assay.errors import AssayError
 from assay.record.store import Store
 
-__all__ = ["COMPARE_EVERY", "ServedModel", "load_to_serve"]
+__all__ = ["COMPARE_EVERY", "COMPARE_S", "FormCounts", "ServedModel", "load_to_serve"]
 
 COMPARE_EVERY = 1000
+COMPARE_S = 1.0  # not more often: under load the estimator would take a core away from the answers
 _WAITING = 64  # comparisons; more are left out
 _IDLE_S = 60.0
 _AT_ONCE = 32  # rows: the estimator takes as long for one
@@ -30,14 +33,33 @@ Floats = NDArray[np.float64]
 Rows = Sequence[Sequence[object]]
 
 
+class FormCounts(msgspec.Struct):
+    """What the compiled form of a version did: calls that it `answered`, warming up among them, and `fallbacks` of it
+    to the estimator; rows `compared` with the estimator, and `differences` among them.
+    """
+
+    model: str
+    version: int
+    answered: int = 0
+    fallbacks: int = 0
+    compared: int = 0
+    differences: int = 0
+
+
 class ServedModel(LoadedModel):
     """Answers by the compiled form where it has one. Safe to call from several threads.
 
-    Counted are `compiled_answers` (calls), `fallbacks` of it to the estimator, rows `compared` with the estimator, and
-    `differences` among them; `problem` says why the compiled form is not used any more.
+    It counts in `counts`, its own or those it is given; `problem` says why the compiled form is not used any more.
     """
 
-    def __init__(self, store: Store, opened: LoadedModel, form: Predictor | None, report: CompileReport | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        opened: LoadedModel,
+        form: Predictor | None,
+        report: CompileReport | None,
+        counts: FormCounts | None = None,
+    ) -> None:
         super().__init__(
             opened.version,
             None,
@@ -50,10 +72,8 @@ class ServedModel(LoadedModel):
             opened.flavour,
         )
         self.compare_every = COMPARE_EVERY
-        self.compiled_answers = 0
-        self.fallbacks = 0
-        self.compared = 0
-        self.differences = 0
+        self.compare_s = COMPARE_S
+        self.counts = counts or FormCounts(opened.version.model, opened.version.version)
         self.problem: str | None = None
         self._store = store
         self._form = form
@@ -63,6 +83,8 @@ class ServedModel(LoadedModel):
         self._until_compared = self.compare_every
         self._waiting: queue.Queue[tuple[Rows, Floats] | None] = queue.Queue(_WAITING)
         self._comparing: threading.Thread | None = None
+        self._compare_at = 0.0
+        self._has_failed = False
 
     @property
     def is_compiled(self) -> bool:
@@ -112,7 +134,7 @@ class ServedModel(LoadedModel):
         except Exception as error:  # noqa: BLE001 - whatever it is, the estimator is asked
             self._fell_back(error)
             return self.native.answers(object_rows(self.columns, rows))
-        self.compiled_answers += 1
+        self.counts.answered += 1
         self._until_compared -= 1
         if self._until_compared <= 0:
             self._compare_later(rows, said)
@@ -134,13 +156,18 @@ class ServedModel(LoadedModel):
             self._comparing = None
 
     def _fell_back(self, error: Exception) -> None:
-        self.fallbacks += 1
-        if self.fallbacks == 1:
+        self.counts.fallbacks += 1
+        if not self._has_failed:
+            self._has_failed = True
             said = f"{type(error).__name__}: {error}"
             sys.stderr.write(f"{self.name}: the compiled form failed, and the model itself answers: {said}\n")
 
     def _compare_later(self, rows: Rows, said: Floats) -> None:
         self._until_compared = self.compare_every
+        now = time.monotonic()
+        if now < self._compare_at:
+            return
+        self._compare_at = now + self.compare_s
         if self._comparing is None:
             self._comparing = threading.Thread(target=self._compare, name="compare", daemon=True)
             self._comparing.start()
@@ -167,10 +194,10 @@ class ServedModel(LoadedModel):
                 return
             scale = 1.0 if wanted.ndim == 2 else max(float(np.abs(wanted).max()), 1.0)
             gaps = np.abs(wanted - said).reshape(len(rows), -1).max(axis=1) / scale
-            self.compared += len(rows)
+            self.counts.compared += len(rows)
             beyond = ~(gaps <= self._tolerance)
             if beyond.any():
-                self.differences += int(beyond.sum())
+                self.counts.differences += int(beyond.sum())
                 self.problem = (
                     f"the compiled form of {self.name} differs from the model by {float(gaps.max()):.2g} "
                     f"(allowed: {self._tolerance:g}) and is switched off; the model itself answers"
@@ -179,12 +206,14 @@ class ServedModel(LoadedModel):
                 sys.stderr.write(f"{self.problem}\n")
 
 
-def load_to_serve(store: Store, version: Any) -> ServedModel:
-    """The version ready to answer requests; raises what `load_model` does, where no compiled form answers."""
+def load_to_serve(store: Store, version: Any, counts: FormCounts | None = None) -> ServedModel:
+    """The version ready to answer requests, which counts in `counts`; raises what `load_model` does, where no compiled
+    form answers.
+    """
     opened = opened_model(store, version)
     report = report_of(store, version)
     form = form_of(store, version, report)
-    served = ServedModel(store, opened, form, report)
+    served = ServedModel(store, opened, form, report, counts)
     if form is None:
         _ = served.native
     return served

@@ -12,7 +12,7 @@ from assay.build.models.inputs import Classifier, Column, Regressor, matrix, obj
 from assay.build.models.matrix_models import FrameModel
 from assay.errors import InvalidInput
 
-__all__ = ["TableModel", "columns_for"]
+__all__ = ["TableModel", "columns_for", "kind_of_answers"]
 
 Floats = NDArray[np.float64]
 
@@ -107,6 +107,13 @@ class TableModel:
                     f"column {expected.name!r} is of type {kind}", where=self.name, expected=expected.type
                 )
         return matrix(table, [expected.name for expected in self.columns])
+
+
+def kind_of_answers(gives_probabilities: bool, classes: Sequence[object]) -> str:
+    """In words what a model gives, such as `gives a probability`: where that differs none can stand in for another."""
+    if not gives_probabilities:
+        return "predicts numbers"
+    return f"tells the classes {', '.join(map(str, classes))} apart" if len(classes) > 2 else "gives a probability"
 
 
 def columns_for(estimator: object, table: pa.Table, columns: Sequence[str] | None) -> list[str]:

@@ -1,18 +1,19 @@
 """From rows as people send them to numbers: some columns are numbers already, others are looked up in tables."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Encoder", "NumberColumn", "Step", "Table", "stepped"]
+__all__ = ["Encoder", "NumberColumn", "Rounding", "Step", "Table", "stepped"]
 
 Floats = NDArray[np.float64]
 Step = tuple[str, float, float]  # what is done to a number, with up to two numbers of its own
+Rounding = Literal["exact", "cut", "single"]
 _SOME = 8  # rows, up to which a loop is faster than arrays
 
 
@@ -27,6 +28,9 @@ class Table(msgspec.Struct, frozen=True):
     """What each value of the column at `place` stands for: a vector of floats for each of `keys`, then one for no
     value, then one for a value that is not among them; little-endian, one after the other. The last two are not to be
     used where the model refuses such values.
+
+    Numbers are looked up as they are; or whole ones are, of numbers with the rest `cut` off, or first rounded to
+    `single` precision and then down.
     """
 
     place: int
@@ -34,6 +38,7 @@ class Table(msgspec.Struct, frozen=True):
     vectors: bytes
     refuses_missing: bool = False
     refuses_unknown: bool = False
+    rounding: Rounding = "exact"
 
 
 class Encoder:
@@ -47,19 +52,20 @@ class Encoder:
         self.vectors: list[Floats] = [
             np.frombuffer(one.vectors, dtype="<f8").reshape(len(one.keys) + 2, -1) for one in tables
         ]
-        self._indices: list[tuple[int, dict[Any, int], int, int]] = []
+        self._indices: list[tuple[int, dict[Any, int], int, int, Callable[[float], int] | None]] = []
         for one in tables:
             index: dict[Any, int] = {key: code for code, key in enumerate(one.keys)}
             count = len(index)
             missing = -1 if one.refuses_missing else count
-            self._indices.append((one.place, index, missing, -1 if one.refuses_unknown else count + 1))
+            unknown = -1 if one.refuses_unknown else count + 1
+            self._indices.append((one.place, index, missing, unknown, _WHOLE[one.rounding]))
 
     def numbers(self, rows: Any) -> Floats:
         """[rows, number columns]."""
         if not self._places:
             found = np.empty((len(rows), 0))
         elif isinstance(rows, np.ndarray):
-            found = (rows if self._as_they_are else rows[:, self._places]).astype(np.float64)
+            found = rows[:, slice(len(self._places)) if self._as_they_are else self._places].astype(np.float64)
         elif self._as_they_are:
             width = len(self._places)
             found = np.array(rows, dtype=np.float64)
@@ -75,8 +81,10 @@ class Encoder:
     def codes(self, rows: Any) -> list[list[int]]:
         """For each table the position of the vector of each row. ValueError for a value that the model refuses."""
         found = []
-        for place, index, missing, unknown in self._indices:
+        for place, index, missing, unknown, whole in self._indices:
             values = rows[:, place].tolist() if isinstance(rows, np.ndarray) else [row[place] for row in rows]
+            if whole is not None:
+                values = [value if value is None or _is_nan(value) else whole(value) for value in values]
             codes = [
                 index.get(value, unknown) if value is not None and not _is_nan(value) else missing for value in values
             ]
@@ -112,6 +120,8 @@ def stepped(values: Floats, steps: Sequence[Step]) -> Floats:
             values = np.where(np.isnan(values), first, values)
         elif name == "gap":
             values = np.isnan(values).astype(np.float64)
+        elif name == "hide":
+            values = np.where(np.abs(values) <= first, np.nan, values)
         elif name == "clip":
             values = np.clip(values, first, second)
         elif name == "subtract":
@@ -127,3 +137,17 @@ def stepped(values: Floats, steps: Sequence[Step]) -> Floats:
 
 def _is_nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
+
+
+_FAR = 2**31
+
+
+def _cut(value: float) -> int:
+    return math.trunc(value) if abs(value) < _FAR else -_FAR
+
+
+def _down(value: float) -> int:
+    return math.floor(np.float32(value)) if abs(value) < _FAR else -_FAR
+
+
+_WHOLE: dict[Rounding, Callable[[float], int] | None] = {"exact": None, "cut": _cut, "single": _down}

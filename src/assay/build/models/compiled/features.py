@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.build.models.compiled.encoding import Step, stepped
+from assay.build.models.compiled.encoding import Rounding, Step, stepped
 from assay.build.models.inputs import Column
 from assay.errors import InvalidInput
 
@@ -28,8 +28,8 @@ class Feature:
     """A number that the estimator sees, made of the column at `source`.
 
     Of a number by `steps`. Of a category by its `table`, with what stands for no value and for one that is not in it;
-    None where the model refuses such. `text` that no encoder has seen yet has neither; `fill` is the text that stands
-    for no value.
+    None where the model refuses such; `rounding` says how a number is looked up. `text` that no encoder has seen yet
+    has neither; `fill` is the text that stands for no value.
     """
 
     source: int
@@ -39,6 +39,7 @@ class Feature:
     table: dict[Any, float] | None = None
     missing: float | None = None
     unknown: float | None = None
+    rounding: Rounding = "exact"
 
     def after(self, *steps: Step) -> "Feature":
         """The feature after more steps."""

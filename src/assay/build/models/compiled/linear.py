@@ -14,7 +14,7 @@ from assay.errors import InvalidInput
 __all__ = ["LinearForm", "LinearModel", "Link", "is_linear", "linear_form", "linked"]
 
 Floats = NDArray[np.float64]
-Link: TypeAlias = Literal["identity", "logistic", "softmax", "exponential", "shares"]
+Link: TypeAlias = Literal["identity", "logistic", "softmax", "exponential", "shares", "each"]
 _LINKS: dict[str, Link] = {
     "LogisticRegression": "logistic",
     "LogisticRegressionCV": "logistic",
@@ -159,6 +159,10 @@ def linked(raw: Floats, link: Link) -> Floats:
         return shares
     if link == "shares" and raw.shape[1] > 1:
         return raw
+    if link == "each":  # every class against all others: not made to sum to one
+        powers = np.exp(-np.abs(raw))
+        alone: Floats = np.where(raw >= 0, 1.0, powers) / (1.0 + powers)
+        return alone
     if link == "logistic" and len(raw) <= _SOME:
         return _probabilities(raw[:, 0].tolist())
     both = np.empty((len(raw), 2))

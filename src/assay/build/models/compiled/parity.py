@@ -15,9 +15,10 @@ __all__ = ["Answering", "Border", "Parity", "as_tuples", "border_rows", "compare
 
 Rows = NDArray[np.object_]
 Floats = NDArray[np.float64]
-_MOST_SPLITS = 300
+_MOST_SPLITS = 5000  # all of most models; of more, so many from the least to the greatest
 _LARGEST = 1e38  # of single precision, nearly
 _SINGLE = 300  # rows that are asked for one by one as well
+_BEYOND = (-1e200, -1e39, 1e39, 1e200)  # of no use in single precision
 _UNSEEN = "\x00 a text that training did not have"
 
 
@@ -48,15 +49,20 @@ class Parity(msgspec.Struct, frozen=True):
 
 
 class Border(msgspec.Struct, frozen=True):
-    """Rows of one kind, such as those at splits or with no value in a column: answered or refused together."""
+    """Rows of one kind, such as those at splits or with no value in a column: answered or refused together.
+
+    `is_beyond`: with numbers so large that the answers, too, may not be compared with those of other rows.
+    """
 
     words: str
     rows: Any
+    is_beyond: bool = False
 
 
 def border_rows(sample: Rows, columns: Sequence[Column], splits: Sequence[tuple[int, float]]) -> list[Border]:
     """Rows where a careless form goes wrong: at and beside the splits of trees, also in single precision; with no value
-    in one column and in all, with texts that training did not have, and with numbers far away.
+    in one column and in all, with texts that training did not have, with numbers far away, and with such as are none
+    in single precision.
     """
     made = [Border("at splits", _at_splits(sample, splits))] if splits else []
     some = sample[: min(20, len(sample))]
@@ -67,6 +73,8 @@ def border_rows(sample: Rows, columns: Sequence[Column], splits: Sequence[tuple[
             size = float(np.nanmax(np.abs(known))) if np.isfinite(known).any() else 1.0
             far = [_changed(some[:3], place, value) for value in (-1e9 - size, -size - 1, 0.0, size + 1, 1e9 + size)]
             made.append(Border(f"{one.name!r} far away", np.concatenate(far)))
+            beyond = np.concatenate([_changed(some[:1], place, value) for value in _BEYOND])
+            made.append(Border(f"{one.name!r} beyond single precision", beyond, is_beyond=True))
         else:
             made.append(Border(f"an unseen text in {one.name!r}", _changed(some, place, _UNSEEN)))
     blank = np.empty((1, len(columns)), dtype=object)
@@ -85,11 +93,15 @@ def compare(
     found = _compared(model, form, Border("of training", sample), threshold)
     if found.refused:
         return msgspec.structs.replace(found, rows=len(sample), worst="the model refuses rows of its own training")
-    # All at once where none is refused: a call takes the estimator as long for one row as for hundreds.
-    whole = Border("at the border", np.concatenate([one.rows for one in borders]))
-    parts = [_compared(model, form, whole, threshold)]
-    if parts[0].refused:
-        parts = [_compared(model, form, one, threshold) for one in borders]
+    parts: list[Parity] = []
+    for is_beyond in (False, True):
+        group = [one for one in borders if one.is_beyond == is_beyond]
+        # All at once where none is refused: a call takes the estimator as long for one row as for hundreds.
+        whole = [Border("at the border", np.concatenate([one.rows for one in group]))] if group else []
+        answered = [_compared(model, form, one, threshold) for one in whole]
+        if any(one.refused for one in answered):
+            answered = [_compared(model, form, one, threshold) for one in group]
+        parts += answered
     parts.append(found)
     return Parity(
         rows=len(sample),
@@ -146,7 +158,7 @@ def _answers(predict: Any, rows: Rows) -> tuple[Floats | None, str]:
 def _at_splits(sample: Rows, splits: Sequence[tuple[int, float]]) -> Rows:
     """For each split rows with its threshold, the numbers next to it, and those next to it in single precision."""
     chosen = np.linspace(0, len(splits) - 1, min(_MOST_SPLITS, len(splits))).astype(int)
-    rows = []
+    places, numbers, of_sample = [], [], []
     for number, (place, threshold) in enumerate(splits[one] for one in chosen.tolist()):
         if not abs(threshold) < _LARGEST:  # a split of what is missing from what is not
             continue
@@ -159,9 +171,12 @@ def _at_splits(sample: Rows, splits: Sequence[tuple[int, float]]) -> Rows:
             float(np.nextafter(single, np.float32(-np.inf))),
             float(np.nextafter(single, np.float32(np.inf))),
         }
-        row = sample[number % len(sample)][None, :]
-        rows += [_changed(row, place, value) for value in sorted(values)]
-    return np.concatenate([sample[:1], *rows])
+        numbers += sorted(values)
+        places += [place] * len(values)
+        of_sample += [number % len(sample)] * len(values)
+    rows = sample[of_sample] if of_sample else sample[:1].copy()
+    rows[np.arange(len(places)), places] = numbers
+    return rows
 
 
 def _changed(rows: Rows, place: int, value: object) -> Rows:

@@ -1,23 +1,25 @@
-"""The trees of scikit-learn's ensembles as arrays, with a split by a set of categories as one by a number.
+"""Trees of any library as arrays, with a split by a set of categories as one by a number.
 
-A split by categories asks whether a value is in a set. Each set becomes a feature of its own, 0 for its values and 1
-for the others, which is looked up in the table of its column: so a tree has splits of numbers only.
+A split by categories asks whether a value is in a set. Each set becomes a feature of its own, 0 for what goes left and
+1 for what goes right, which is looked up in the table of its column: so a tree has splits of numbers only.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.build.models.compiled.features import Feature, prepared_features
+from assay.build.models.compiled.encoding import Rounding
+from assay.build.models.compiled.features import Feature
 from assay.build.models.compiled.linear import Link
 from assay.errors import InvalidInput
 
-__all__ = ["Tree", "Trees", "is_tree", "trees_of"]
+__all__ = ["Precision", "Tree", "Trees", "as_categories", "member"]
 
 Floats = NDArray[np.float64]
-_NAMES = ("DecisionTree", "RandomForest", "ExtraTree", "ExtraTrees", "GradientBoosting", "HistGradientBoosting")
+Precision = Literal["double", "rounded", "single"]
 
 
 @dataclass
@@ -35,147 +37,58 @@ class Tree:
 
 @dataclass
 class Trees:
-    """An ensemble: leaves of all trees are added to `base`, one number for each target, and divided by the `divisor`;
-    the link makes answers of that. `single`: features are rounded to single precision before they are compared, as most
-    of scikit-learn's trees do.
+    """An ensemble: leaves of all trees are added to `base`, one number for each target, divided by the `divisor` and
+    multiplied by the `scale`; the link makes answers of that.
+
+    `precision`: `double` throughout; `rounded` where features are rounded to single precision before they are compared,
+    as most of scikit-learn's trees do; `single` where sums and answers are of single precision too, as XGBoost's.
+    `refuses_missing` and `refuses_large`: the library refuses rows with such a number, in any column.
     """
 
     features: list[Feature]
     base: Floats
     link: Link
-    single: bool
+    precision: Precision
     trees: list[Tree] = field(default_factory=list)
     divisor: int = 1
+    scale: float = 1.0
+    refuses_missing: bool = False
+    refuses_large: bool = False
+    sets: dict[tuple[int, bytes], int] = field(default_factory=dict)
 
 
-def is_tree(name: str) -> bool:
-    """Whether an estimator of scikit-learn of this name is made of trees."""
-    return name.removesuffix("Classifier").removesuffix("Regressor") in _NAMES
+def member(made: Trees, place: int, goes_left: Callable[[Floats], NDArray[np.bool_]]) -> int:
+    """The place of the feature that is 0 where a split by categories goes left, and 1 where it goes right.
 
-
-def trees_of(estimator: Any, features: list[Feature]) -> Trees | None:
-    """The trees of a fitted ensemble; None for an estimator of another kind."""
-    name = type(estimator).__name__
-    kind = name.removesuffix("Classifier").removesuffix("Regressor")
-    if not is_tree(name):
-        return None
-    if kind == "HistGradientBoosting":
-        return _histograms(estimator, features)
-    if any(one.text and one.table is None for one in features):
-        raise InvalidInput(f"a {name} is given text")
-    if kind == "GradientBoosting":
-        return _boosted(estimator, features)
-    forest = [estimator] if kind in ("DecisionTree", "ExtraTree") else list(estimator.estimators_)
-    if estimator.n_outputs_ != 1:
-        raise InvalidInput(f"a {name} of {estimator.n_outputs_} outputs is not compiled")
-    classes = int(estimator.n_classes_) if name.endswith("Classifier") else 0
-    targets = 1 if classes <= 2 else classes
-    made = Trees(features, np.zeros(targets), "shares" if classes else "identity", single=True)
-    for member in forest:
-        values = member.tree_.value[:, 0, :]
-        shares = values / values.sum(axis=1, keepdims=True) if classes else values
-        for target in range(targets):
-            column = 1 if classes == 2 else target
-            made.trees.append(_plain(member.tree_, shares[:, min(column, classes - 1 if classes else 0)], target))
-    made.divisor = len(forest)
-    return made
-
-
-def _plain(tree: Any, value: Floats, target: int) -> Tree:
-    gaps = getattr(tree, "missing_go_to_left", None)
-    return Tree(
-        feature=np.asarray(tree.feature, dtype=np.int64),
-        split=np.asarray(tree.threshold, dtype=np.float64),
-        left=np.asarray(tree.children_left, dtype=np.int64),
-        right=np.asarray(tree.children_right, dtype=np.int64),
-        missing_left=np.zeros(tree.node_count, dtype=bool) if gaps is None else np.asarray(gaps).astype(bool),
-        value=np.asarray(value, dtype=np.float64),
-        target=target,
-    )
-
-
-def _boosted(estimator: Any, features: list[Feature]) -> Trees:
-    start = estimator.init_
-    if start != "zero" and not type(start).__name__.startswith("Dummy"):
-        raise InvalidInput(f"a GradientBoosting that starts from a {type(start).__name__} is not compiled")
-    blank = np.zeros((1, estimator.n_features_in_), dtype=np.float32)
-    base = np.asarray(estimator._raw_predict_init(blank), dtype=np.float64)[0]
-    classes = len(getattr(estimator, "classes_", ()))
-    if classes and estimator.loss != "log_loss":
-        raise InvalidInput(f"a GradientBoostingClassifier with loss={estimator.loss!r} is not compiled")
-    link: Link = "identity" if not classes else "logistic" if classes == 2 else "softmax"
-    made = Trees(features, base, link, single=True)
-    for stage in estimator.estimators_:
-        for target, member in enumerate(stage):
-            made.trees.append(_plain(member.tree_, member.tree_.value[:, 0, 0] * estimator.learning_rate, target))
-    return made
-
-
-def _histograms(estimator: Any, given: list[Feature]) -> Trees:
-    if any(one.text and one.table is None for one in given) and estimator._preprocessor is None:
-        raise InvalidInput("a HistGradientBoosting is given text")
-    features = prepared_features(estimator._preprocessor, given)
-    base = np.asarray(estimator._baseline_prediction, dtype=np.float64).ravel()
-    loss = type(estimator._loss).__name__
-    links: dict[str, Link] = {"HalfBinomialLoss": "logistic", "HalfMultinomialLoss": "softmax"}
-    exponential = loss in ("HalfPoissonLoss", "HalfGammaLoss", "HalfTweedieLoss")
-    made = Trees(features, base, links.get(loss, "exponential" if exponential else "identity"), single=False)
-    known, places = estimator._bin_mapper.make_known_categories_bitsets()
-    derived: dict[tuple[int, bytes], int] = {}
-    for stage in estimator._predictors:
-        for target, predictor in enumerate(stage):
-            nodes = predictor.nodes
-            leaf = nodes["is_leaf"].astype(bool)
-            tree = Tree(
-                feature=nodes["feature_idx"].astype(np.int64),
-                split=nodes["num_threshold"].astype(np.float64),
-                left=np.where(leaf, -1, nodes["left"].astype(np.int64)),
-                right=np.where(leaf, -1, nodes["right"].astype(np.int64)),
-                missing_left=nodes["missing_go_to_left"].astype(bool),
-                value=nodes["value"].astype(np.float64),
-                target=target,
-            )
-            for node in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf).tolist():
-                place = int(tree.feature[node])
-                left = _bits(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]])
-                right = _bits(known[places[place]]) & ~left
-                tree.feature[node] = _member(made, derived, place, left, right, bool(tree.missing_left[node]))
-                tree.split[node] = 0.5
-            made.trees.append(tree)
-    return made
-
-
-def _member(
-    made: Trees,
-    derived: dict[tuple[int, bytes], int],
-    place: int,
-    left: NDArray[np.bool_],
-    right: NDArray[np.bool_],
-    missing_left: bool,
-) -> int:
-    """The place of the feature that is 0 where a split by categories goes left, and 1 where it goes right."""
+    `goes_left` says it of values as the library sees them, with NaN for no value.
+    """
     feature = made.features[place]
-    assert feature.table is not None, "the estimator's own preprocessor encodes its categories"
+    assert feature.table is not None, "who splits by categories has them looked up"
     values = np.array([*feature.table.values(), feature.missing, feature.unknown], dtype=np.float64)
-    known = np.isfinite(values) & (values >= 0)
-    codes = np.where(known, values, 0).astype(np.uint8)
-    goes_left = np.where(known & left[codes], True, np.where(known & right[codes], False, missing_left))
-    key = (place, goes_left.tobytes())
-    if key not in derived:
-        derived[key] = len(made.features)
-        *table, missing, unknown = np.where(goes_left, 0.0, 1.0).tolist()
+    left = np.asarray(goes_left(values), dtype=bool)
+    key = (place, left.tobytes())
+    if key not in made.sets:
+        made.sets[key] = len(made.features)
+        *table, missing, unknown = np.where(left, 0.0, 1.0).tolist()
         made.features.append(
-            Feature(
-                feature.source,
-                text=feature.text,
+            replace(
+                feature,
                 table=dict(zip(feature.table, table, strict=True)),
                 missing=None if feature.missing is None else missing,
                 unknown=None if feature.unknown is None else unknown,
             )
         )
-    return derived[key]
+    return made.sets[key]
 
 
-def _bits(words: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """[256] which bits are set."""
-    return np.unpackbits(np.ascontiguousarray(words, dtype="<u4").view(np.uint8), bitorder="little").astype(bool)
+def as_categories(feature: Feature, categories: Iterable[int], rounding: Rounding) -> Feature:
+    """A feature by whose whole numbers trees split, looked up; those that no set has are all the same to them.
+
+    InvalidInput for a number that was scaled before.
+    """
+    if feature.table is not None:
+        return feature
+    if feature.text or feature.steps:
+        raise InvalidInput(f"column {feature.source} is scaled or text, and split by categories")
+    table = {float(one): float(one) for one in sorted(categories)}
+    return replace(feature, table=table, missing=np.nan, unknown=-1.0, rounding=rounding)

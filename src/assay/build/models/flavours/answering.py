@@ -16,10 +16,15 @@ Floats = NDArray[np.float64]
 
 
 class KeptRegressor:
-    """`answer` gives [rows] numbers. It is pickled as the content it was loaded from; `library` has to be there."""
+    """`answer` gives [rows] numbers. It is pickled as the content it was loaded from; `library` has to be there, whose
+    own model is the `booster`.
+    """
 
-    def __init__(self, kept: Kept, load: Callable[[Kept], Any], answer: Callable[[Rows], NDArray[Any]]) -> None:
+    def __init__(
+        self, kept: Kept, load: Callable[[Kept], Any], answer: Callable[[Rows], NDArray[Any]], booster: Any = None
+    ) -> None:
         self.library = load.__module__.rpartition(".")[2]
+        self.booster = booster
         self._kept, self._load, self._answer = kept, load, answer
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -33,8 +38,11 @@ class KeptRegressor:
 class KeptClassifier:
     """`answer` gives [rows] probabilities of the second of two classes, or [rows, classes]; the rest as above."""
 
-    def __init__(self, kept: Kept, load: Callable[[Kept], Any], answer: Callable[[Rows], NDArray[Any]]) -> None:
+    def __init__(
+        self, kept: Kept, load: Callable[[Kept], Any], answer: Callable[[Rows], NDArray[Any]], booster: Any = None
+    ) -> None:
         self.library = load.__module__.rpartition(".")[2]
+        self.booster = booster
         self.classes_ = tuple(kept.classes)
         self._kept, self._load, self._answer = kept, load, answer
 
@@ -49,7 +57,7 @@ class KeptClassifier:
 
 
 def answering(
-    kept: Kept, load: Callable[[Kept], Any], answer: Callable[[Rows], NDArray[Any]]
+    kept: Kept, load: Callable[[Kept], Any], answer: Callable[[Rows], NDArray[Any]], booster: Any = None
 ) -> Classifier | Regressor:
     """A classifier where classes are known, a regressor otherwise."""
-    return KeptClassifier(kept, load, answer) if kept.classes else KeptRegressor(kept, load, answer)
+    return (KeptClassifier if kept.classes else KeptRegressor)(kept, load, answer, booster)

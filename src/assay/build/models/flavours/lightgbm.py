@@ -52,7 +52,7 @@ def load(kept: Kept) -> Classifier | Regressor:
         raise MissingExtra("lightgbm", "lightgbm") from None
     booster = lightgbm.Booster(model_str=kept.content.decode())
 
-    return answering(kept, load, lambda rows: np.asarray(booster.predict(rows.astype(np.float64))))
+    return answering(kept, load, lambda rows: np.asarray(booster.predict(rows.astype(np.float64))), booster)
 
 
 def _many(booster: Any) -> int:

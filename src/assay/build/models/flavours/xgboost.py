@@ -10,7 +10,7 @@ from assay.build.models.flavours.flavour import Given, Kept, Saved, classes_of, 
 from assay.build.models.inputs import Classifier, Regressor, numbers_only
 from assay.errors import MissingExtra
 
-__all__ = ["FILE", "LOADER", "load", "recognises", "save"]
+__all__ = ["FILE", "LOADER", "best_booster", "load", "recognises", "save"]
 
 FILE = "model.ubj"
 LOADER = "mlflow.xgboost"
@@ -27,10 +27,8 @@ def save(given: Given) -> Saved:
     import xgboost
 
     numbers_only(given.columns, "XGBoost")
-    fitted = estimator.get_booster() if hasattr(estimator, "get_booster") else estimator
-    best = fitted.attr("best_iteration")
     booster = xgboost.Booster()
-    booster.load_model((fitted if best is None else fitted[: int(best) + 1]).save_raw("ubj"))
+    booster.load_model(best_booster(estimator).save_raw("ubj"))
     booster.feature_names = [one.name for one in given.columns]
     booster.feature_types = None
     known = given.classes or classes_of(estimator)
@@ -50,6 +48,13 @@ def save(given: Given) -> Saved:
     )
 
 
+def best_booster(estimator: Any) -> Any:
+    """The booster of an estimator, or it itself, up to the best iteration."""
+    fitted = estimator.get_booster() if hasattr(estimator, "get_booster") else estimator
+    best = fitted.attr("best_iteration")
+    return fitted if best is None else fitted[: int(best) + 1]
+
+
 def load(kept: Kept) -> Classifier | Regressor:
     """A classifier where classes are known, a regressor otherwise."""
     try:
@@ -62,7 +67,7 @@ def load(kept: Kept) -> Classifier | Regressor:
     def answer(rows: NDArray[np.object_]) -> NDArray[Any]:
         return np.asarray(booster.inplace_predict(rows.astype(np.float64), validate_features=False))
 
-    return answering(kept, load, answer)
+    return answering(kept, load, answer, booster)
 
 
 def _many(booster: Any) -> int:
