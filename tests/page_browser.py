@@ -87,7 +87,9 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
-_DRAWN = "() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"  # charts follow a width
+_DRAWN = (
+    "() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"  # charts follow a width
+)
 
 
 _AXE = """async most => {

@@ -35,6 +35,8 @@ def http_server(application: Any, ready: object, parent: int | None, **options: 
     """
     import uvicorn
 
+    from assay.one_write import OneWriteProtocol
+
     class Server(uvicorn.Server):
         """Says when it is ready, notices that its parent has gone, and returns after a signal."""
 
@@ -64,7 +66,7 @@ def http_server(application: Any, ready: object, parent: int | None, **options: 
     config = uvicorn.Config(
         application,
         loop="uvloop",
-        http="httptools",
+        http=OneWriteProtocol,
         ws="none",
         lifespan="on",
         log_level="warning",

@@ -132,7 +132,9 @@ def predict(application: Application, request: object, **headers: str) -> Answer
     return call(application, "POST", "/predict", msgspec.json.encode(request), headers)
 
 
-def serve_command(folder: Path, endpoint: str = ENDPOINT, *, before: str = "", workers: int = 1) -> list[str]:
+def serve_command(
+    folder: Path, endpoint: str = ENDPOINT, *, before: str = "", workers: int = 1, name: str = "assay"
+) -> list[str]:
     """A command that serves without the command line, after the statements `before`."""
     code = (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'src')!r}]\n"
@@ -143,7 +145,7 @@ def serve_command(folder: Path, endpoint: str = ENDPOINT, *, before: str = "", w
         "from assay.record.location import open_store\n"
         "with announcing(lambda begun: print(msgspec.json.encode(begun).decode(), flush=True)):\n"
         f"    store, workers = open_store({str(folder)!r}), '{workers}'\n"
-        f"    serve(store, {endpoint!r}, port=0, workers=workers, exit_with_parent=True)\n"
+        f"    serve(store, {endpoint!r}, port=0, workers=workers, exit_with_parent=True, name={name!r})\n"
     )
     return [sys.executable, "-W", "error", "-c", code]
 

@@ -13,6 +13,7 @@ from assay.operate.predictions.compacting import compact_predictions
 from assay.operate.predictions.folder import log_folder
 from assay.operate.predictions.log import LogWriter
 from assay.operate.querying import query_predictions
+from assay.record.location import open_store
 from assay.record.sqlstore import SqlStore
 
 
@@ -126,10 +127,15 @@ def test_what_was_dropped_is_told(store: SqlStore, monkeypatch: pytest.MonkeyPat
     assert query_predictions(store, ENDPOINT, sql="select sum(dropped)::int from gaps").found == [[4]]
 
 
-def test_what_makes_no_sense_is_refused(store: SqlStore) -> None:
+def test_what_makes_no_sense_is_refused(store: SqlStore, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="has no prediction log") as said:
         query_predictions(store, "delay")
     assert said.value.hint == "did you mean 'delays'?"
+    with pytest.raises(NotFound) as said:
+        query_predictions(open_store(tmp_path / "new"), "delay")
+    assert said.value.hint == "nothing was asked yet; `assay serve delay` answers and logs"
+    with pytest.raises(InvalidInput, match=r"try: if distance is an input: features.distance;"):
+        query_predictions(store, ENDPOINT, where="distance > 4")
     with pytest.raises(InvalidInput, match="its own columns"):
         query_predictions(store, ENDPOINT, sql="from predictions", where="true")
     with pytest.raises(InvalidInput, match="limit is -1"):

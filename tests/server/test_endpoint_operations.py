@@ -21,6 +21,8 @@ def test_endpoints_are_split_over_http_with_the_words_of_the_command_line(store:
         "coverage": 50,
         "override": "a try",
     }
+    with pytest.raises(InvalidInput, match="the body cannot be read"):
+        run_operation(store, "endpoint split", b'{"endpoint": "\xff"}')
     detail = run_operation(store, "endpoint split", json.dumps(arguments).encode())
     assert isinstance(detail, EndpointDetail)
     assert [(one.name, one.share) for one in detail.variants] == [("champion", 0.875), ("challenger", 0.125)]

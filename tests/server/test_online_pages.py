@@ -1,7 +1,8 @@
 """Pages of endpoints, releases and online tests: what they say, and how they look."""
 
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -10,16 +11,21 @@ from playwright.sync_api import Browser, expect
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from tests.operate.releases.release_worlds import ENDPOINT
+from tests.operate.serving_helpers import prediction
 from tests.page_browser import ANY_IMPACT, fits, grave, opened, served
 from tests.server.online_worlds import Online, fill_online
 from tests.server.page_stores import HOSTILE
 
+from assay.operate.predictions.compacting import compact_predictions
+from assay.operate.predictions.folder import log_folder
+from assay.operate.predictions.log import LogWriter
 from assay.operate.releases.moving import abort
 from assay.operate.releases.records import find_rollout
 from assay.record import open_store
+from assay.record.clock import iso
 from assay.record.sqlstore import SqlStore
 from assay.server.pages import routes
-from assay.server.pages.endpoint_traffic import last_moment, traffic_of
+from assay.server.pages.endpoint_traffic import traffic_of
 
 WAYS: tuple[tuple[int, Literal["dark", "light"]], ...] = ((390, "dark"), (1280, "light"))
 
@@ -72,21 +78,53 @@ def test_an_endpoint_says_who_serves_what_was_answered_and_what_was_decided(clie
 
 def test_traffic_is_what_was_logged_in_parts_and_in_segments(world: tuple[SqlStore, Online]) -> None:
     store, _ = world
-    newest = last_moment(store, ENDPOINT)
-    assert newest is not None
-    until = max(newest, datetime.now(UTC)) + timedelta(hours=1)
-    counted = {
-        (one.mv_id, one.role): int(one.rows.sum())
-        for one in traffic_of(store, ENDPOINT, until - timedelta(days=2), until, 50)
-    }
+    shown = traffic_of(store, ENDPOINT, timedelta(days=2), 50, patience_s=60)
+    assert shown.is_whole
+    counted = {(one.mv_id, one.role): int(one.rows.sum()) for one in shown.traffic}
     assert sum(rows for (_, role), rows in counted.items() if role == "live") == 600 + 300 + 120 + 600 + 200
     assert sum(rows for (_, role), rows in counted.items() if role == "shadow") == 120
-    again = traffic_of(store, ENDPOINT, until - timedelta(days=2), until, 50)
+    again = traffic_of(store, ENDPOINT, timedelta(days=2), 50).traffic
     assert {(one.mv_id, one.role): int(one.rows.sum()) for one in again} == counted
     champion = again[0]
     median = champion.quantile_ms(0.5)
     assert median is not None
     assert 1.2 < median < 1.9, "0.1 ms and half of an exponential with mean 2 ms"
+
+
+def test_a_page_does_not_wait_for_all_that_was_not_counted_yet(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store")
+    try:
+        now = store.clock.now()
+        for hours in (5, 3, 1):
+            moment = iso(now - timedelta(hours=hours))
+            with LogWriter(log_folder(store, ENDPOINT), durability="process") as writer:
+                writer.append([prediction(str(hours), ts=moment, mv_id="v")])
+        first = traffic_of(store, ENDPOINT, timedelta(hours=24), 24, patience_s=0.0)
+        assert not first.is_whole
+        assert [int(one.rows.sum()) for one in first.traffic] == [1]
+        assert first.traffic[0].rows[-2:].sum() == 1, "the newest comes first"
+        deadline = time.monotonic() + 10
+        while not (shown := traffic_of(store, ENDPOINT, timedelta(hours=24), 24)).is_whole:
+            assert time.monotonic() < deadline
+        assert int(shown.traffic[0].rows.sum()) == 3
+    finally:
+        store.close()
+
+
+def test_what_is_over_for_long_is_shown_up_to_its_end(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store")
+    try:
+        assert traffic_of(store, ENDPOINT, timedelta(hours=1), 60).traffic == []
+        with LogWriter(log_folder(store, ENDPOINT), durability="process") as writer:
+            moments = ["2013-08-01T10:00:00.000000Z", "2013-08-01T10:50:30.000000Z", "2013-07-01T00:00:00.000000Z"]
+            writer.append([prediction(moment, event_ts=moment) for moment in moments])
+        for _ in range(2):
+            shown = traffic_of(store, ENDPOINT, timedelta(hours=1), 60)
+            assert shown.until.strftime("%Y-%m-%d %H:%M") == "2013-08-01 10:51"
+            assert int(shown.traffic[0].rows.sum()) == 2
+            compact_predictions(store, ENDPOINT)
+    finally:
+        store.close()
 
 
 def test_a_release_that_was_rolled_back_says_why_and_on_what(

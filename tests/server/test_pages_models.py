@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from tests.prove.worlds import ACCURACY, Part, evaluated, world
 
+from assay.build.models.compile_command import compile_model
 from assay.prove.evaluation import Evaluation
 from assay.prove.gate import gate
 from assay.prove.promotion import promote
@@ -60,6 +61,16 @@ def test_a_version_shows_its_lineage_evaluations_decisions_and_seal(told: Told) 
     assert 'href="/ledger#entry-' in page
     assert "All files are as they were sealed." in client.get("/models/late/2?check=1").text
     assert "MLmodel</a>" in page
+
+
+def test_a_version_says_whether_it_is_compiled_with_the_proof_or_the_reason(told: Told) -> None:
+    store, _, client = told
+    report = compile_model(store, "late", "2")
+    page = client.get("/models/late/2").text
+    if report.outcome == "compiled":
+        assert f"rows of training and {report.parity.border:,} at borders" in page if report.parity else False
+    else:
+        assert f"not compiled: {report.reason}" in page
 
 
 def test_files_of_a_version_are_shown_and_downloaded(told: Told) -> None:

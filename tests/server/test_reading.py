@@ -86,6 +86,12 @@ def test_a_long_value_is_cut_in_a_message() -> None:
     assert len(refused.value.message) < 500
 
 
+def test_a_body_that_is_not_utf_8_is_refused_like_any_that_is_no_json() -> None:
+    for path in ({}, {"text": "x"}):
+        with pytest.raises(WireError, match="Missing value for required parameter 'name'"):
+            read_body(Asked, b'{"name": "\xff"}', path)
+
+
 def test_a_query_is_read_like_a_body() -> None:
     found = read_fields(Asked, query_fields(b"name=a%20b&number=3&flag=true&words=x&words=y&text=%C3%A9"))
     assert found == Asked(name="a b", number=3, flag=True, words=["x", "y"], text="é")

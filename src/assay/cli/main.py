@@ -124,6 +124,7 @@ _GROUPS = {
     "import": "Bring over what was recorded elsewhere",
     "labels": "What really happened, learned later: load it, see what of it is there",
     "ledger": "The chain of decisions: list or verify it",
+    "model": "A version of a model: what it is, and whether it is compiled",
     "notify": "What webhooks are told",
     "predictions": "The log itself, by further commands",
     "project": "What work belongs to: begin, list, close",

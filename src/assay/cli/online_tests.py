@@ -30,7 +30,8 @@ _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 def online_tests(tests: "list[OnlineTest]") -> RenderableType:
     """One line for each test."""
-    shown = table("test", "endpoint", "kind", "status", "versions", "outcome", "started", "ended")
+    widths = {"test": 18, "endpoint": 12, "versions": 12}
+    shown = table("test", "endpoint", "kind", "status", "versions", "outcome", "started", "ended", widths=widths)
     for test in tests:
         versions = ", ".join(f"{arm.name} ({arm.version})" for arm in test.arms)
         ended = when(test.ended) if test.ended else ""
@@ -63,14 +64,15 @@ def online_test(test: "OnlineTest") -> RenderableType:
         weights = ":".join(map(str, phase.weights))
         ended = when(phase.ended) if phase.ended else ""
         phases.add_row(str(phase.phase), weights, f"{phase.coverage / 100:g}%", when(phase.started), ended)
-    return Group(pairs(facts, title=test.name), metrics, phases)
+    return Group(pairs(facts, title=test.name, width=100), metrics, phases)
 
 
 def reading_of_test(reading: "TestReading") -> RenderableType:
     """The verdict, why nothing may be decided, then the metrics of each version."""
     head = Text.assemble((reading.test, "bold"), ": ", (reading.outcome, f"bold {_COLOURS[reading.outcome]}"))
     lines = [head, *map(Text, reading.words), *(Text(f"held: {reason}", "red") for reason in reading.held)]
-    metrics = table("version", "metric", "champion", "version has", "effect", "from", "to", "p", "units", "says")
+    columns = ("version", "metric", "champion", "version has", "effect", "from", "to", "p", "units", "says")
+    metrics = table(*columns, widths={"version": 10, "metric": 12, "version has": 7, "units": 9, "says": 14})
     for arm in reading.arms:
         for one in arm.metrics:
             metrics.add_row(arm.arm, *_cells(one))

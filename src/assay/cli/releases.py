@@ -35,7 +35,7 @@ def release_report(found: "ReleaseReport") -> RenderableType:
         steps.add_row(step.name, _MARKS[step.state])
     parts.append(steps)
     if found.guardrails:
-        guardrails = table("guardrail", "verdict", "what is known")
+        guardrails = table("guardrail", "verdict", "what is known", widths={"what is known": 90})
         for one in found.guardrails:
             guardrails.add_row(one.guardrail, Text(one.verdict, _COLOURS[one.verdict]), one.words)
         parts.append(guardrails)
@@ -47,13 +47,13 @@ def release_report(found: "ReleaseReport") -> RenderableType:
 
 def release_list(found: "Sequence[ReleaseSummary]") -> RenderableType:
     """A release a line, newest first."""
-    shown = table("release", "endpoint", "version", "instead of", "strategy", "status", "step", "started", "reason")
+    widths = {"endpoint": 12, "strategy": 12, "reason": 20}
+    shown = table("release", "endpoint", "versions", "strategy", "status", "step", "started", "reason", widths=widths)
     for one in found:
         shown.add_row(
             one.rollout_id[:8],
             one.endpoint,
-            str(one.version),
-            str(one.champion_version),
+            f"{one.champion_version} to {one.version}",
             one.strategy,
             one.status.replace("_", " "),
             one.step,
@@ -65,7 +65,7 @@ def release_list(found: "Sequence[ReleaseSummary]") -> RenderableType:
 
 def release_replay(found: "ReleaseReplay") -> RenderableType:
     """Each decision and whether it came out the same."""
-    shown = table("decision", "when", "made again", "reason")
+    shown = table("decision", "when", "made again", "reason", widths={"reason": 60})
     for one in found.decisions:
         same = "by a person" if one.same is None else "the same to the last bit" if one.same else "differs"
         shown.add_row(one.kind, when(one.ts), same, one.reason if one.differs is None else one.differs)

@@ -11,7 +11,7 @@ from rich.text import Text
 from assay.cli.audit import feature_audit
 from assay.cli.checks import data_check
 from assay.cli.comparison import comparison, difference, repetition
-from assay.cli.compiled import compile_report, endpoint_policies
+from assay.cli.compiled import compile_report, endpoint_policies, version_detail
 from assay.cli.data import dataset_detail, dataset_difference, dataset_lineage, dataset_list, dataset_version
 from assay.cli.demo_table import demo_table
 from assay.cli.endpoints import endpoint_detail, endpoint_list, unit_variant
@@ -330,7 +330,7 @@ def _number(value: float | None, form: str) -> str:
 def _serving(begun: "Serving") -> RenderableType:
     return Text(
         f"{begun.endpoint} answers at {begun.url}/predict with {begun.model}/{begun.version}; Ctrl-C ends it.\n"
-        f"Its inputs: curl {begun.url}/version"
+        f"Its inputs: curl {begun.url}/v2/models/{begun.endpoint}"
     )
 
 
@@ -416,6 +416,7 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "ViewList": view_list,
     "Worth": worth,
     "TimeReport": time_report,
+    "VersionDetail": version_detail,
 }
 LIST_RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "AliasMove": _moves,

@@ -11,17 +11,20 @@ __all__ = ["lines", "number", "pairs", "table", "when"]
 _EXACT = 2**53  # floats hold every whole number up to here
 
 
-def table(*columns: str, title: str | None = None) -> Table:
-    """A table with those headings; long cells fold, none is cut."""
+def table(*columns: str, title: str | None = None, widths: Mapping[str, int] | None = None) -> Table:
+    """A table with those headings; long cells fold, none is cut.
+
+    `widths` are the most that columns take, also in a pipe: sentences want one, so that a row has some 120 characters.
+    """
     shown = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
     for column in columns:
-        shown.add_column(column, overflow="fold")
+        shown.add_column(column, overflow="fold", max_width=(widths or {}).get(column))
     return shown
 
 
-def pairs(values: Mapping[str, str], title: str | None = None) -> Table:
-    """Two columns without headings."""
-    shown = table("name", "value", title=title)
+def pairs(values: Mapping[str, str], title: str | None = None, width: int | None = None) -> Table:
+    """Two columns without headings; values take at most that `width`."""
+    shown = table("name", "value", title=title, widths={"value": width} if width else None)
     shown.show_header = False
     for name, value in values.items():
         shown.add_row(name, value)

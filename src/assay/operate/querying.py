@@ -13,6 +13,7 @@ import msgspec
 from assay.errors import InvalidInput, NotFound, nearest
 from assay.operate.labels.known import register_labels
 from assay.operate.moments import moment_given
+from assay.operate.predictions.columns import COLUMNS
 from assay.operate.predictions.folder import log_folder, log_folders
 from assay.operate.predictions.prediction import Gap
 from assay.operate.predictions.rows import predictions_database, sql_text
@@ -35,8 +36,10 @@ _COUNTED = """
         quantile_cont(latency_us, 0.99) / 1000
     from predictions group by all order by all
 """
+_COUNTED_COLUMNS = ("day", "role", "variant", "model", "version", "status", "reason", "latency_us")
 _TOTALS = "select count(*), count(*) filter (status = 'error') from predictions"
 _NAMED = re.compile(r'(?:column |name |key )"?([\w.]+)')
+_UNKNOWN_COLUMN = re.compile(r'Referenced column "(\w+)" not found')
 _POINTED = re.compile(r"\n\s*LINE (\d+): (.*)\n( *)\^")
 
 
@@ -101,11 +104,13 @@ def query_predictions(
     if not log_folder(store, endpoint).is_dir():
         known = [folder.name for folder in log_folders(store)]
         close = nearest(endpoint, known)
-        hint = f"did you mean {close!r}?" if close else f"there are {', '.join(known) or 'none'}"
+        hint = f"did you mean {close!r}?" if close else f"there are {', '.join(known)}" if known else None
+        hint = hint or f"nothing was asked yet; `assay serve {endpoint}` answers and logs"
         raise NotFound(f"endpoint {endpoint!r} has no prediction log", where=store.location, hint=hint)
     begin, end = moment_given(store, since, "since"), moment_given(store, until, "until")
     new = None if target is None else target.with_name(f".{uuid.uuid4().hex}{target.suffix}")
-    with predictions_database(store, endpoint, since=begin, until=end, writes=new) as connection:
+    read = _COUNTED_COLUMNS if where is sql is columns is out is None else COLUMNS
+    with predictions_database(store, endpoint, since=begin, until=end, writes=new, columns=read) as connection:
         if sql is not None and re.search(r"\blabels\b", sql, re.IGNORECASE):
             register_labels(connection, store, endpoint)
         if where is not None:
@@ -182,6 +187,9 @@ def _explained(text: str, *, lines_before: int = 0) -> Iterator[None]:
         where = _place(said, text, lines_before)
         lines = [line for line in said.split("\n\n", maxsplit=1)[0].splitlines() if line.strip()]
         hint = next((line.strip() for line in lines[1:]), None)
+        unknown = _UNKNOWN_COLUMN.search(lines[0])
+        if unknown:
+            hint = f"if {unknown[1]} is an input: features.{unknown[1]}" + (f"; {hint}" if hint else "")
         raise InvalidInput(f"the query cannot be run: {lines[0]}", where=where, hint=hint) from error
 
 

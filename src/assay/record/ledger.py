@@ -15,13 +15,13 @@ from assay.errors import InvalidInput
 from assay.operation import operation
 from assay.record.canonical import canonical_json, digest_bytes
 from assay.record.clock import iso
+from assay.record.decided import records_against
 from assay.record.identity import Actor
 from assay.record.store import Row, Store
 
 __all__ = ["Entry", "Verification", "decide", "entries", "numbered", "serialise", "verify"]
 
 GENESIS = "0" * 64
-_NAMING = ("alias_move", "gate", "deployment", "route")  # records whose `decision` names an entry
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -98,7 +98,11 @@ def numbered(store: Store, numbers: Sequence[int]) -> dict[int, Entry]:
 
 @operation("ledger verify")
 def verify(store: Store) -> Verification:
-    """Check the chain of decisions from the first entry to the last."""
+    """Check the chain of decisions from the first entry to the last, and what rests on them.
+
+    Records that name a decision (verdicts, promotions, routes, releases, online tests) find it, and agree with it on
+    what was decided from.
+    """
     problems: list[str] = []
     rows = store.query("ledger", order_by=["seq"])
     previous, expected = GENESIS, 1
@@ -111,11 +115,7 @@ def verify(store: Store) -> Verification:
         problems.append(f"nothing tells where the chain was last known to end; it ends at entry {last}")
     elif heads[0]["seq"] != last or heads[0]["hash"] != previous:
         problems.append(f"the chain ends at entry {last}, it was last known to end at entry {heads[0]['seq']}")
-    present = {row["seq"] for row in rows}
-    for kind in _NAMING:
-        for row in store.query(kind):
-            if row["decision"] not in present:
-                problems.append(f"entry {row['decision']} is missing, a record of kind {kind} names it")
+    problems += records_against(store, {row["seq"]: row for row in rows})
     return Verification(sound=not problems, entries=len(rows), head=previous, problems=sorted(set(problems)))
 
 

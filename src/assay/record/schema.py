@@ -476,6 +476,7 @@ Table(
     Column("revision", Integer, primary_key=True, autoincrement=False),
     Column("value", Float, nullable=False),
     *_required("event_ts", "ingest_ts", "source"),
+    Index(None, "name", "ingest_ts"),
 )
 Table(
     "serving_worker",  # a process that serves an endpoint; who has been seen lately has to acknowledge
@@ -508,6 +509,7 @@ Table(
     Column("revision", Integer, primary_key=True, autoincrement=False),
     Column("value", Float, nullable=False),
     *_required("event_ts", "ingest_ts", "source"),
+    Index(None, "endpoint", "name", "ingest_ts"),
 )
 Table(
     "online_test",  # an A/B, shadow or bandit test at an endpoint

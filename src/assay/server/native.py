@@ -83,7 +83,7 @@ def run_operation(store: Store, name: str, body: bytes) -> Any:
         raise NotFound(f"there is no operation {name!r}", hint=f"did you mean {close!r}?" if close else None)
     try:
         given = msgspec.json.decode(body or b"{}", type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError):
+    except (ValueError, RecursionError):  # bytes that are no UTF-8 too
         raise InvalidInput("the body cannot be read", expected="a JSON object of arguments") from None
     positional, named = _arguments(OPERATIONS[name], given)
     return OPERATIONS[name].function(store, *positional, **named)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.operate.serving_helpers import ENDPOINT, prediction
 
 from assay.operate.labels.covering import label_coverage
-from assay.operate.labels.known import labels_table
+from assay.operate.labels.known import LABELS, labels_table, newest_labels
 from assay.operate.labels.recording import Label, UnitLabel, record_labels
 from assay.operate.predictions.folder import log_folder
 from assay.operate.predictions.log import LogWriter
@@ -128,3 +128,24 @@ def test_coverage_tells_variants_apart_whose_labels_get_lost(store: SqlStore) ->
     ]
     assert found.p < 1e-8
     assert label_coverage(store, ENDPOINT, name="other").p == 1
+
+
+def test_the_newest_labels_are_those_of_the_table_without_a_look_into_the_log(store: SqlStore) -> None:
+    _log(store, ("a", "u"))
+    labels: list[Label | UnitLabel] = [Label("a", 1, HAPPENED), Label("nobody", 2, HAPPENED)]
+    labels += [UnitLabel(ENDPOINT, "u", "e", 3, HAPPENED), UnitLabel("elsewhere", "u", "e", 4, HAPPENED)]
+    store.clock.advance(HAPPENED)
+    record_labels(store, labels)
+    store.clock.advance(HAPPENED + timedelta(days=1))
+    record_labels(store, [Label("a", 5, HAPPENED, 2), UnitLabel(ENDPOINT, "u", "e", 6, HAPPENED, 1)])
+    record_labels(store, [Label("a", 7, HAPPENED, 1)])
+
+    def known(as_of: datetime) -> set[tuple[object, ...]]:
+        table = newest_labels(store, ENDPOINT, name="label", as_of=as_of)
+        assert table.schema.equals(LABELS)
+        return {tuple(row.values()) for row in table.select(["prediction_id", "unit", "event", "value"]).to_pylist()}
+
+    assert known(HAPPENED) == {("a", None, None, 1.0), ("nobody", None, None, 2.0), (None, "u", "e", 3.0)}
+    later = {("a", None, None, 5.0), ("nobody", None, None, 2.0), (None, "u", "e", 6.0)}
+    assert known(HAPPENED + timedelta(days=2)) == later
+    assert known(HAPPENED - timedelta(days=2)) == set()

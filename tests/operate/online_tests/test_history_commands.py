@@ -1,7 +1,9 @@
 """What is asked of an endpoint's past: plans, and the check of metrics on the user's own log."""
 
+import math
 from datetime import timedelta
 
+import msgspec
 import numpy as np
 import pytest
 from tests.operate.online_tests.online_world import ACCURACY, BEGIN, coin, endpoint, names, serve
@@ -12,7 +14,8 @@ from assay.operate.online_tests.metric import Metric
 from assay.operate.online_tests.planning import Wanted, plan_history
 from assay.operate.online_tests.self_checking import check_history
 from assay.record.sqlstore import SqlStore
-from assay.stats.duration import mean_units
+from assay.stats.duration import mean_units, noninferiority_units
+from assay.stats.group_sequential import inflation
 
 _DAY = timedelta(days=1)
 
@@ -38,6 +41,15 @@ def test_units_hold_alpha_where_rows_taken_as_independent_do_not(store: SqlStore
     assert one.by_units.rate <= 0.05
     assert one.by_rows.low > 0.05
     assert found.outcome == "pass"
+
+
+def test_a_log_in_which_no_unit_is_closed_yet_proves_nothing(store: SqlStore) -> None:
+    endpoint(store)
+    serve(store, ["u"], at=BEGIN, every=timedelta(seconds=30))
+    store.clock.advance(BEGIN + _DAY)
+    metric = Metric(name="brier", numerator="brier", maturity="7d", window="2d")
+    found = check_history(store, ENDPOINT, [metric], 20, 5, "anytime", 0.05, 28.0, 1)
+    assert (found.metrics[0].units, found.metrics[0].outcome, found.outcome) == (0, "inconclusive", "inconclusive")
 
 
 def test_a_plan_counts_new_units_and_says_what_makes_it_longer(store: SqlStore) -> None:
@@ -74,3 +86,16 @@ def test_a_covariate_saves_units(store: SqlStore) -> None:
     plain = Metric(name="m", numerator="label", direction="up", maturity="1h", window="0s")
     history = read_history(store, ENDPOINT, [plain], store.clock.latest(), 4.5)
     assert len(history.metrics[0].closed_us) == 400
+
+
+def test_alpha_of_a_plan_is_one_sided_for_guardrails_and_shared_by_success_metrics_and_versions() -> None:
+    gain = Metric(name="gain", direction="up", maturity="0s")
+    guard = Metric(name="guard", numerator="error", role="guardrail", margin=0.02)
+    wanted = Wanted(0.02, None, "fixed", 5, 0.05, 0.8, 0.5, 0.5, 1000.0, 2)
+    plan = plan_history("e", [gain, guard], None, wanted)
+    assert plan.total == 3 * plan.units
+    one, other = plan.metrics
+    assert one.fixed_units == math.ceil(mean_units(0.02, 0.5, 0.05 / 2, 0.9))
+    assert other.fixed_units == noninferiority_units(0.25, 0.02, alpha=0.05, power=0.9)
+    looks = plan_history("e", [guard], None, msgspec.structs.replace(wanted, design="group"))
+    assert looks.metrics[0].inflation == inflation(5, 0.1, 0.8)

@@ -151,3 +151,29 @@ def test_sums_are_exact_whatever_the_size_of_the_values() -> None:
     sums = _sums(_evidence(log, Metric(name="m", numerator="latency_ms")))
     assert sums.y == pytest.approx(4e6, rel=1e-6)
     assert sums.yy == pytest.approx(1e13, rel=1e-6)
+
+
+def test_rows_after_the_moment_of_the_question_are_not_there() -> None:
+    log = log_of(moment=[0, 10 * DAY], unit=["u", "v"], variant=["champion", "v2"])
+    assert _evidence(log, Metric(name="m", numerator="error"), as_of=9 * DAY).exposed == {(1, 0): 1}
+
+
+def test_an_answer_of_a_shadow_that_stands_there_twice_is_no_covariate() -> None:
+    log = log_of(
+        id=["a"] * 3, moment=[0] * 3, unit=["u"] * 3, variant=["v2", *["champion-shadow"] * 2],
+        role=["live", "shadow", "shadow"], mv_id=["m1", "m0", "m0"], output=[0.9, 0.25, 0.25],
+    )  # fmt: skip
+    label = Metric(name="m", direction="up", maturity="1h", window="0s", covariate="champion")
+    assert _sums(_evidence(log, label, labels_of(["a"], [1.0], [1])), arm=1).x == 0.0
+
+
+@pytest.mark.parametrize(
+    ("numerator", "output", "label", "value"),
+    [("wrong", 0.9, 0.45, 1.0), ("wrong", 0.9, 0.5, 0.0), ("log_loss", 0.0, 1.0, 34.538776), ("brier", 0.9, 1.0, 0.01)],
+)
+def test_a_loss_is_that_of_its_definition(
+    numerator: Literal["wrong", "log_loss", "brier"], output: float, label: float, value: float
+) -> None:
+    log = log_of(moment=[0], unit=["u"], variant=["champion"], output=[output])
+    metric = Metric(name="m", numerator=numerator, maturity="1h", window="0s")
+    assert _sums(_evidence(log, metric, labels_of(["p0"], [label], [1]))).y == pytest.approx(value, abs=1e-6)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.operate.serving_helpers import ROOT, prediction
 
 from assay.errors import InvalidInput, StoreMismatch, StoreUnavailable
-from assay.operate.predictions.folder import log_folder
+from assay.operate.predictions.folder import log_folder, segments
 from assay.operate.predictions.log import LogWriter
 from assay.operate.predictions.prediction import Prediction
 from assay.operate.predictions.reading import LogReader, read_all, segment_pieces
@@ -92,6 +92,32 @@ def test_a_full_segment_is_followed_by_another_and_the_reader_goes_on(tmp_path: 
     assert len(list(tmp_path.glob("*.log"))) > 10
     assert seen == [f"{durability}{number}" for durability in ("process", "interval", "always") for number in range(20)]
     assert seen == _ids(read_all(tmp_path))
+
+
+def test_an_old_segment_ends_when_it_is_turned_over_and_an_empty_one_stays(tmp_path: Path) -> None:
+    with LogWriter(tmp_path, segment_s=0.0) as writer, LogWriter(tmp_path) as young:
+        writer.turn_over()
+        young.append([prediction("1")])
+        young.turn_over()
+        assert len(segments(tmp_path)) == 2
+        writer.append([prediction("2")])
+        writer.turn_over()
+        assert len(segments(tmp_path)) == 3
+        writer.append([prediction("3")])
+    assert sorted(_ids(read_all(tmp_path))) == ["1", "2", "3"]
+
+
+def test_an_old_segment_goes_on_where_another_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    with LogWriter(tmp_path, segment_s=0.0) as writer:
+        writer.append([prediction("1")])
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", refuse)
+            writer.turn_over()
+        writer.append([prediction("2")])
+    assert _ids(read_all(tmp_path)) == ["1", "2"]
 
 
 def test_a_reader_beside_a_writer_sees_every_record_once(tmp_path: Path) -> None:

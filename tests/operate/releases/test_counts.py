@@ -104,3 +104,11 @@ def test_rows_in_pieces_count_as_rows_at_once(table: Table) -> None:
     for start in range(0, 20, 3):
         pieces.add(log_rows(table(*rows[start : start + 3]), "challenger", 1000, by_row=False))
     assert pieces.counts == whole
+
+
+def test_what_both_sides_of_a_pair_have_speaks_for_neither_and_the_limit_itself_is_not_slow(table: Table) -> None:
+    bad: dict[str, Any] = {"status": "error", "output": None}
+    both = table(row("1", "u", **bad), row("1", "u", "challenger", role="shadow", **bad))
+    assert counted(both, paired=True).counts.events["errors"] == [0, 0]
+    rows = table(row("1", "u", latency_us=1000), row("2", "v", latency_us=1001))
+    assert counted(rows).counts.events["slow"] == [1, 0]

@@ -60,6 +60,13 @@ def test_the_simulated_rule_is_that_of_the_engine() -> None:
         assert (found.verdict == "fail") == bool(simulated)
 
 
+def test_alpha_is_shared_by_all_guardrails_also_those_that_cannot_be_judged_yet() -> None:
+    one = phase({}, {}, (9000, 1000))
+    for seen in (("errors",), ("errors", "invalid", "schema")):
+        found = guardrail_evidence(RULES, [one], seen)
+        assert [evidence.needed for evidence in found] == [pytest.approx(math.log(5 / RULES.alpha))] * len(seen)
+
+
 @pytest.mark.slow
 def test_a_harmless_canary_is_rolled_back_in_at_most_one_of_a_hundred_releases_by_all_guardrails_together() -> None:
     generator = np.random.default_rng(18)

@@ -8,6 +8,8 @@ import pytest
 from tests.operate.releases.release_worlds import BROKEN, ENDPOINT, HEALTHY, SOON, Behaviour, World, versions
 
 from assay.errors import Conflict, InvalidInput, NotFound, Refused
+from assay.operate.online_tests.metric import Metric
+from assay.operate.online_tests.starting import new_test
 from assay.operate.releases.records import events_of, find_rollout
 from assay.operate.releases.releasing import (
     abort_release,
@@ -20,6 +22,7 @@ from assay.operate.releases.releasing import (
 from assay.operate.releases.replaying import replay_release
 from assay.operate.releases.starting import start_release
 from assay.operate.releases.ticking import Ticker
+from assay.prove.promotion import promote
 from assay.record.ledger import verify
 from assay.record.models.registry import CHAMPION, alias
 from assay.record.models.routes import current_route
@@ -86,6 +89,16 @@ def test_an_endpoint_has_one_release_at_a_time(store: SqlStore) -> None:
         begin(store)
     with pytest.raises(NotFound):
         release(store, "nowhere", 2, detach=True)
+
+
+def test_a_test_whose_split_a_promotion_ended_has_to_be_stopped_before_a_release(store: SqlStore) -> None:
+    versions(store)
+    metric = Metric(name="brier", numerator="brier", maturity="1d", window="0s")
+    new_test(store, ENDPOINT, ["2"], metrics=[metric], name="t1")
+    promote(store, "late", 2)
+    with pytest.raises(Conflict, match="test t1 is running") as refused:
+        start_release(store, ENDPOINT, 1, strategy="shadow")
+    assert refused.value.hint == "end it first: assay test stop t1"
 
 
 def test_the_champion_is_not_released_again(store: SqlStore) -> None:

@@ -11,6 +11,7 @@ from assay.operate.online_tests.definition import find_test
 from assay.operate.online_tests.metric import Metric
 from assay.operate.predictions.prediction import Prediction
 from assay.operate.releases.records import events_of, find_rollout
+from assay.operate.releases.reporting import report_of
 from assay.operate.releases.rules import Exposure, Rules, with_options
 from assay.operate.releases.starting import start_release
 from assay.operate.releases.ticking import EndpointTicker, Ticker
@@ -79,6 +80,7 @@ def test_proven_harm_of_each_kind_takes_it_back(store: SqlStore, guardrail: str,
     assert [one.name for one in route.variants] == [CHAMPION]
     entry = store.get("ledger", {"seq": event.ledger})
     assert entry["kind"] == "rollback"
+    assert msgspec.json.decode(entry["body"])["detail"]["false_rollback_rate"] == SOON.alpha
     assert ticker.tick(world.now) is None
 
 
@@ -198,6 +200,9 @@ def test_a_worse_model_fails_the_test_on_labels_and_is_taken_back(store: SqlStor
         event = ticker.tick(world.now)
         kinds += [event.kind] if event else []
     assert kinds == ["rollback"]
+    entry = store.get("ledger", {"seq": events_of(store, ticker.rollout_id)[-1].ledger})
+    assert msgspec.json.decode(entry["body"])["detail"]["false_rollback_rate"] == pytest.approx(2 * 0.05)
+    assert "by each test on labels in at most 10.00%" in report_of(find_rollout(store, ENDPOINT)).false_rollbacks
 
 
 def test_a_server_looks_at_whatever_release_is_open(store: SqlStore) -> None:
@@ -246,7 +251,7 @@ def test_proven_harm_does_not_wait_for_a_test_that_cannot_be_read(
     def fail(*_: object) -> None:
         raise OSError("no label can be read")
 
-    monkeypatch.setattr("assay.operate.releases.ticking.read_quality", fail)
+    monkeypatch.setattr("assay.operate.releases.ticking.keep_quality", fail)
     world.request(100, challenger=BROKEN)
     event = ticker.tick(world.now)
     assert event is not None

@@ -1,6 +1,5 @@
 from collections import Counter
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,13 +52,11 @@ def test_whoever_takes_part_keeps_the_variant_at_every_greater_coverage(
     scheme: HashVersion, weights: list[int], one: int, other: int
 ) -> None:
     variants = [Variant(str(number), "0", weight, str(number)) for number, weight in enumerate(weights)]
-    units = pa.array(UNITS[:500])
     small, large = (
-        assigner(_route(*variants, coverage=coverage, hash_version=scheme)).assign_rows(units)
-        for coverage in sorted([one, other])
+        assigner(_route(*variants, coverage=coverage, hash_version=scheme)) for coverage in sorted([one, other])
     )
-    assert large.takes_part[small.takes_part].all()
-    assert (large.variant == small.variant)[small.takes_part].all()
+    for before in ((unit, found) for unit in UNITS[:500] if (found := small.assign(unit)).reason == "hash"):
+        assert large.assign(before[0])[:3] == before[1][:3]
 
 
 def test_a_segment_says_which_rows_take_part() -> None:
@@ -118,47 +115,9 @@ def test_shares_lie_within_binomial_bounds(weights: list[int], coverage: int, sa
     variants = [Variant(str(number), "0", weight, str(number)) for number, weight in enumerate(weights)]
     split = Split("test", 1, salt.encode("utf-8", "ignore").decode(), coverage=coverage)
     asking = assigner(Route("delays", 1, tuple(variants), (), split))
-    units = pa.array(UNITS[:4_000])
     shares = propensities(variants, split)
     assert sum(shares) == pytest.approx(1)
-    counts = Counter(asking.assign_rows(units).variant.tolist())
+    counts = Counter(asking.assign(unit).variant for unit in UNITS[:4_000])
     for number, share in enumerate(shares):
         # six standard errors: one in 500 million for one count
         assert abs(counts[number] - 4_000 * share) <= 6 * (4_000 * share * (1 - share)) ** 0.5 + 1e-6
-
-
-@given(
-    st.sampled_from(SCHEMES),
-    st.lists(st.integers(0, 9), min_size=1, max_size=4),
-    st.sampled_from([0, 1, 9_999, 10_000]) | st.integers(0, 10_000),
-    st.sampled_from([None, "x > 1", "x is null or name = 'a'"]),
-    st.lists(
-        st.tuples(st.text(st.characters(codec="utf-8"), max_size=9), st.sampled_from([None, 1.0, 2.0])), max_size=30
-    ),
-)
-def test_tables_are_assigned_as_their_rows_one_by_one(
-    scheme: HashVersion, weights: list[int], coverage: int, segment: str | None, rows: list[tuple[str, float | None]]
-) -> None:
-    variants = tuple(Variant(str(number), "0", weight, str(number)) for number, weight in enumerate(weights))
-    asking = assigner(
-        Route("delays", 1, variants, (), Split("test", 1, "ü", hash_version=scheme, coverage=coverage, segment=segment))
-    )
-    units = pa.array([unit for unit, _ in rows], pa.string())
-    table = pa.table({"x": pa.array([value for _, value in rows], pa.float64()), "name": units})
-    found = asking.assign_rows(units, table)
-    expected = [asking.assign(unit, {"x": value, "name": unit}) for unit, value in rows]
-    assert found.variant.tolist() == [one.variant for one in expected]
-    assert found.takes_part.tolist() == [one.reason == "hash" for one in expected]
-    assert found.bucket.tolist() == [one.bucket for one in expected]
-    assert found.propensity.tolist() == [one.propensity for one in expected]
-
-
-def test_units_that_are_missing_are_refused_in_tables() -> None:
-    with pytest.raises(InvalidInput, match="1 of the units are missing"):
-        assigner(_route()).assign_rows(pa.array(["a", None]))
-
-
-def test_without_a_split_all_rows_of_a_table_are_the_champions() -> None:
-    found = assigner(Route("delays", 1, (CHAMPION,))).assign_rows(pa.chunked_array([["a"], ["b"]]))
-    assert (found.variant.tolist(), found.takes_part.tolist()) == ([0, 0], [False, False])
-    assert found.propensity.tolist() == [1.0, 1.0]

@@ -1,11 +1,16 @@
+from typing import Any
+
+import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 from tests.operate.routing.routes_helpers import SPLIT, promoted, variant
-from tests.operate.serving_helpers import ENDPOINT, Fixed
+from tests.operate.serving_helpers import ENDPOINT, Fixed, add_version
 
 from assay.build.models.packaging import package_model
 from assay.errors import Conflict, InvalidInput, NotFound
 from assay.operate.routing.changing import end_split, set_shadows, set_split
+from assay.operate.routing.endpoint_commands import shadow_endpoint
 from assay.prove.alias_commands import point_alias
 from assay.prove.promotion import promote, rollback
 from assay.record import ledger
@@ -114,6 +119,48 @@ def test_variants_that_take_a_column_as_another_kind_are_refused(store: SqlStore
         other = package_model(store, "delays", Fixed(0.5), table, ["distance", "carrier"], run=run)
     with pytest.raises(InvalidInput, match="'distance' is number for champion and text for challenger"):
         _split(store, [made[0], other])
+
+
+class Numbers:
+    """A regressor."""
+
+    def predict(self, X: NDArray[np.object_]) -> NDArray[np.float64]:
+        return np.zeros(len(X))
+
+
+class Classes:
+    """Of three classes each is as likely."""
+
+    classes_ = ("a", "b", "c")
+
+    def predict_proba(self, X: NDArray[np.object_]) -> NDArray[np.float64]:
+        return np.full((len(X), 3), 1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "gives"),
+    [
+        (Numbers(), "predicts numbers"),
+        (Classes(), "tells the classes a, b, c apart"),
+    ],
+)
+def test_versions_that_answer_with_another_kind_of_value_are_refused_and_change_nothing(
+    store: SqlStore, estimator: Any, gives: str
+) -> None:
+    made = promoted(store)
+    other = add_version(store, estimator)
+    before = store.query("ledger")
+    shown = rf"champion \(delays/1\) gives a probability, and \w+ \(delays/3\) {gives}"
+    with pytest.raises(InvalidInput, match=shown):
+        _split(store, [made[0], other])
+    with pytest.raises(InvalidInput, match=shown):
+        set_shadows(store, ENDPOINT, [variant(other, 0, "shadow")], kind="test", reason="")
+    with pytest.raises(InvalidInput, match=shown):
+        shadow_endpoint(store, ENDPOINT, "delays@3")
+    assert store.query("ledger") == before
+    assert current_route(store, ENDPOINT).revision == 1
+    promote(store, ENDPOINT, 3, override="alone it may")
+    set_shadows(store, ENDPOINT, [variant(add_version(store, estimator), 0, "shadow")], kind="test", reason="")
 
 
 def test_a_salt_keeps_its_hash_for_ever(store: SqlStore) -> None:

@@ -4,14 +4,12 @@ from itertools import accumulate
 from pathlib import Path
 
 import mmh3
-import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import InvalidInput
-from assay.operate.routing.hashing import BUCKETS, HIGHEST_TOTAL, bounds, buckets_of, fnv1a32, hasher, part_bound
+from assay.operate.routing.hashing import BUCKETS, HIGHEST_TOTAL, bounds, fnv1a32, hasher, part_bound
 from assay.record.models.routes import HashVersion
 
 VECTORS = json.loads((Path(__file__).parent / "hash_vectors.json").read_text())
@@ -41,7 +39,6 @@ def test_the_edges_of_the_hash_go_to_the_first_and_the_last_variant(key: str, va
 def test_published_hashes_of_growthbook_come_out(salt: str, unit: str, version: int, expected: float) -> None:
     scheme: HashVersion = "gb_v1" if version == 1 else "gb_v2"
     assert hasher(scheme, salt)(unit) / BUCKETS[scheme] == expected
-    assert buckets_of(scheme, salt, pa.array([unit]))[0] / BUCKETS[scheme] == expected
 
 
 @pytest.mark.parametrize(("weights", "ends"), VECTORS["growthbook"]["ranges"])
@@ -100,19 +97,12 @@ def test_the_bound_of_a_part_grows_with_it(scheme: HashVersion, first: int, seco
     assert part_bound(scheme, 10_000, 10_000) == BUCKETS[scheme]
 
 
-@given(st.sampled_from(SCHEMES), TEXT, st.lists(TEXT), st.booleans())
-def test_many_units_are_hashed_as_one_by_one(scheme: HashVersion, salt: str, units: list[str], wide: bool) -> None:
-    column = pa.array(units, pa.large_string() if wide else pa.string())
-    one = hasher(scheme, salt)
-    np.testing.assert_array_equal(buckets_of(scheme, salt, column), [one(unit) for unit in units])
-
-
 def test_half_a_character_is_hashed_and_does_no_harm() -> None:
     for scheme in SCHEMES:
         assert 0 <= hasher(scheme, "\ud800")("\udc00") < BUCKETS[scheme]
 
 
 def test_an_unknown_hash_is_refused_with_the_nearest_name() -> None:
-    for wrong in (lambda: hasher("murmur", "s"), lambda: bounds("murmur", [1]), lambda: buckets_of("murmur", "", None)):  # type: ignore[arg-type] # wrong on purpose
+    for wrong in (lambda: hasher("murmur", "s"), lambda: bounds("murmur", [1])):  # type: ignore[arg-type] # wrong on purpose
         with pytest.raises(InvalidInput, match="did you mean 'murmur3'"):
             wrong()

@@ -1,9 +1,6 @@
 import math
 
-import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from assay.errors import InvalidInput
 from assay.operate.routing.segments import segment_of
@@ -69,44 +66,3 @@ def test_a_value_of_the_other_kind_is_in_no_segment() -> None:
 def test_only_the_named_columns_are_looked_at() -> None:
     found = segment_of("distance > 1 and (carrier = 'AA' or distance < 9)")
     assert found.columns == ("distance", "carrier")
-
-
-VALUES = st.one_of(st.none(), st.sampled_from([0.0, 1.0, 2.5, math.nan]))
-TEXTS = st.one_of(st.none(), st.sampled_from(["", "AA", "UA", "ü"]))
-
-
-COMPARISONS = [
-    *[f"x {sign} {value}" for sign in ("=", "!=", "<", ">=") for value in ("1", "2.5", "'UA'")],
-    *[f"name {sign} 'UA'" for sign in ("=", "!=", "in ('AA') and not name =")],
-    "x in (1, 2.5)",
-    "x not in (1)",
-    "x not between 1 and 2",
-    "x between 1 and 2",
-    "x is null",
-    "name is not null",
-    "gone is null",
-    "gone = 1",
-    "name = 1",
-    "name not in ('AA', 'ü')",
-]
-
-
-@st.composite
-def _expressions(draw: st.DrawFn) -> str:
-    text = draw(st.sampled_from(COMPARISONS))
-    for part in draw(st.lists(st.sampled_from(COMPARISONS), max_size=3)):
-        text = f"{text} {draw(st.sampled_from(['and', 'or', 'and not', 'or not']))} ({part})"
-    return text
-
-
-@given(_expressions(), st.lists(st.tuples(VALUES, TEXTS), min_size=1, max_size=20))
-def test_a_table_is_judged_as_its_rows_one_by_one(text: str, rows: list[tuple[float | None, str | None]]) -> None:
-    found = segment_of(text)
-    table = pa.table(
-        {
-            "x": pa.array([value for value, _ in rows], pa.float64()),
-            "name": pa.array([name for _, name in rows], pa.string()),
-        }
-    )
-    expected = [found.holds({"x": value, "name": name}) for value, name in rows]
-    assert found.mask(table).tolist() == expected

@@ -5,7 +5,7 @@ import zlib
 import pytest
 
 from assay.operate.serving import bodies
-from assay.operate.serving.bodies import Message, whole
+from assay.operate.serving.bodies import Message, packed, whole
 from assay.operate.serving.engine import RequestError
 
 
@@ -41,6 +41,39 @@ def test_packing_that_is_broken_or_unknown_is_refused() -> None:
     assert _status(b"abc", content_encoding="br") == 415
     assert _status(b"abc", content_encoding="gzip") == 400
     assert _status(gzip.compress(b"abc" * 100)[:-12], content_encoding="gzip") == 400
+
+
+LARGE = b'{"id":"01a22b7a"},' * 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip", b"gzip"),
+        ("deflate", b"deflate"),
+        ("br, GZip;q=0.5", b"gzip"),
+        ("gzip;q=0, deflate; q=0.1", b"deflate"),
+        ("gzip;q=0.000", None),
+        ("gzip;q=none", None),
+        ("br", None),
+        ("", None),
+        ("identity", None),
+    ],
+)
+def test_an_answer_is_packed_as_its_reader_takes_it(accepted: str, encoding: bytes | None) -> None:
+    content, headers = packed([(b"host", b"here"), (b"accept-encoding", accepted.encode())], LARGE)
+    assert dict(headers).get(b"content-encoding") == encoding
+    if encoding is None:
+        assert (content, headers) == (LARGE, [])
+    else:
+        assert dict(headers)[b"vary"] == b"accept-encoding"
+        assert len(content) < len(LARGE) / 10
+        assert (gzip.decompress if encoding == b"gzip" else zlib.decompress)(content) == LARGE
+
+
+def test_an_answer_of_one_packet_goes_as_it_is_and_one_to_who_asks_for_nothing() -> None:
+    assert packed([(b"accept-encoding", b"gzip")], LARGE[:1399]) == (LARGE[:1399], [])
+    assert packed([], LARGE) == (LARGE, [])
 
 
 def test_a_small_body_that_unpacks_to_a_large_one_is_refused_before_it_is_whole() -> None:

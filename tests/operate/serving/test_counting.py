@@ -2,6 +2,7 @@ from pathlib import Path
 
 import msgspec
 
+from assay.build.models.served_model import FormCounts
 from assay.operate.serving.counting import BOUNDS_S, Counted, Counting, SharedCounts, summed
 
 KEY = ("champion", "delays", 1, "live", "ok")
@@ -36,6 +37,13 @@ def test_counts_of_workers_are_summed() -> None:
     assert (series.buckets[BOUNDS_S.index(0.0005)], series.buckets[BOUNDS_S.index(0.005)]) == (2, 3)
     assert (both.answers, both.reasons) == ({"200": 5}, {"hash": 10})
     assert both.signature == {"distance\tout_of_range\tflag": 5}
+
+
+def test_counts_of_compiled_forms_are_summed_by_version() -> None:
+    first, second = Counted(forms=[FormCounts("a", 1, 5, 1, 2, 1)]), Counted(forms=[FormCounts("a", 1, 7, 0, 1, 0)])
+    second.forms.append(FormCounts("a", 2, 1))
+    assert summed([first, second]).forms == [FormCounts("a", 1, 12, 1, 3, 1), FormCounts("a", 2, 1)]
+    assert summed([first]).forms[0] is not first.forms[0]
 
 
 def test_a_worker_knows_the_counts_of_the_others_and_of_those_that_died(tmp_path: Path) -> None:

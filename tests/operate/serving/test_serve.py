@@ -51,6 +51,11 @@ def test_an_address_that_others_could_reach_is_refused(store: SqlStore, host: st
         serve(store, ENDPOINT, host=host)
 
 
+def test_a_server_without_a_name_is_refused(store: SqlStore) -> None:
+    with pytest.raises(InvalidInput, match="the name of the server is empty"):
+        serve(store, ENDPOINT, port=0, name=" ")
+
+
 def test_a_port_that_is_none_or_taken_or_not_ours_is_refused(store: SqlStore) -> None:
     with pytest.raises(InvalidInput, match="port is 70000"):
         serve(store, ENDPOINT, port=70_000)

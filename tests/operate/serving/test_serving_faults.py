@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import resource
 import socket
@@ -17,6 +18,8 @@ from tests.operate.serving_helpers import ENDPOINT, ROW, add_route, add_version,
 
 from assay import listening
 from assay.errors import StoreUnavailable
+from assay.operate.predictions.folder import log_folder
+from assay.operate.predictions.reading import read_all
 from assay.operate.serving.client import PredictionClient, ServerProcess
 from assay.record.models.routes import wait_acknowledged
 from assay.record.sqlstore import SqlStore
@@ -137,11 +140,18 @@ def test_a_head_that_never_comes_whole_is_not_waited_for(store: SqlStore, tmp_pa
     assert listening._SWEEP_TICKS * listening._HEAD_SWEEPS == 300
 
 
-def test_a_clock_that_jumps_back_changes_no_duration(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    moments = iter(range(10**18, 0, -(10**15)))
+@pytest.mark.parametrize("step", [-(10**15), 10**15], ids=["back", "forth"])
+def test_a_clock_that_jumps_changes_no_duration(store: SqlStore, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    add_route(store, add_version(store, Slow(0.005)))
+    moments = itertools.count(10**18, step)
     monkeypatch.setattr(time, "time_ns", lambda: next(moments))
-    with PredictionClient(url) as client:
-        assert len(client.predict([ROW, ROW])) == 2
+    monkeypatch.setattr(time, "time", lambda: next(moments) / 1e9)
+    with running(store) as server, PredictionClient(f"http://{server.address}") as client:
+        asked = [client.predict([ROW, ROW]) for _ in range(5)]
+        logged = read_all(log_folder(store, ENDPOINT))
+    assert [one.id for one in logged] == [id for answered in asked for id, _ in answered]
+    assert len({one.ts for one in logged}) == 5, "the log says what the clock said"
+    assert all(0 < one.latency_us < 5_000_000 for one in logged)
 
 
 @pytest.mark.slow

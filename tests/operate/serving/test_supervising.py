@@ -1,10 +1,12 @@
 """Several workers, and what becomes of requests when they die. The server is a process, the load is in this one."""
 
 import asyncio
+import json
 import os
 import random
 import signal
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +32,7 @@ def store(store: SqlStore) -> SqlStore:
 
 @pytest.fixture
 def server(store: SqlStore, tmp_path: Path) -> Iterator[ServerProcess]:
-    with ServerProcess(store, ENDPOINT, command=serve_command(tmp_path / "store", workers=2)) as running:
+    with ServerProcess(store, ENDPOINT, command=serve_command(tmp_path / "store", workers=2, name="triton")) as running:
         yield running
 
 
@@ -84,6 +86,8 @@ def test_killed_workers_lose_no_answered_prediction_and_are_replaced(store: SqlS
     assert len(_pids(store)) == 2
     with PredictionClient(server.url) as client:
         assert client.predict([ROW])[0][1] == 0.01
+    with urllib.request.urlopen(f"{server.url}/v2") as answer:
+        assert json.loads(answer.read())["name"] == "triton", "those that are started again know the name"
 
 
 @pytest.mark.slow

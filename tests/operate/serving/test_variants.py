@@ -1,3 +1,5 @@
+import gc
+import weakref
 from pathlib import Path
 
 import msgspec
@@ -5,11 +7,14 @@ import numpy as np
 import pytest
 from tests.operate.serving.protocols.protocol_helpers import Sum, Weighted, add_numbers
 from tests.operate.serving.variant_helpers import Place, add_three_columns, rows
-from tests.operate.serving_helpers import Fixed, add_version, predict
+from tests.operate.serving_helpers import Fixed, add_route, add_version, predict
 
 from assay.errors import InvalidInput
 from assay.operate.routing.assignment import assigner
+from assay.operate.routing.table import RoutingTable
 from assay.operate.serving.engine import Answered, Asked, RequestError
+from assay.operate.serving.plan import Plan
+from assay.operate.serving.policies import Count
 from assay.record.sqlstore import SqlStore
 
 UNITS: list[str | None] = [f"unit {number}" for number in range(40)]
@@ -142,3 +147,28 @@ def test_what_is_asked_wrong_is_refused_and_not_logged(store: SqlStore, tmp_path
     few.units = ["u"]
     assert all(isinstance(one, InvalidInput) for one in place.ask(twice, few))
     assert place.logged() == []
+
+
+def test_a_new_table_is_made_ready_before_it_answers_and_models_of_old_ones_are_let_go(
+    store: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(store, tmp_path / "log", [add_version(store, Fixed(0.1))])
+    first = weakref.ref(place.engine.table.champion.model)
+    made: list[int] = []
+
+    def counted(table: RoutingTable, count: Count | None) -> Plan:
+        made.append(table.revision)
+        return Plan(table, count)
+
+    monkeypatch.setattr("assay.operate.serving.engine.Plan", counted)
+    for number in range(2, 7):
+        revision = add_route(store, add_version(store, Fixed(number / 10)))
+        assert place.engine.watcher._look() is None
+        assert made[-1] == revision, "before it is asked for the first time"
+        (answered,) = place.ask(rows(1))
+        assert isinstance(answered, Answered)
+        assert answered.outputs == [number / 10]
+    assert made == [2, 3, 4, 5, 6], "each of them once"
+    del answered
+    gc.collect()
+    assert first() is None

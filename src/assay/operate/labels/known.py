@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.operate.predictions.rows import predictions_database
 from assay.record.clock import iso
@@ -13,7 +14,7 @@ from assay.record.store import Sql, Store
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["LABELS", "label_rows", "labels_table", "register_labels"]
+__all__ = ["LABELS", "label_rows", "labels_table", "newest_labels", "register_labels", "without_older"]
 
 _TIME = pa.timestamp("us", "UTC")
 LABELS = pa.schema(
@@ -92,6 +93,29 @@ def labels_table(
         else:
             connection.execute(_AS_THEY_ARE)
         return connection.sql(_LAST).to_arrow_table().cast(LABELS)
+
+
+def newest_labels(store: Store, endpoint: str, *, name: str, as_of: datetime) -> pa.Table:
+    """The same in no order and without a look into the log: for who joins the labels to rows of the log anyway.
+
+    There are also labels of predictions of other endpoints; a label of a prediction has no unit.
+    """
+    values = {"name": name, "as_of": iso(as_of)}
+    of_units = store.tuples(Sql(_OF_UNITS, {**values, "endpoint": endpoint}))
+    tables = (
+        label_rows(["prediction_id"], store.tuples(Sql(_OF_PREDICTIONS, values))),
+        label_rows(["unit", "event"], of_units),
+    )
+    return without_older(pa.concat_tables([LABELS.empty_table(), *tables], promote_options="default"))
+
+
+def without_older(labels: pa.Table) -> pa.Table:
+    """Of each label the row with the highest revision; where none has another than 0 there is one row of each."""
+    if not labels.num_rows or not pc.max(labels["revision"]).as_py():
+        return labels
+    placed = labels.append_column("place", pa.array(range(labels.num_rows), pa.int64())).sort_by("revision")
+    keys = ["prediction_id", "unit", "event"]
+    return labels.take(placed.group_by(keys, use_threads=False).aggregate([("place", "last")])["place_last"])
 
 
 def register_labels(connection: "duckdb.DuckDBPyConnection", store: Store, endpoint: str) -> None:

@@ -5,19 +5,19 @@ from collections.abc import Mapping
 from assay.operate.online_tests.measures import row_value
 from assay.operate.online_tests.metric import Metric
 
-__all__ = ["joined_to_units", "named_by_unit", "total_of", "whole"]
+__all__ = ["ROW_STEP", "joined_to_units", "named_by_unit", "total_of", "whole"]
 
-_ROW_STEP = 2.0**30
+ROW_STEP = 2.0**30  # a value of a row is counted in steps of 1/ROW_STEP
 
 
 def whole(value: str) -> str:
     """A row's value as a whole number of steps of 2**-30, which add up in any order; infinite or NaN says nothing."""
-    return f"case when isfinite({value}) then (({value}) * {_ROW_STEP!r})::bigint end"
+    return f"case when isfinite({value}) then (({value}) * {ROW_STEP!r})::bigint end"
 
 
 def total_of(steps: str) -> str:
     """A sum of such steps as the double that it stands for."""
-    return f"{steps}::double / {_ROW_STEP!r}"
+    return f"{steps}::double / {ROW_STEP!r}"
 
 
 def named_by_unit(metric: Metric) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from assay.operate.labels.known import labels_table
+from assay.operate.labels.known import newest_labels
 from assay.operate.online_tests.aggregating import ARMS, ExactSums, Exponents, cell_sums
 from assay.operate.online_tests.definition import OnlineTest
 from assay.operate.online_tests.evidence import Evidence
@@ -32,7 +32,7 @@ def gather(store: Store, test: OnlineTest, as_of: datetime) -> Evidence:
 def labels_of(store: Store, endpoint: str, metrics: Sequence[Metric], as_of: datetime) -> dict[str, pa.Table]:
     """The labels that the metrics need, by name, as they were known at `as_of`."""
     names = sorted({metric.label for metric in metrics if metric.needs_labels})
-    return {name: labels_table(store, endpoint, name=name, as_of=as_of) for name in names}
+    return {name: newest_labels(store, endpoint, name=name, as_of=as_of) for name in names}
 
 
 def evidence_in(

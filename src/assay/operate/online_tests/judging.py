@@ -14,8 +14,9 @@ from assay.operate.online_tests.definition import Design, OnlineTest
 from assay.operate.online_tests.evidence import Evidence
 from assay.operate.online_tests.metric import Metric
 from assay.operate.online_tests.needed import units_until
+from assay.operate.online_tests.rare_events import exact_bounds, is_rare
 from assay.operate.online_tests.readings import ArmReading, Look, MetricReading, Outcome, Seen
-from assay.stats import holm
+from assay.stats import holm, normal
 from assay.stats.anytime import MINIMUM_UNITS, Looks, asymptotic_interval, asymptotic_p
 from assay.stats.arrays import finite
 from assay.stats.effects import Effect, difference
@@ -125,7 +126,18 @@ def judged_arms(
 def look_of(
     design: Design, metric: Metric, effect: Effect, fractions: Sequence[float], tested: int
 ) -> tuple[Interval, float]:
-    """The interval of this look and its P-value. Both ends of a guardrail's interval are one-sided bounds."""
+    """The interval of this look and its P-value. Both ends of a guardrail's interval are one-sided bounds.
+
+    Those hold for rare events, too: that none was seen in a few hundred units does not prove that there are none.
+    """
+    interval, p = _usual_look(design, metric, effect, fractions, tested)
+    return (_of_rare_events(design, metric, effect, interval) if metric.role == "guardrail" else interval), p
+
+
+def _usual_look(
+    design: Design, metric: Metric, effect: Effect, fractions: Sequence[float], tested: int
+) -> tuple[Interval, float]:
+    """By means that are nearly normal, and an error that is estimated well."""
     guards = metric.role == "guardrail"
     if design.kind == "fixed":
         return effect.interval(1 - (2 * design.alpha if guards else design.alpha)), effect.p_value()
@@ -134,7 +146,7 @@ def look_of(
         bound = boundaries(fractions, alpha, design.spending, one_sided=guards)[-1]
         if min(effect.n_control, effect.n_treatment) < 2 or math.isnan(effect.se):
             return _NOTHING, 1.0
-        interval = repeated_interval(effect.estimate, effect.se, bound)
+        interval = repeated_interval(effect.estimate, effect.se, _of_few_units(bound, effect.degrees))
         return interval, 0.0 if not interval.low <= 0 <= interval.high else 1.0
     tuning = design.tuning
     p = asymptotic_p(effect, alpha=design.alpha, tuning=tuning)
@@ -142,6 +154,20 @@ def look_of(
         return asymptotic_interval(effect, design.alpha, tuning=tuning), p
     low = asymptotic_interval(effect, design.alpha, tuning=tuning, side="above").low
     return Interval(low, asymptotic_interval(effect, design.alpha, tuning=tuning, side="below").high), p
+
+
+def _of_rare_events(design: Design, metric: Metric, effect: Effect, interval: Interval) -> Interval:
+    """The interval, wider where an arm has few events; nothing where values that could be any are all alike."""
+    if is_rare(metric, effect):
+        exact = exact_bounds(design, effect)
+        return Interval(min(interval.low, exact.low), max(interval.high, exact.high))
+    return _NOTHING if effect.se == 0.0 and not metric.within_one else interval
+
+
+def _of_few_units(bound: float, degrees: float) -> float:
+    """The t that is as seldom passed as the z `bound`: the errors of few units are estimated, and vary themselves."""
+    tail = normal.upper_tail(bound)
+    return -normal.t_quantile(tail, degrees) if tail > 0.0 and degrees > 0.0 else math.inf
 
 
 def _add(seen: Seen, arm: str, metric: Metric, effect: Effect, interval: Interval, p: float, *, keep: bool) -> None:

@@ -1,10 +1,33 @@
-"""What a row contributes to a metric, as SQL over its columns `output`, `status` and `latency_us`, and its label."""
+"""What a row contributes to a metric, by its `output`, `status`, `latency_us` and label: as SQL, and as a number.
 
-from assay.operate.online_tests.metric import LABELLED, Metric
+Both do the same arithmetic in the same order, so they agree to the last bit.
+"""
 
-__all__ = ["prior_value", "row_value"]
+import math
+from collections.abc import Callable
+
+from assay.operate.online_tests.metric import LABELLED, LOSSES, Metric
+
+__all__ = ["prior_value", "row_number", "row_value"]
 
 _LEAST = 1e-15  # of a probability in a logarithm, as everywhere in stats
+
+
+def _log_loss(_: Metric, output: float, label: float) -> float:
+    likely = min(max(output, _LEAST), 1 - _LEAST)
+    return -(label * math.log(likely) + (1.0 - label) * math.log(1.0 - likely))
+
+
+_OF_ANSWERS: dict[str, Callable[[Metric, float, float], float]] = {
+    "label": lambda _, _output, label: label,
+    "output": lambda _, output, _label: output,
+    "decision": lambda metric, output, _label: float(output >= metric.threshold),
+    "wrong": lambda metric, output, label: float((output >= metric.threshold) != (label >= 0.5)),
+    "log_loss": _log_loss,
+    "brier": lambda _, output, label: (output - label) * (output - label),
+    "absolute_error": lambda _, output, label: abs(output - label),
+    "squared_error": lambda _, output, label: (output - label) * (output - label),
+}
 
 
 def row_value(metric: Metric, measure: str, label: str, row: str) -> str:
@@ -18,9 +41,28 @@ def row_value(metric: Metric, measure: str, label: str, row: str) -> str:
     return text
 
 
+def row_number(
+    metric: Metric, measure: str, label: float | None, output: float | None, status: str, latency_us: int
+) -> float | None:
+    """The same of one row whose output is finite or None."""
+    if measure in LABELLED and label is None:
+        return 0.0 if metric.missing == "zero" else None
+    if measure in ("output", "decision", *LOSSES) and output is None:
+        return None
+    if measure in _OF_ANSWERS:
+        return _OF_ANSWERS[measure](metric, output or 0.0, label or 0.0)
+    if measure == "error":
+        return float(status != "ok")
+    if measure == "rows":
+        return 1.0
+    return latency_us / 1000.0 if measure == "latency_ms" else float(latency_us > (metric.slo_ms or 0.0) * 1000)
+
+
 def _expression(metric: Metric, measure: str, label: str, output: str, row: str = "") -> str:
-    threshold = repr(float(metric.threshold))
-    likely = f"least(greatest({output}, {_LEAST!r}), {1 - _LEAST!r})"
+    threshold = _double(metric.threshold)
+    # `greatest` passes over null, and takes NaN for the largest of all.
+    clipped = f"least(greatest({output}, {_double(_LEAST)}), {_double(1 - _LEAST)})"
+    likely = f"case when isfinite({output}) then {clipped} end"
     return {
         "label": f"{label}::double",
         "output": f"{output}::double",
@@ -31,7 +73,7 @@ def _expression(metric: Metric, measure: str, label: str, output: str, row: str 
         "absolute_error": f"abs({output} - {label})",
         "squared_error": f"({output} - {label}) * ({output} - {label})",
         "error": f"({row}.status != 'ok')::integer::double",
-        "slow": f"({row}.latency_us > {(metric.slo_ms or 0.0) * 1000!r})::integer::double",
+        "slow": f"({row}.latency_us > {_double((metric.slo_ms or 0.0) * 1000)})::integer::double",
         "latency_ms": f"{row}.latency_us / 1000.0",
         "rows": "1.0",
     }[measure]
@@ -49,3 +91,9 @@ def prior_value(metric: Metric, output: str) -> str:
         return f"{output}::double"
     if_one, if_none = (_expression(metric, metric.numerator, label, output) for label in ("1.0", "0.0"))
     return f"case when {output} between 0 and 1 then {output} * {if_one} + (1.0 - {output}) * {if_none} end"
+
+
+def _double(value: float) -> str:
+    """As SQL writes just this number: without an exponent it would be a decimal, and rounded once more."""
+    text = repr(float(value))
+    return text if "e" in text else f"{text}e0"

@@ -34,6 +34,7 @@ Measure = Literal[
 MEASURES: tuple[str, ...] = get_args(Measure)
 LOSSES = ("wrong", "log_loss", "brier", "absolute_error", "squared_error")
 LABELLED = ("label", *LOSSES)  # those that need to know what happened
+_SHARES = ("decision", "wrong", "error", "slow")
 _SMALLER = (*LOSSES, "error", "slow", "latency_ms")
 
 
@@ -86,6 +87,11 @@ class Metric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def needs_labels(self) -> bool:
         """Whether it has to be known what happened."""
         return self.numerator in LABELLED or self.denominator in LABELLED
+
+    @property
+    def within_one(self) -> bool:
+        """Whether the value of a unit lies between 0 and 1."""
+        return self.kind == "proportion" or (self.kind == "mean" and self.numerator in _SHARES)
 
     @property
     def window_us(self) -> int:

@@ -4,6 +4,7 @@ import math
 
 from assay.operate.online_tests.definition import Design
 from assay.operate.online_tests.metric import Metric
+from assay.operate.online_tests.rare_events import exact_bounds, is_rare
 from assay.stats.anytime import MINIMUM_UNITS
 from assay.stats.effects import Effect
 from assay.stats.sequential import normal_mixture_bound
@@ -24,6 +25,8 @@ def units_until(design: Design, metric: Metric, effect: Effect, outcome: str) ->
     fewest = min(effect.n_control, effect.n_treatment)
     if design.kind != "anytime":
         return max(0, 2 * ((design.n or 0) - fewest))
+    if metric.role == "guardrail" and fewest >= MINIMUM_UNITS and is_rare(metric, effect):
+        return _of_rare_events(design, metric, effect)
     if fewest < MINIMUM_UNITS or not math.isfinite(effect.se) or effect.se == 0.0:
         return max(0, 2 * (MINIMUM_UNITS - fewest)) or None
     distance = abs(effect.estimate)
@@ -45,3 +48,15 @@ def units_until(design: Design, metric: Metric, effect: Effect, outcome: str) ->
         middle = (low + high) // 2
         low, high = (low, middle) if decides(middle) else (middle, high)
     return high - effect.n
+
+
+def _of_rare_events(design: Design, metric: Metric, effect: Effect) -> int | None:
+    """By exact bounds: so many times the units, in steps of a tenth."""
+    times, margin = 1.0, metric.margin or 0.0
+    while effect.n * times < _MOST:
+        times *= 1.1
+        bounds = exact_bounds(design, effect, times)
+        low, high = (bounds.low, bounds.high) if metric.sign > 0 else (-bounds.high, -bounds.low)
+        if low > -margin or high < 0.0:
+            return round(effect.n * (times - 1.0))
+    return None

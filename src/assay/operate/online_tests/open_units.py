@@ -12,10 +12,9 @@ from assay.operate.online_tests.units import Windowed
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["OpenUnit", "OpenUnits", "Told"]
+__all__ = ["OpenUnit", "OpenUnits", "UnitRow"]
 
-Told = tuple[str | None, str | None, str | None]  # what a label is of: a prediction, or a unit and an event
-_Row = tuple[str, int, int | None, str, float | None, str, int]  # id, t, arm, reason, output, status, latency_us
+UnitRow = tuple[str, int, int | None, str, float | None, str, int]  # id, t, arm, reason, output, status, latency_us
 _Label = tuple[float, int, int]  # value, when it happened, revision
 
 _FIRST = pa.schema(
@@ -47,7 +46,7 @@ class OpenUnit:
     begun: int
     phase: int
     arm: int
-    rows: list[_Row] = field(default_factory=list)
+    rows: list[UnitRow] = field(default_factory=list)
     counted: set[int] = field(default_factory=set)
 
 
@@ -59,8 +58,9 @@ class OpenUnits:
         self._arms = {name: place for place, name in enumerate(variants)}
         self._windows = windows
         self._longest = max(windowed.window_us for windowed in windows)
+        self._closes = max(windowed.closes_us for windowed in windows)
         self._done: dict[str, int] = {}
-        self._waiting: dict[str, list[_Row]] = {}  # rows of units that nobody assigned by hash so far
+        self._waiting: dict[str, list[UnitRow]] = {}  # rows of units that nobody assigned by hash so far
         self._labels: dict[str, dict[str, _Label]] = {name: {} for name in labels}
         self._of_units: dict[str, dict[str, dict[str, _Label]]] = {name: {} for name in labels}
         self._ids: dict[str, str] = {}  # prediction -> unit, of the rows that are here
@@ -106,12 +106,15 @@ class OpenUnits:
                 self._ids[id] = name
         return added
 
-    def add_labels(self, name: str, labels: pa.Table, last: int) -> set[str]:
-        """Add labels, unless a higher revision is known; those that may be of a unit which was counted already.
+    def add_labels(self, name: str, labels: pa.Table, last: int) -> tuple[bool, dict[str, int]]:
+        """Add labels, unless a higher revision is known.
 
-        What happened after the last look cannot be of a unit whose window had closed by then.
+        Whether one changes a unit that was counted already; and the predictions of which that cannot be said here,
+        with the moment at which their label happened. What happened after the last look cannot be of a unit whose
+        window had closed by then.
         """
-        unknown = set()
+        unknown: dict[str, int] = {}
+        changes = False
         keys = ("prediction_id", "unit", "event", "value", "revision")
         columns = [labels[key].to_pylist() for key in keys]
         times = labels["event_ts"].cast(pa.int64()).to_pylist()
@@ -122,12 +125,16 @@ class OpenUnits:
             if key in told and told[key][2] >= revision:
                 continue
             told[key] = (value, happened, revision)
-            if happened <= last:
-                own = self._ids.get(id) if id is not None else unit
-                known = self.units.get(own) if own is not None else None
-                if known is None or self._labelled(known):
-                    unknown.add(id if id is not None else unit)
-        return unknown
+            if happened > last:
+                continue
+            own = self._ids.get(id) if id is not None else unit
+            if own in self.units:
+                changes = changes or self._labelled(self.units[own])
+            elif id is None:
+                changes = changes or happened <= self._done.get(unit, -self._closes - 1) + self._closes
+            else:
+                unknown[id] = min(happened, unknown.get(id, happened))
+        return changes, unknown
 
     def tables(self, units: Sequence[OpenUnit]) -> tuple[pa.Table, pa.Table, dict[str, pa.Table]]:
         """`first`, `part` and the labels of these units, as `units.make_values` reads them."""
@@ -136,11 +143,22 @@ class OpenUnits:
         labels = {}
         for name, told in self._labels.items():
             found: list[tuple[str | None, str | None, float, int]] = []
+            # A caller may have given an id twice: its label stands once all the same.
+            ids = {row[0]: None for one in units for row in one.rows if row[0] in told}
+            found += [(id, None, *told[id][:2]) for id in ids]
             for one in units:
-                found += [(row[0], None, *told[row[0]][:2]) for row in one.rows if row[0] in told]
                 found += [(None, one.unit, *label[:2]) for label in self._of_units[name].get(one.unit, {}).values()]
             labels[f"closing_{name}"] = _table(found, _LABELS)
         return _table(first, _FIRST), _table(part, _PART), labels
+
+    def label(self, name: str, id: str, until: int) -> float | None:
+        """The label of an open unit's row, if it happened by then, in microseconds."""
+        told = self._labels[name].get(id)
+        return told[0] if told is not None and told[1] <= until else None
+
+    def labels_of(self, name: str, unit: str, since: int, until: int) -> list[float]:
+        """The labels that name an open unit and happened from `since` to `until`, in microseconds."""
+        return [value for value, t, _ in self._of_units[name].get(unit, {}).values() if since <= t <= until]
 
     def counted(self, units: Iterable[OpenUnit], number: int) -> None:
         """Say that units were counted for the windows of that number; who is counted for all of them goes."""
@@ -151,16 +169,25 @@ class OpenUnits:
 
     def restore(self, connection: "duckdb.DuckDBPyConnection", labels: Mapping[str, pa.Table], as_of_us: int) -> None:
         """What is open after everything was summed: by the tables `first` and `part` that were made for it."""
-        for name, table in labels.items():
-            self.add_labels(name, table, -1)
-        for row in connection.execute("select unit, single, id, begun, phase, arm from first").fetchall():
+        whole = max(windowed.maturity_us for windowed in self._windows)
+        connection.execute(
+            "create or replace table done as select unit, single, begun from first "
+            f"where begun + case when single then {whole} else {self._closes} end <= {as_of_us}"
+        )
+        longest = f"case when single then 0 else {self._longest} end"
+        self._done = dict(connection.execute(f"select unit, begun + {longest} from done").fetchall())
+        not_done = "unit not in (select unit from done)"
+        found = connection.execute(f"select unit, single, id, begun, phase, arm from first where {not_done}").fetchall()
+        for row in found:
             unit = OpenUnit(*row)
             self.units[unit.unit] = unit
             for number, windowed in enumerate(self._windows):
                 length = windowed.maturity_us if unit.single else windowed.closes_us
                 if unit.begun + length <= as_of_us:
                     unit.counted.add(number)
-        rows = connection.execute("select unit, id, t, arm, reason, output, status, latency_us from part").fetchall()
+        rows = connection.execute(
+            f"select unit, id, t, arm, reason, output, status, latency_us from part where {not_done}"
+        ).fetchall()
         for name, *values in rows:
             row = tuple(values)
             if name in self.units:
@@ -168,9 +195,13 @@ class OpenUnits:
                 self._ids[row[0]] = name
             else:
                 self._waiting.setdefault(name, []).append(row)
-        for unit in list(self.units.values()):
-            if len(unit.counted) == len(self._windows):
-                self._let_go(unit)
+        for name, table in labels.items():
+            connection.register("all_told", table)
+            left = connection.sql(
+                f"select * from all_told where case when prediction_id is null then {not_done} "
+                "else prediction_id not in (select id from part where unit in (select unit from done)) end"
+            ).to_arrow_table()
+            self.add_labels(name, left, -1)
 
     def _missed(self, unit: OpenUnit, t: int) -> bool:
         """Whether a row of that moment counts for windows for which the unit was counted without it."""

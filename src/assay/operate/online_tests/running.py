@@ -14,15 +14,17 @@ import pyarrow.compute as pc
 
 from assay.build.data.sql import own_database
 from assay.errors import InvalidInput
-from assay.operate.labels.known import LABELS, label_rows
+from assay.operate.labels.known import LABELS, label_rows, without_older
 from assay.operate.online_tests.aggregating import Exponents
 from assay.operate.online_tests.definition import OnlineTest
 from assay.operate.online_tests.evidence import Evidence
+from assay.operate.online_tests.few_units import add_few, are_few
 from assay.operate.online_tests.gathering import add_closed, evidence_of
-from assay.operate.online_tests.open_units import OpenUnit, OpenUnits, Told
+from assay.operate.online_tests.open_units import OpenUnit, OpenUnits
+from assay.operate.online_tests.seen_ids import SeenIds
 from assay.operate.online_tests.units import make_values, windows_of
 from assay.operate.predictions.tail import Tail
-from assay.record.clock import iso, to_us
+from assay.record.clock import from_us, iso, to_us
 from assay.record.store import Sql, Store
 
 __all__ = ["RunningTest"]
@@ -31,8 +33,13 @@ _COLUMNS = [
     *("id", "unit", "experiment", "role", "reason", "variant", "phase", "moment", "output", "status", "latency_us"),
     "mv_id",
 ]
-_WHOLE = 20_000  # rows from which on everything is summed again instead of one row after the other
-_TOLD = "select {key}, value, event_ts, ingest_ts, revision from {table} where name = :name and ingest_ts > :told"
+_REPEATED = ("experiment", "role", "reason", "variant", "status", "mv_id")  # texts of which there are few
+_AGAIN_US = 60_000_000  # labels of so long before are read again: who tells them may commit them later than that
+_WHOLE, _PARTS = 20_000, 20  # with more rows, and more than a part of all, all is summed again instead of row by row
+_TOLD = (
+    "select {key}, value, event_ts, ingest_ts, revision from {table} "
+    "where {of} name = :name and ingest_ts > :since and ingest_ts <= :until"
+)
 
 
 class RunningTest:
@@ -46,6 +53,7 @@ class RunningTest:
         self.rebuilt = 0
         self.evidence = Evidence(0)
         self._windows = windows_of(test.metrics)
+        self._maturity = max(windowed.maturity_us for windowed in self._windows)
         self._names = sorted({metric.label for metric in test.metrics if metric.needs_labels})
         self._needs_log = any(metric.covariate != "none" for metric in test.metrics)
         self._exponents: dict[int, Exponents] = {}
@@ -53,8 +61,9 @@ class RunningTest:
         self._closing: list[tuple[int, int, str]] = []  # a heap: when, the number of the windows, the unit
         self._rows: list[pa.Table] = []
         self._labels: dict[str, list[pa.Table]] = {name: [] for name in self._names}
+        self._ids = SeenIds()  # of rows whose labels count
         self._pending: pa.Table | None = None  # rows from behind the last look
-        self._told = ""
+        self._lately: dict[str, set[tuple[object, ...]]] = {name: set() for name in self._names}
         self._connection = own_database()
         self._connection.execute("set timezone = 'UTC'")
 
@@ -62,13 +71,29 @@ class RunningTest:
         """Let the memory go."""
         self._connection.close()
 
-    def refresh(self, store: Store, tail: Tail) -> Evidence:
-        """Take in what is new in the log and among the labels, up to now; `tail` is that of the test's endpoint."""
-        now = store.clock.latest()
-        rows = tail.read_new()
-        labels = {name: _new_labels(store, self.test.endpoint, name, self._told, now) for name in self._names}
-        self._told = iso(now)
-        return self.update(rows, labels, to_us(now))
+    def refresh(self, store: Store, tail: Tail, as_of: datetime) -> Evidence:
+        """Take in what is new in the log and among the labels, as known at `as_of`; `tail` is of the test's endpoint.
+
+        A label that is committed a minute after its time, or later, is not seen.
+        """
+        rows = tail.read_new(_COLUMNS)
+        last = self.evidence.as_of_us
+        since = from_us(last - _AGAIN_US) if last else ""
+        labels = {name: self._new_labels(store, name, since, as_of) for name in self._names}
+        return self.update(rows, labels, to_us(as_of))
+
+    def _new_labels(self, store: Store, name: str, since: str, as_of: datetime) -> pa.Table:
+        """Labels that came after `since`, a time as text, and were not seen before."""
+        values = {"name": name, "since": since, "until": iso(as_of), "endpoint": self.test.endpoint}
+        of_units = _TOLD.format(key="null, unit, event", table="unit_label", of="endpoint = :endpoint and")
+        values_too = {key: value for key, value in values.items() if key != "endpoint"}
+        found = [
+            *store.tuples(Sql(_TOLD.format(key="prediction_id, null, null", table="label", of=""), values_too)),
+            *store.tuples(Sql(of_units, values)),
+        ]
+        known, again = self._lately[name], from_us(to_us(as_of) - _AGAIN_US)
+        self._lately[name] = {(*row[:3], row[6]) for row in found if row[5] > again}
+        return label_rows(["prediction_id", "unit", "event"], [row for row in found if (*row[:3], row[6]) not in known])
 
     def update(self, rows: pa.Table, labels: Mapping[str, pa.Table], as_of_us: int) -> Evidence:
         """Take in new rows of the log and new labels by name (`labels.known.LABELS`), as known at `as_of_us`."""
@@ -77,10 +102,13 @@ class RunningTest:
         told = {name: labels[name].select(LABELS.names) for name in self._names if name in labels}
         for name, table in told.items():
             self._labels[name].append(table)
-        if last == 0 or fresh.num_rows + sum(table.num_rows for table in told.values()) > _WHOLE:
+        new, known = fresh.num_rows + sum(table.num_rows for table in told.values()), sum(map(len, self._rows))
+        if last == 0 or new > max(_WHOLE, known // _PARTS):
             self._sum_all(as_of_us)
+            self._remember(fresh)
             return self.evidence
         is_late = as_of_us < last or self._take(fresh, told, last)
+        self._remember(fresh)
         if not is_late:
             try:
                 self._count(as_of_us)
@@ -94,21 +122,28 @@ class RunningTest:
     def _fresh_rows(self, rows: pa.Table, as_of_us: int) -> pa.Table:
         """Rows up to the look, which are kept; those from behind it wait for the next."""
         given = rows.select(_COLUMNS)
+        if not self._needs_log:
+            given = given.filter(pc.equal(given["experiment"], self.test.test_id))
         if self._pending is not None and self._pending.num_rows:
             given = pa.concat_tables([self._pending, given])
         ahead = pc.greater(given["moment"].cast(pa.int64()), as_of_us)
         self._pending = given.filter(ahead)
         fresh = given.filter(pc.invert(ahead)) if self._pending.num_rows else given
-        self._rows.append(fresh)
+        self._rows.append(_packed(fresh))
         return fresh
+
+    def _remember(self, fresh: pa.Table) -> None:
+        """Know later that these rows were here, whose labels count."""
+        own = fresh if self._needs_log else fresh.filter(pc.equal(fresh["reason"], "hash"))
+        self._ids.add(own["id"].to_pylist(), own["moment"].cast(pa.int64()).to_numpy())
 
     def _take(self, fresh: pa.Table, told: Mapping[str, pa.Table], last: int) -> bool:
         """Add rows and labels to the open units; whether one changes a unit that was counted."""
         for name, table in told.items():
-            if unknown := self._open.add_labels(name, table, last):
-                among = pa.array(list(unknown))
-                if any(pc.any(pc.is_in(part["id"], among)).as_py() for part in self._rows):
-                    return True
+            changes, unknown = self._open.add_labels(name, table, last)
+            in_time = [happened - self._maturity for happened in unknown.values()]
+            if changes or self._ids.any_from(unknown, in_time):
+                return True
         mine = fresh.filter(pc.equal(fresh["experiment"], self.test.test_id))
         added = self._open.add_rows(mine.filter(pc.equal(mine["role"], "live")), self.evidence)
         if added is None:
@@ -131,7 +166,11 @@ class RunningTest:
             closing.setdefault(number, []).append(self._open.units[unit])
         connection = self._connection
         for number, units in sorted(closing.items()):
-            windowed = self._windows[number]
+            windowed, steps = self._windows[number], self._exponents.get(number)
+            here = (self.evidence, windowed, number)
+            if steps is not None and are_few(units, windowed) and add_few(*here, steps, units, self._open):
+                self._open.counted(units, number)
+                continue
             first, part, labels = self._open.tables(units)
             for name, table in {"closing_first": first, "closing_part": part, **labels}.items():
                 connection.register(name, table)
@@ -158,7 +197,7 @@ class RunningTest:
         connection.register("log", self._rows[0])
         made = {}
         for number, name in enumerate(self._names):
-            self._labels[name] = [_newest(pa.concat_tables([LABELS.empty_table(), *self._labels[name]]))]
+            self._labels[name] = [without_older(pa.concat_tables([LABELS.empty_table(), *self._labels[name]]))]
             connection.register("told", self._labels[name][0])
             made[name] = f"label{number}"
             connection.execute(
@@ -175,25 +214,8 @@ class RunningTest:
         heapify(self._closing)
 
 
-def _newest(labels: pa.Table) -> pa.Table:
-    """Of each label the row with the highest revision."""
-    found: dict[Told, int] = {}
-    keys = zip(*(labels[name].to_pylist() for name in ("prediction_id", "unit", "event")), strict=True)
-    revisions = labels["revision"].to_pylist()
-    for place, (id, unit, event) in enumerate(keys):
-        key = (id, None, None) if id is not None else (None, unit, event)
-        if key not in found or revisions[place] > revisions[found[key]]:
-            found[key] = place
-    return labels.take(pa.array(list(found.values()), pa.int64()))
-
-
-def _new_labels(store: Store, endpoint: str, name: str, told: str, now: datetime) -> pa.Table:
-    """Labels that came after `told`, a time as text, up to now."""
-    values = {"name": name, "told": told, "endpoint": endpoint, "now": iso(now)}
-    of_predictions = _TOLD.format(key="prediction_id, null, null", table="label") + " and ingest_ts <= :now"
-    of_units = _TOLD.format(key="null, unit, event", table="unit_label") + " and ingest_ts <= :now"
-    rows = [
-        *store.tuples(Sql(of_predictions, values)),
-        *store.tuples(Sql(of_units + " and endpoint = :endpoint", values)),
-    ]
-    return label_rows(["prediction_id", "unit", "event"], rows)
+def _packed(rows: pa.Table) -> pa.Table:
+    """The same in a fraction of the memory."""
+    for name in _REPEATED:
+        rows = rows.set_column(rows.column_names.index(name), name, rows[name].dictionary_encode())
+    return rows

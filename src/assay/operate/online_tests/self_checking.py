@@ -132,7 +132,7 @@ def check_history(
                 rows=len(one.rows),
                 by_units=units,
                 by_rows=rows,
-                outcome="fail" if units.low > alpha else "pass" if units.high < 2 * alpha else "inconclusive",
+                outcome=_outcome(units, alpha) if len(one.closed_us) else "inconclusive",
             )
         )
     outcomes = {one.outcome for one in found}
@@ -146,6 +146,10 @@ def check_history(
         outcome="fail" if "fail" in outcomes else "inconclusive" if "inconclusive" in outcomes else "pass",
         metrics=found,
     )
+
+
+def _outcome(found: FalsePositives, alpha: float) -> Literal["pass", "fail", "inconclusive"]:
+    return "fail" if found.low > alpha else "pass" if found.high < 2 * alpha else "inconclusive"
 
 
 def _of_units(one: MetricHistory, random: np.random.Generator, rounds: int, design: Design) -> int:

@@ -50,6 +50,6 @@ def check_log(store: Store, endpoint: str) -> CheckedLog:
 
 def count_answered(store: Store, endpoint: str) -> int:
     """How many rows somebody was answered, errors among them; what shadows said besides does not count."""
-    with predictions_database(store, endpoint) as connection:
+    with predictions_database(store, endpoint, columns=["role"]) as connection:
         row = connection.execute("select count(*) from predictions where role = 'live'").fetchone()
     return int(row[0]) if row else 0

@@ -7,7 +7,7 @@ inputs of a version that the store does not know are called f0, f1 and so on.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -68,8 +68,6 @@ SCHEMA = pa.schema(
         ("error", _TEXT),
         ("latency_us", _WHOLE),
         ("flags", pa.map_(_TEXT, _TEXT)),
-        ("weight", _NUMBER),
-        ("schema", _TEXT),
         ("looked_up", pa.binary()),  # MessagePack of a LookedUp
     ]
 )
@@ -100,19 +98,21 @@ class Signatures:
         return self._known[mv_id]
 
 
-def prediction_table(predictions: Sequence[Prediction], signatures: Signatures) -> pa.Table:
+def prediction_table(
+    predictions: Sequence[Prediction], signatures: Signatures, columns: Collection[str] = COLUMNS
+) -> pa.Table:
     """A row for each prediction in their order; without `features` where no model has any."""
+    schema = pa.schema([field for field in SCHEMA if field.name in columns])
     if not predictions:
-        return empty_table()
-    logged = {name: list(map(attrgetter(name), predictions)) for name in _LOGGED}
-    columns = {}
+        return schema.empty_table()
+    made = {}
     for field in SCHEMA:
-        if field.name not in ("moment", "day"):
-            columns[field.name] = _array(logged[field.name], field.type, field.name)
-    columns["moment"] = pc.coalesce(columns["event_ts"], columns["ts"])
-    columns["day"] = columns["moment"].cast(pa.timestamp("us")).cast(pa.date32())
-    table = pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
-    features = _features(predictions, signatures)
+        if field.name in ("ts", "event_ts") or (field.name in columns and field.name not in ("moment", "day")):
+            made[field.name] = _array(list(map(attrgetter(field.name), predictions)), field.type, field.name)
+    made["moment"] = pc.coalesce(made["event_ts"], made["ts"])
+    made["day"] = made["moment"].cast(pa.timestamp("us")).cast(pa.date32())
+    table = pa.table([made[name] for name in schema.names], schema=schema)
+    features = _features(predictions, signatures) if FEATURES in columns else None
     return table if features is None else table.append_column(FEATURES, features)
 
 

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from assay.errors import Conflict, NotFound, StoreMismatch
 from assay.operate.predictions.columns import Signatures, empty_table, prediction_table, put_together
-from assay.operate.predictions.folder import existing_log, log_folder, segments
+from assay.operate.predictions.folder import existing_log, is_closed, log_folder, segments
 from assay.operate.predictions.frames import continues
 from assay.operate.predictions.parts import (
     POSITION,
@@ -93,7 +93,7 @@ def compact_if_free(store: Store, endpoint: str) -> Compacted | None:
     try:
         with only_one(folder):
             done = compacted_in(all_parts(store, endpoint))
-            if not any(path.name in done or _is_closed(path) for path in segments(folder)):
+            if not any(path.name in done or is_closed(path) for path in segments(folder)):
                 return None
             return compact_closed(store, endpoint)
     except (Conflict, NotFound):
@@ -122,7 +122,7 @@ def compact_closed(store: Store, endpoint: str) -> Compacted:
     tell("compact", 0.0)
     clear_away(store, endpoint)
     known = compacted_in(all_parts(store, endpoint))
-    closed = [path for path in segments(folder) if path.name not in known and _is_closed(path)]
+    closed = [path for path in segments(folder) if path.name not in known and is_closed(path)]
     sizes = {path: path.stat().st_size for path in closed}
     total = sum(sizes.values())
     for paths in _rounds(closed, sizes):
@@ -152,16 +152,6 @@ def _rounds(paths: Sequence[Path], sizes: dict[Path, int]) -> Iterator[list[Path
         found.append(path)
     if found:
         yield found
-
-
-def _is_closed(path: Path) -> bool:
-    """Whether no process writes it any more; never where the file system has no locks to tell."""
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _taken(path: Path, signatures: Signatures, left: list[str]) -> _Taken | None:
@@ -259,7 +249,7 @@ def _deletable(store: Store, endpoint: str, folder: Path) -> list[Path]:
     named = {part_path(store, part) for part in parts if part.deleted is None}
     done = compacted_in(parts)
     there = segments(folder)
-    found = [path for path in there if path.name in done or (_is_closed(path) and not path.stat().st_size)]
+    found = [path for path in there if path.name in done or (is_closed(path) and not path.stat().st_size)]
     safe = done.keys() | {path.name for path in there}
     place = parts_folder(store, endpoint)
     for path in place.glob("*/*.parquet"):

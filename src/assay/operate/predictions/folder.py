@@ -1,11 +1,12 @@
 """Where the log of an endpoint lies: segments beside each other, parts in a folder of their own."""
 
+import fcntl
 from pathlib import Path
 
 from assay.errors import InvalidInput, NotFound
 from assay.record.store import Store
 
-__all__ = ["existing_log", "log_folder", "log_folders", "segments"]
+__all__ = ["existing_log", "is_closed", "log_folder", "log_folders", "segments"]
 
 
 def log_folder(store: Store, endpoint: str) -> Path:
@@ -32,3 +33,13 @@ def log_folders(store: Store) -> list[Path]:
 def segments(folder: Path) -> list[Path]:
     """The segments of a log in order of their beginnings."""
     return sorted(folder.glob("*.log"))
+
+
+def is_closed(path: Path) -> bool:
+    """Whether no process writes it any more; never where the file system has no locks to tell."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,7 +50,8 @@ class LogWriter:
 
     `durability`: `process` leaves writing to disk to the kernel; `interval` does it in the background at most once a
     second, so that a power cut costs a second; `always` does it before `append` returns. `policy` is what happens where
-    the disk is full or broken.
+    the disk is full or broken. A segment ends with `segment_bytes`, or by `turn_over` when it is `segment_s` seconds
+    old: only then can it be compacted, and until then everybody who asks about the log reads it record by record.
     """
 
     def __init__(
@@ -58,7 +60,8 @@ class LogWriter:
         *,
         durability: Durability = "interval",
         policy: Policy = "refuse",
-        segment_bytes: int = 64 * 1024 * 1024,
+        segment_bytes: int = 8 * 1024 * 1024,
+        segment_s: float = 600.0,
     ) -> None:
         self.folder = folder
         self._accepted = self._logged = self._dropped = 0
@@ -66,12 +69,15 @@ class LogWriter:
         self._policy = policy
         self._durability = durability
         self._segment_bytes = segment_bytes
+        self._segment_s = segment_s
+        self._began_s = 0.0
         self._encode = msgspec.msgpack.Encoder().encode
         self._file = -1
         self._size = 0
         self._fault: OSError | None = None
         self._lock = threading.Lock()  # held while the open file changes
-        self._retired: list[int] = []  # full segments that are still to be synchronised and closed
+        self._retired: list[int] = []  # segments that ended and are still to be synchronised and closed
+        self._is_named = False  # on disk: the name of the segment
         self._changed = threading.Event()
         self._stop = threading.Event()
         with storage_faults(str(folder)):
@@ -99,6 +105,12 @@ class LogWriter:
                 raise error.with_traceback(None) from None
         if not self._changed.is_set():
             self._changed.set()
+
+    def turn_over(self) -> None:
+        """Go on in a new segment where this one is old and not empty; for the thread that appends, now and then."""
+        if self._size and time.monotonic() - self._began_s > self._segment_s:
+            with contextlib.suppress(OSError):  # there is no room for another: this one goes on
+                self._begin_segment()
 
     @property
     def counts(self) -> Counts:
@@ -177,16 +189,28 @@ class LogWriter:
         file = self._locked_file(name)
         with self._lock:
             previous, self._file, self._size = self._file, file, 0
+            self._is_named = self._durability == "process"
             if previous >= 0 and self._durability == "interval":
                 self._retired.append(previous)
             elif previous >= 0:
                 os.close(previous)
-        if self._durability != "process":
+        self._began_s = time.monotonic()
+        if self._durability == "always":
+            self._keep_name()
+        self._changed.set()
+
+    def _keep_name(self) -> None:
+        """The name of the segment, too, outlives a power cut."""
+        self._is_named = True  # before, so that a segment that begins meanwhile is not forgotten
+        try:
             folder = os.open(self.folder, os.O_RDONLY)
             try:
-                os.fsync(folder)  # the name of the segment, too, outlives a power cut
+                os.fsync(folder)
             finally:
                 os.close(folder)
+        except OSError:
+            self._is_named = False
+            raise
 
     def _locked_file(self, name: str) -> int:
         """A new file that nobody sees under its name before it is locked: an unlocked segment is in nobody's use."""
@@ -221,7 +245,13 @@ class LogWriter:
                 os.fdatasync(file)
             except OSError as error:
                 fault = error
-                self._changed.set()  # try again after the interval
             finally:
                 os.close(file)
+        try:
+            if not self._is_named:
+                self._keep_name()
+        except OSError as error:
+            fault = error
+        if fault is not None:
+            self._changed.set()  # try again after the interval
         self._fault = fault

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from assay.errors import StoreUnavailable
 from assay.operate.predictions.folder import log_folder
+from assay.operate.predictions.minutes import METADATA, minutes_of, packed
 from assay.operate.predictions.prediction import Gap
 from assay.record.canonical import canonical_json, digest_file
 from assay.record.clock import iso
@@ -102,7 +103,7 @@ def read_part(store: Store, part: Part) -> Iterator[pa.Table]:
 def write_part(
     store: Store, endpoint: str, day: str, rows: pa.Table, segments: dict[str, int], gaps: Sequence[Gap]
 ) -> Part:
-    """Write rows of a day, with where they stood, to a new file that is on disk when this returns.
+    """Write rows of a day, with where they stood and counts of them, to a new file that is on disk when this returns.
 
     No record names it yet.
     """
@@ -112,7 +113,8 @@ def write_part(
     new = folder / f".new-{part_id}"
     with storage_faults(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        said = rows.replace_schema_metadata({_SEGMENTS: canonical_json(segments)})
+        counts = packed(minutes_of(rows))
+        said = rows.replace_schema_metadata({_SEGMENTS: canonical_json(segments), METADATA: counts})
         with new.open("wb") as file:
             pq.write_table(said, file, compression="zstd", row_group_size=_GROUP_ROWS)
             file.flush()

@@ -97,5 +97,3 @@ class Prediction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     bucket: int | None = None
     scores: tuple[float, ...] | None = None
     flags: dict[str, str] | None = None
-    weight: float = 1.0
-    schema: str | None = None

@@ -1,6 +1,6 @@
 """What was logged since the last look, wherever it stands by now."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -41,18 +41,22 @@ class Tail:
         self._signatures = Signatures(store)
         self._ends: dict[str, int] = {}
 
-    def read_new(self) -> pa.Table:
-        """All rows that are new, with the columns of `columns.SCHEMA` and `features`; where it raises they stay new."""
-        return put_together(self._read() or [empty_table()])
+    def read_new(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows that are new, with these columns of `columns.SCHEMA`; where it raises they stay new.
+
+        Without `columns` with all of them and `features`.
+        """
+        found = self._read(columns) or [empty_table() if columns is None else empty_table().select(columns)]
+        return put_together(found)
 
     def predictions(self) -> list[Prediction]:
         """The same as records."""
         return [one for table in self._read() for one in predictions_of(table, self._signatures)]
 
-    def _read(self) -> list[pa.Table]:
+    def _read(self, columns: Sequence[str] | None = None) -> list[pa.Table]:
         before = dict(self._ends)
         try:
-            return list(self._tables())
+            return [table if columns is None else table.select(columns) for table in self._tables()]
         except BaseException:
             self._ends = before
             raise

@@ -106,7 +106,8 @@ def _advance(store: Store, rollout: Rollout, seen: Look) -> Event:
 
 
 def _roll_back(store: Store, rollout: Rollout, seen: Look) -> Event:
-    detail = {"inputs": _digest(seen), "false_rollback_rate": seen.inputs.rules.alpha}
+    rules, harmed = seen.inputs.rules, any(one.verdict == "fail" for one in seen.decision.evidence)
+    detail = {"inputs": _digest(seen), "false_rollback_rate": rules.alpha if harmed else rules.quality_alpha}
     reason = seen.decision.reason
     route = end_split(
         store, rollout.endpoint, kind="rollback", reason=f"release rolled back: {reason}",

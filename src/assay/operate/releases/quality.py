@@ -1,13 +1,10 @@
 """The quality of a release, by an online test that belongs to it: beside the champion in a shadow, or half and half."""
 
-from datetime import datetime
-
 import msgspec
 
 from assay.operate.online_tests.definition import OnlineTest, find_test
-from assay.operate.online_tests.readings import keep_reading
+from assay.operate.online_tests.readings import TestReading, keep_reading
 from assay.operate.online_tests.starting import new_test
-from assay.operate.online_tests.status import read_test
 from assay.operate.online_tests.stopping import mark_stopped
 from assay.operate.releases.deciding import Quality
 from assay.operate.releases.records import Rollout
@@ -16,7 +13,7 @@ from assay.operate.routing.changing import end_split
 from assay.record.models.routes import current_route
 from assay.record.store import Store
 
-__all__ = ["begin_test", "close_test", "read_quality"]
+__all__ = ["begin_test", "close_test", "keep_quality"]
 
 
 def begin_test(store: Store, rollout: Rollout, step: Step) -> OnlineTest:
@@ -49,7 +46,7 @@ def close_test(store: Store, rollout: Rollout, reason: str) -> None:
     mark_stopped(store, test, outcome, reason)
 
 
-def read_quality(store: Store, test_id: str, as_of: datetime) -> Quality:
-    """Look at the test and keep the reading."""
-    reading = keep_reading(store, read_test(store, find_test(store, test_id), as_of))
-    return Quality(test_id, reading.seq or 0, reading.outcome, "; ".join((*reading.words, *reading.held)))
+def keep_quality(store: Store, reading: TestReading) -> Quality:
+    """Keep a reading of the test; what it says of the quality."""
+    kept = keep_reading(store, reading)
+    return Quality(kept.test_id, kept.seq or 0, kept.outcome, "; ".join((*kept.words, *kept.held)))

@@ -88,7 +88,8 @@ def report_of(rollout: Rollout, *, begun: bool = False, acknowledged_s: float | 
 
 def false_rollback_rate(rules: Rules) -> str:
     """How often a release is rolled back for nothing, as a sentence."""
+    quality = f", and by each test on labels in at most {rules.quality_alpha:.2%}" if rules.metrics else ""
     return (
         f"a version that is no worse than tolerated is rolled back by these {len(rules.guardrails)} guardrails in at "
-        f"most {rules.alpha:.2%} of releases, however often one looks"
+        f"most {rules.alpha:.2%} of releases{quality}, however often one looks"
     )

@@ -9,6 +9,7 @@ import msgspec
 
 from assay.build.views.declared.spans import microseconds
 from assay.errors import InvalidInput, nearest
+from assay.operate.online_tests.definition import Design
 from assay.operate.online_tests.metric import Metric, check_metrics
 from assay.record.toml_text import parse_toml, read_text
 
@@ -72,6 +73,15 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shift: float = 0.25
     count: Literal["unit", "row"] = "unit"
     metrics: dict[str, Metric] = {}
+
+    @property
+    def quality_alpha(self) -> float:
+        """A bound of the probability that a test on labels takes back a version that is no worse; 0 without metrics.
+
+        Success metrics share the alpha of the test, and each of its guardrails has one.
+        """
+        roles = [metric.role for metric in self.metrics.values()]
+        return Design().alpha * (roles.count("guardrail") + ("success" in roles))
 
     def limit(self, guardrail: str) -> Limit:
         """Margin and tolerance of a guardrail of shares."""

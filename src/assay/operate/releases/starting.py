@@ -51,6 +51,12 @@ def start_release(
                 f"a release of version {running.detail.version} is {running.status} at endpoint {endpoint!r}",
                 hint=f"assay release status {endpoint}, or assay release abort {endpoint} REASON",
             )
+        tests = store.query("online_test", {"endpoint": endpoint, "status": "running"}, limit=1)
+        if tests:  # one whose split a promotion has ended, too: its next look would end what begins here
+            raise Conflict(
+                f"test {tests[0]['name']} is running at endpoint {endpoint!r}",
+                hint=f"end it first: assay test stop {tests[0]['name']}",
+            )
         if len(route.variants) > 1 or route.shadows:
             raise Conflict(
                 f"endpoint {endpoint!r} has other variants than its champion",

@@ -12,13 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import Conflict
+from assay.operate.online_tests.definition import find_test
+from assay.operate.online_tests.following import FollowedTest
+from assay.operate.online_tests.status import read_test
 from assay.operate.predictions.columns import empty_table
 from assay.operate.predictions.tail import Tail
 from assay.operate.releases.counts import Baseline, Counts, Tally
-from assay.operate.releases.deciding import Inputs, Quality, decide_next
+from assay.operate.releases.deciding import Decision, Inputs, Quality, decide_next
 from assay.operate.releases.log_rows import log_rows
 from assay.operate.releases.moving import carry_out
-from assay.operate.releases.quality import read_quality
+from assay.operate.releases.quality import keep_quality
 from assay.operate.releases.records import (
     LIVE,
     Detail,
@@ -62,6 +65,7 @@ class Ticker:
         self.endpoint = rollout.endpoint
         self.holder = new_id()
         self._quality: Quality | None = None
+        self._test: FollowedTest | None = None
         self._next_reading: datetime | None = None
         self._begin(rollout)
 
@@ -95,6 +99,10 @@ class Ticker:
             changed = True
             inputs = self.inputs(rollout, moment_now)
             decision = decide_next(inputs)
+        if self._rests_on_quality(inputs, decision):
+            self._read_whole(moment_now)
+            inputs = self.inputs(rollout, moment_now)
+            decision = decide_next(inputs)
         try:
             event = carry_out(self.store, rollout, inputs, decision)
         except Conflict:  # somebody moved the release or the route meanwhile: look again with the next tick
@@ -126,13 +134,29 @@ class Ticker:
     def _read_quality(self, rollout: Rollout, now: datetime) -> bool:
         """Look at the test on labels now and then, less often the longer it runs; says whether it was looked at."""
         test_id = rollout.detail.test_id
-        if test_id is None or (self._quality is not None and self._quality.test_id != test_id):
-            self._quality = self._next_reading = None
+        if self._test is not None and self._test.test_id != test_id:
+            self._test.forget()
+            self._test = self._quality = self._next_reading = None
         if test_id is None or (self._next_reading is not None and now < self._next_reading):
             return False
-        self._quality = read_quality(self.store, test_id, self.store.clock.event or now)
+        self._test = self._test or FollowedTest(self.store, test_id)
+        self._quality = keep_quality(self.store, self._test.read(self.store.clock.event or now))
         self._next_reading = now + max(_READING, (now - moment(rollout.now.started)) / 100)
         return True
+
+    def _rests_on_quality(self, inputs: Inputs, decision: Decision) -> bool:
+        """Whether something is to be done that would not be done without the test on labels."""
+        if inputs.quality is None or decision.choice not in ("advance", "promote", "rollback"):
+            return False
+        return decide_next(msgspec.structs.replace(inputs, quality=None)).choice != decision.choice
+
+    def _read_whole(self, now: datetime) -> None:
+        """Read the test out of the whole log: what is done rests on nothing that was only in memory."""
+        assert self._quality is not None
+        test, said = find_test(self.store, self._quality.test_id), self._quality.verdict
+        self._quality = keep_quality(self.store, read_test(self.store, test, self.store.clock.event or now))
+        if self._quality.verdict != said and self._test is not None:
+            self._test.forget()
 
     def _judged(self, rollout: Rollout) -> tuple[str, ...]:
         missing = set()

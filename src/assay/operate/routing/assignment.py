@@ -6,21 +6,15 @@ growing coverage takes units in and moves none.
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import NamedTuple, Protocol
 
 from assay.errors import InvalidInput, nearest
 from assay.operate.predictions.prediction import Reason
-from assay.operate.routing.hashing import bounds, buckets_of, hasher, part_bound
+from assay.operate.routing.hashing import bounds, hasher, part_bound
 from assay.operate.routing.segments import Segment, segment_of
 from assay.record.models.routes import FULL_COVERAGE, Route, Split, Variant
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-__all__ = ["TAKES_PART", "Assigned", "AssignedRows", "Assigner", "assigner", "propensities"]
+__all__ = ["TAKES_PART", "Assigned", "Assigner", "assigner", "propensities"]
 
 TAKES_PART = ":in"  # behind the salt in the hash that says who takes part
 
@@ -35,17 +29,6 @@ class Assigned(NamedTuple):
     reason: Reason
     bucket: int | None
     propensity: float
-
-
-class AssignedRows(NamedTuple):
-    """The same of many units, [n] each. The reason is `hash` where it `takes_part`, else `outside`, and `only` without
-    a split; then the buckets are 0.
-    """
-
-    variant: NDArray[np.int64]
-    takes_part: NDArray[np.bool_]
-    bucket: NDArray[np.uint32]
-    propensity: NDArray[np.float64]
 
 
 class Assigner:
@@ -63,8 +46,6 @@ class Assigner:
         "_is_whole",
         "_only",
         "_propensities",
-        "_segment",
-        "_split",
         "columns",
         "names",
     )
@@ -74,8 +55,6 @@ class Assigner:
         self.names = tuple(variant.name for variant in variants)
         self.columns: tuple[str, ...] = segment.columns if segment else ()
         self._propensities = propensities(variants, split)
-        self._split = split
-        self._segment = segment
         self._holds = segment.holds if segment else None
         self._only = Assigned(0, "only", None, 1.0) if split is None else None
         if split is not None:
@@ -104,27 +83,6 @@ class Assigner:
             return Assigned(0, "outside", bucket, self._propensities[0])
         variant = bisect_right(self._bounds, bucket)
         return Assigned(variant, "hash", bucket, self._propensities[variant])
-
-    def assign_rows(self, units: "pa.Array | pa.ChunkedArray", table: "pa.Table | None" = None) -> AssignedRows:
-        """The variants of many units (text without nulls), each as `assign` gives it for its row of the table."""
-        count = len(units)
-        variant, bucket = np.zeros(count, np.int64), np.zeros(count, np.uint32)
-        if self._split is None:
-            return AssignedRows(variant, np.zeros(count, np.bool_), bucket, np.ones(count))
-        texts = _one_array(units)
-        salt, scheme = self._split.salt, self._split.hash_version
-        bucket = buckets_of(scheme, salt, texts)
-        in_segment = np.ones(count, np.bool_)
-        if self._segment is not None:
-            in_segment = self._segment.mask(table) if table is not None else np.zeros(count, np.bool_)
-        takes_part = in_segment
-        if not self._is_whole:
-            takes_part = in_segment & (buckets_of(scheme, salt + TAKES_PART, texts) < self._in_bound)
-        found = np.searchsorted(np.array(self._bounds, np.uint64), bucket, side="right")
-        variant = np.where(takes_part, found, 0)
-        # outside of the segment the champion is sure
-        propensity = np.where(in_segment, np.array([*self._propensities, 0.0])[variant], 1.0)
-        return AssignedRows(variant, takes_part, bucket, propensity)
 
     def fallback(self, assigned: Assigned) -> Assigned:
         """The champion in place of a variant that cannot answer the row."""
@@ -174,13 +132,3 @@ def propensities(variants: Sequence[Variant], split: Split | None) -> list[float
     shares = [covered * weight / total if total else 0.0 for weight in weights]
     shares[0] += 1.0 - covered
     return shares
-
-
-def _one_array(units: "pa.Array | pa.ChunkedArray") -> "pa.LargeStringArray":
-    import pyarrow as pa
-
-    found = units.cast(pa.large_string())
-    found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
-    if found.null_count:
-        raise InvalidInput(f"{found.null_count:,} of the units are missing", expected="text, or the prediction's id")
-    return found

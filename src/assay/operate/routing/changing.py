@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from assay.build.models.folder import columns_of
+from assay.build.models.packaging import answers_of
 from assay.errors import Conflict, InvalidInput
 from assay.operate.routing.hashing import HIGHEST_TOTAL, bounds, hasher
 from assay.operate.routing.segments import segment_of
+from assay.operate.routing.taken_columns import kind_of, taken_by, taken_together
 from assay.record.ledger import decide
 from assay.record.models.registry import version_by_id
 from assay.record.models.routes import FULL_COVERAGE, Route, Split, Variant, append_route, current_route, route_of
@@ -36,7 +37,8 @@ def set_split(
 
     `kind` is that of the decision, `reason` says why in words, and `detail` is written into it besides. Conflict where
     the route is no longer at revision `expect`; it names who changed it. InvalidInput for weights, a coverage, a
-    segment, a hash or names that cannot be, and for another champion; NotFound for an endpoint that is not there.
+    segment, a hash or names that cannot be, for another champion, and for versions that answer with another kind of
+    value or take a column as one; NotFound for an endpoint that is not there.
     """
     with store.transaction():
         route = current_route(store, endpoint)
@@ -48,6 +50,7 @@ def set_split(
                 hint="assay promote changes the champion",
             )
         kinds = _kinds(store, [*variants, *shadows])
+        _check_answers(store, [*variants, *shadows])
         if split is not None:
             _check_split(store, endpoint, variants, split, kinds)
         said: dict[str, object] = {
@@ -139,22 +142,24 @@ def _check_split(store: Store, endpoint: str, variants: Sequence[Variant], split
 
 
 def _kinds(store: Store, variants: Sequence[Variant]) -> dict[str, str]:
-    """Of each column that one of the versions takes, whether it is `number` or `text`.
+    """Of each column that one of the versions takes, its kind; no server could load a route where two do not agree."""
+    taken = [(one.name, taken_by(version_by_id(store, one.mv_id).signature)) for one in variants]
+    return {name: kind_of(column) for name, column in taken_together(taken).items()}
 
-    InvalidInput where two of them do not agree: no server could load such a route.
-    """
-    found: dict[str, tuple[str, str]] = {}
-    for variant in variants:
-        inputs = version_by_id(store, variant.mv_id).signature.get("inputs") or []
-        for column in columns_of(inputs):  # type: ignore[arg-type] # as `package_model` wrote it
-            kind = "number" if column.is_number else "text"
-            known, first = found.setdefault(column.name, (kind, variant.name))
-            if known != kind:
-                raise InvalidInput(
-                    f"column {column.name!r} is {known} for {first} and {kind} for {variant.name}",
-                    expected="variants that take a column as the same kind of value",
-                )
-    return {name: kind for name, (kind, _) in found.items()}
+
+def _check_answers(store: Store, variants: Sequence[Variant]) -> None:
+    """InvalidInput where some tell classes apart and others predict numbers: no server could load such a route."""
+    if len(variants) < 2:
+        return
+    champion, *others = variants
+    gives = answers_of(store, version_by_id(store, champion.mv_id))
+    for one in others:
+        own = answers_of(store, version_by_id(store, one.mv_id))
+        if own != gives:
+            raise InvalidInput(
+                f"{_named(store, champion)} {gives}, and {_named(store, one)} {own}",
+                expected="variants of one endpoint that answer with the same kind of value",
+            )
 
 
 def _check_salt(store: Store, endpoint: str, split: Split) -> None:
@@ -172,6 +177,10 @@ def _check_salt(store: Store, endpoint: str, split: Split) -> None:
 
 def _shown(store: Store, variant: Variant) -> dict[str, object]:
     return {"name": variant.name, "version": _called(store, variant), "hash": variant.hash, "weight": variant.weight}
+
+
+def _named(store: Store, variant: Variant) -> str:
+    return f"{variant.name} ({_called(store, variant)})"
 
 
 def _called(store: Store, variant: Variant) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from assay.build.models.packaging import policies_of
-from assay.errors import InvalidInput
+from assay.operate.routing.taken_columns import taken_by
 from assay.operation import operation
 from assay.record.ledger import decide
 from assay.record.models.column_policy import (
@@ -15,7 +15,7 @@ from assay.record.models.column_policy import (
     check_policies,
     merged,
 )
-from assay.record.models.registry import version_by_id
+from assay.record.models.registry import ModelVersion, version_by_id
 from assay.record.models.routes import append_route, current_route
 from assay.record.store import Store
 
@@ -62,7 +62,7 @@ def set_column_policy(
     with store.transaction():
         route = current_route(store, endpoint)
         versions = [version_by_id(store, one.mv_id) for one in (*route.variants, *route.shadows)]
-        names = list(dict.fromkeys(name for one in versions for name in _names(one.signature)))
+        names = list(dict.fromkeys(name for one in versions for name in _names(one)))
         if column != ALL_COLUMNS and column not in names:
             check_policies([ColumnPolicy(column)], names)
         if given or reset:
@@ -91,13 +91,10 @@ def set_column_policy(
             )
     champion = versions[0]
     layers = ([HARMLESS], policies_of(store, champion), route.policies)
-    counts = [merged(name, *layers) for name in (ALL_COLUMNS, *_names(champion.signature))]
+    counts = [merged(name, *layers) for name in (ALL_COLUMNS, *_names(champion))]
     counts = [counts[0], *(msgspec.structs.replace(one, extra=None) for one in counts[1:])]
     return EndpointPolicies(endpoint, route.revision, counts, list(route.policies))
 
 
-def _names(signature: dict[str, object]) -> list[str]:
-    inputs = signature.get("inputs") or []
-    if not isinstance(inputs, list):
-        raise InvalidInput("the version has no signature that can be read")
-    return [str(one["name"]) for one in inputs]
+def _names(version: ModelVersion) -> list[str]:
+    return [column.name for column in taken_by(version.signature)]

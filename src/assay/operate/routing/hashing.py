@@ -12,20 +12,13 @@ A split keeps the name of its scheme, since another one would move all units.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import mmh3
-import numpy as np
-from numpy.typing import NDArray
 
 from assay.errors import InvalidInput, nearest
 from assay.record.models.routes import HashVersion
-from assay.stats import fnv, murmur
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-__all__ = ["BUCKETS", "HIGHEST_TOTAL", "bounds", "buckets_of", "fnv1a32", "hasher", "part_bound", "scheme_of"]
+__all__ = ["BUCKETS", "HIGHEST_TOTAL", "bounds", "fnv1a32", "hasher", "part_bound", "scheme_of"]
 
 BUCKETS: dict[HashVersion, int] = {"murmur3": 2**32, "gb_v1": 1_000, "gb_v2": 10_000}
 HIGHEST_TOTAL = 2**31 - 1  # of weights
@@ -54,19 +47,6 @@ def hasher(hash_version: HashVersion, salt: str) -> Callable[[str], int]:
         return lambda unit: fnv1a32(unit + salt) % 1_000
     if hash_version == "gb_v2":
         return lambda unit: fnv1a32(str(fnv1a32(salt + unit))) % 10_000
-    raise _unknown(hash_version)
-
-
-def buckets_of(
-    hash_version: HashVersion, salt: str, units: "pa.StringArray | pa.LargeStringArray"
-) -> NDArray[np.uint32]:
-    """[n] the buckets of many units, each as `hasher` gives it; units without nulls."""
-    if hash_version == "murmur3":
-        return murmur.murmur3_x86_32(units, _octets(f"{salt}:"))
-    if hash_version == "gb_v1":
-        return fnv.fnv1a32(units, suffix=salt) % np.uint32(1_000)
-    if hash_version == "gb_v2":
-        return fnv.fnv1a32_of_digits(fnv.fnv1a32(units, prefix=salt)) % np.uint32(10_000)
     raise _unknown(hash_version)
 
 

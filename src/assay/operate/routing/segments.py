@@ -10,17 +10,11 @@ text where a number is meant match nothing but IS NULL and IS NOT NULL; NOT turn
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from assay.errors import InvalidInput, nearest
 from assay.record.search.filters import And, Comparison, Node, Or, Value, comparisons, parse_filter
 from assay.record.search.keys import Key, Subject, split
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["Segment", "segment_of"]
 
@@ -34,28 +28,15 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_ARROW = {
-    "=": "equal",
-    "!=": "not_equal",
-    "<": "less",
-    "<=": "less_equal",
-    ">": "greater",
-    ">=": "greater_equal",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """`holds(row)` for a mapping from column to value, of which only `columns` are looked at; `mask` for a table."""
+    """`holds(row)` for a mapping from column to value, of which only `columns` are looked at."""
 
     text: str
     columns: tuple[str, ...]
-    tree: Node
     holds: Test
-
-    def mask(self, table: "pa.Table") -> NDArray[np.bool_]:
-        """[n] the same for each row of a table, numbers as floats; a column that it has not is missing in all rows."""
-        return _mask(self.tree, table)
 
 
 def segment_of(text: str, kinds: Mapping[str, str] | None = None) -> Segment:
@@ -71,7 +52,7 @@ def segment_of(text: str, kinds: Mapping[str, str] | None = None) -> Segment:
             "the segment says nothing", expected="an expression such as distance > 500", hint="leave it out"
         )
     columns = tuple(dict.fromkeys(one.key.name for one in comparisons(tree)))
-    return Segment(text, columns, tree, _test(tree))
+    return Segment(text, columns, _test(tree))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,43 +129,3 @@ def _of_kind(name: str, is_text: bool, test: Callable[[Any], bool]) -> Test:
 
 def _is_missing(value: object) -> bool:
     return value is None or value != value or not isinstance(value, str | int | float)  # noqa: PLR0124 - NaN
-
-
-def _mask(node: Node, table: "pa.Table") -> NDArray[np.bool_]:
-    if isinstance(node, Comparison):
-        return _compared_column(node, table)
-    parts = np.array([_mask(part, table) for part in node.parts])
-    return np.asarray(parts.all(axis=0) if isinstance(node, And) else parts.any(axis=0), dtype=np.bool_)
-
-
-def _compared_column(comparison: Comparison, table: "pa.Table") -> NDArray[np.bool_]:
-    import pyarrow as pa  # here, since a server that assigns row by row needs neither
-    import pyarrow.compute as pc
-
-    from assay.build.data.columns import column, is_text
-
-    name, said = comparison.key.name, comparison.operator
-    nowhere = np.zeros(table.num_rows, np.bool_)
-    if name not in table.column_names:
-        return ~nowhere if said == "NULL" else nowhere
-    of_text = is_text(column(table, name).type)
-    values = column(table, name).cast(pa.large_string() if of_text else pa.float64())
-    missing = _booleans(pc.is_null(values, nan_is_null=True))
-    if said in ("NULL", "NOT NULL"):
-        return missing if said == "NULL" else ~missing
-    wanted = [value for value in comparison.values if isinstance(value, str) == of_text]
-    if not wanted:
-        return nowhere
-    word = said.removeprefix("NOT ")
-    if word == "IN":
-        found = pc.is_in(values, value_set=pa.array(wanted, values.type))
-    elif word == "BETWEEN":
-        found = pc.and_(pc.greater_equal(values, wanted[0]), pc.less_equal(values, wanted[1]))
-    else:
-        found = getattr(pc, _ARROW[word])(values, wanted[0])
-    holds: NDArray[np.bool_] = (_booleans(found) != said.startswith("NOT ")) & ~missing
-    return holds
-
-
-def _booleans(found: "pa.ChunkedArray") -> NDArray[np.bool_]:
-    return np.asarray(found.fill_null(False).to_numpy(), dtype=np.bool_)

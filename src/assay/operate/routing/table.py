@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from assay.build.models.packaging import Column, LoadedModel
+from assay.build.models.table_model import kind_of_answers
 from assay.errors import InvalidInput
 from assay.operate.routing.assignment import Assigner
 from assay.operate.routing.segments import segment_of
+from assay.operate.routing.taken_columns import kind_of, taken_together
 from assay.record.models.column_policy import ColumnPolicy
 from assay.record.models.routes import Split, Variant
 
@@ -47,7 +49,8 @@ class RoutingTable:
     assigner: Assigner = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "columns", _union([*self.variants, *self.shadows]))
+        taken = taken_together((_called(one), one.model.columns) for one in (*self.variants, *self.shadows))
+        object.__setattr__(self, "columns", tuple(taken.values()))
         _check_kinds([*self.variants, *self.shadows])
         text = self.split.segment if self.split else None
         segment = segment_of(text, self.kinds) if text else None
@@ -62,56 +65,21 @@ class RoutingTable:
     @property
     def kinds(self) -> dict[str, str]:
         """Of each column, whether it is `number` or `text`."""
-        return {column.name: "number" if column.is_number else "text" for column in self.columns}
-
-    def places(self, one: LoadedVariant) -> list[int]:
-        """Where the columns that a variant takes stand among `columns`, in its model's order."""
-        where = {column.name: place for place, column in enumerate(self.columns)}
-        return [where[column.name] for column in one.model.columns]
-
-    def beyond(self, one: LoadedVariant) -> list[str]:
-        """The columns that a request must bring for this variant although the champion does not take them."""
-        champion = {column.name for column in self.champion.model.columns}
-        looked_up = one.lookup.looked_up if one.lookup else frozenset()
-        return [column.name for column in one.model.columns if column.name not in champion | looked_up]
-
-
-def _union(variants: Sequence[LoadedVariant]) -> tuple[Column, ...]:
-    found: dict[str, tuple[Column, LoadedVariant]] = {}
-    for one in variants:
-        for column in one.model.columns:
-            known, first = found.setdefault(column.name, (column, one))
-            if known.is_number != column.is_number:
-                raise InvalidInput(
-                    f"column {column.name!r} is {_kind(known)} for {_called(first)} and not for {_called(one)}",
-                    expected="variants that take a column as the same kind of value",
-                )
-    return tuple(column for column, _ in found.values())
+        return {column.name: kind_of(column) for column in self.columns}
 
 
 def _check_kinds(variants: Sequence[LoadedVariant]) -> None:
     first = variants[0]
     for one in variants[1:]:
-        if _answers(first.model) != _answers(one.model):
+        if _gives(first.model) != _gives(one.model):
             raise InvalidInput(
-                f"{_called(first)} {_answers(first.model)}, and {_called(one)} {_answers(one.model)}",
+                f"{_called(first)} {_gives(first.model)}, and {_called(one)} {_gives(one.model)}",
                 expected="variants of one endpoint that answer with the same kind of value",
             )
 
 
-def _answers(model: LoadedModel) -> str:
-    """In words what a model gives."""
-    if not model.gives_probabilities:
-        return "predicts numbers"
-    return (
-        f"tells the classes {', '.join(map(str, model.classes))} apart"
-        if len(model.classes) > 2
-        else "gives a probability"
-    )
-
-
-def _kind(column: Column) -> str:
-    return "a number" if column.is_number else "text"
+def _gives(model: LoadedModel) -> str:
+    return kind_of_answers(model.gives_probabilities, model.classes)
 
 
 def _called(one: LoadedVariant) -> str:

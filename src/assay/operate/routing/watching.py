@@ -9,10 +9,11 @@ import sys
 import time
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from assay.build.models.packaging import LoadedModel
-from assay.build.models.served_model import load_to_serve
+from assay.build.models.served_model import FormCounts, load_to_serve
 from assay.errors import AssayError, NotFound, Tampered
 from assay.operate.routing.table import LoadedVariant, RoutingTable
 from assay.operate.routing.workers import BEAT_S, beat, end_worker, register_worker
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Watcher"]
 
 _SPARE_MODELS = 2  # in memory beside those that are routed; one of them is what a rollback would put back
-_POLL_S = 0.05
+_POLL_S = 0.1  # a look takes about a millisecond of Python from the requests
 _RETRY_S = 5.0
 
 
@@ -49,7 +50,9 @@ class Watcher:
         self.worker = f"{this_host()}-{os.getpid()}"
         self.url = url
         self.problem: str | None = None
+        self.prepare: Callable[[RoutingTable], None] | None = None  # called before a new table answers
         self.store = store
+        self.forms: dict[str, FormCounts] = {}  # of all versions that were ever loaded here
         self._models: OrderedDict[str, tuple[LoadedModel, Lookup | None]] = OrderedDict()
         self._is_registered = False
         self._acknowledged = -1
@@ -132,7 +135,10 @@ class Watcher:
         if revision == self._failed_revision and time.monotonic() < self._retry_at:
             return self.problem
         try:
-            self.table = self._load(route_of(row))
+            table = self._load(route_of(row))
+            if self.prepare is not None:
+                self.prepare(table)
+            self.table = table
         except Exception as error:  # noqa: BLE001 - unpickling may raise anything; the old version keeps answering
             self._failed_revision, self._retry_at = revision, time.monotonic() + _RETRY_S
             return f"revision {revision} cannot be loaded: {_said(error)}"
@@ -179,7 +185,8 @@ class Watcher:
         """A version loaded and warmed up, and what reads its features; as the constructor raises."""
         from threadpoolctl import threadpool_limits
 
-        model = load_to_serve(self.store, version)
+        counts = self.forms.setdefault(version.mv_id, FormCounts(version.model, version.version))
+        model = load_to_serve(self.store, version, counts)
         with threadpool_limits(limits=1):  # in this thread too: warming up must not take all cores from the requests
             model.warm_up()
         if not model.features:

@@ -25,11 +25,12 @@ from assay.operate.labels.receiving import receive_labels
 from assay.operate.predictions.log import LogWriter
 from assay.operate.routing.watching import Watcher
 from assay.operate.serving.answers import answer
-from assay.operate.serving.bodies import Message, Receive, Send, whole
+from assay.operate.serving.bodies import Message, Receive, Send, packed, whole
 from assay.operate.serving.counting import SharedCounts
 from assay.operate.serving.engine import Engine, RequestError
 from assay.operate.serving.protocols.asking import Reply, refusal
 from assay.operate.serving.protocols.mounting import Protocols
+from assay.operate.serving.protocols.oip import SERVER_NAME
 from assay.record.clock import iso
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ __all__ = ["EVENT_TIME_HEADER", "Application", "Message"]
 EVENT_TIME_HEADER = "assay-event-time"
 VARIANT_HEADER = b"assay-variant"  # names the variant that has to answer
 DEADLINE_HEADER = b"assay-deadline-ms"  # how long the caller waits
+_EVENT_TIME = EVENT_TIME_HEADER.encode()
 _DRAIN_S = 5.0  # for shadows, at the end
 _SHOWN = 100  # characters of somebody else's text in a message
 _METHODS = {
@@ -55,7 +57,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Application:
-    """Answers for one endpoint, with an `engine`; by gRPC too at the address `grpc`.
+    """Answers for one endpoint, with an `engine`; by gRPC too at the address `grpc`. `name` is what it says it is.
 
     It is not ready before the lifespan has started, nor after it has ended. Who opened the log closes it.
     """
@@ -68,12 +70,14 @@ class Application:
         counts: SharedCounts | None = None,
         alive: Callable[[], None] | None = None,
         grpc: tuple[str, int] | None = None,
+        name: str = SERVER_NAME,
     ) -> None:
         self.engine = Engine(watcher, log)
         self._counts = counts or SharedCounts(None)
         self._alive = alive
         self._grpc = grpc
-        self._protocols = Protocols(self.engine, lambda: self._counts.whole(self.engine.counted()))
+        self._name = name
+        self._protocols = Protocols(self.engine, lambda: self._counts.whole(self.engine.counted()), name)
         self._watcher = watcher
         self._features: FeatureAnswers | None = None  # made for the first who asks
 
@@ -100,7 +104,8 @@ class Application:
                 headers.append((b"allow", _METHODS[scope["path"]].encode()))
             headers += more
         self.engine.counting.answered(status)
-        headers = [*headers, (b"content-length", str(len(content)).encode())]
+        content, more = packed(scope["headers"], content)
+        headers = [*headers, *more, (b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
@@ -112,7 +117,7 @@ class Application:
         if self._grpc is not None:
             from assay.operate.serving.protocols.oip_grpc import start_grpc  # an extra
 
-            stop_grpc = await start_grpc(self.engine, *self._grpc)
+            stop_grpc = await start_grpc(self.engine, *self._grpc, self._name)
         self.engine.is_ready = True
         await send({"type": "lifespan.startup.complete"})
         await receive()  # shutdown
@@ -132,10 +137,13 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _beat(self) -> None:
-        """Every second say that this process answers, and let the other workers know what it has counted."""
+        """Every second say that this process answers, and let the other workers know what it has counted; a segment of
+        the log that is old ends then.
+        """
         while True:
             await asyncio.sleep(1)
             self._counts.keep(self.engine.counted())
+            self.engine.log.turn_over()
             if self._alive is not None and not self.engine.batches.is_stuck:
                 self._alive()
 
@@ -169,7 +177,8 @@ class Application:
         body = await whole(headers, receive) if scope["method"] == "POST" else b""
         reply = await self._protocols.handle(path, scope["method"], headers, body, event_ts)
         if reply is None:
-            raise RequestError(404, f"there is no {path[:_SHOWN]}, expected one of {', '.join(_METHODS)}")
+            said = f"expected one of {', '.join(_METHODS)}; /openapi.json tells all"
+            raise RequestError(404, f"there is no {path[:_SHOWN]}, {said}")
         return reply
 
     def _version(self) -> bytes:
@@ -214,7 +223,7 @@ def _deadline(headers: dict[bytes, bytes]) -> float | None:
 
 
 def _event_time(headers: dict[bytes, bytes]) -> str | None:
-    value = headers.get(EVENT_TIME_HEADER.encode())
+    value = headers.get(_EVENT_TIME)
     if value is None:
         return None
     text = value.decode("latin-1")

@@ -1,22 +1,26 @@
-"""Reading the body of a request: never more of it than the server takes, compressed or not, and not for ever."""
+"""Bodies. That of a request is read, compressed or not: never more of it than the server takes, and not for ever. That
+of an answer is compressed where who asked takes it so.
+"""
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from assay.operate.serving.engine import RequestError
 
-__all__ = ["MAX_BODY_BYTES", "Message", "Receive", "Send", "whole"]
+__all__ = ["MAX_BODY_BYTES", "Message", "Receive", "Send", "packed", "whole"]
 
 Message = MutableMapping[str, Any]  # as ASGI defines it
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
+_PACKED_BYTES = 1400  # what is smaller takes one packet as it is
 BODY_S = 30.0  # from the head of a request to the end of its body
 _SHOWN = 100  # characters of somebody else's text in a message
 _WINDOW_BITS = {b"gzip": 31, b"deflate": 15}  # how zlib is told of the format
+_FAST = 1  # the level of compression: higher ones take several times as long, for a few percent
 
 
 async def whole(headers: dict[bytes, bytes], receive: Receive) -> bytes:
@@ -34,6 +38,36 @@ async def whole(headers: dict[bytes, bytes], receive: Receive) -> bytes:
         raise _too_large()
     encoding = headers.get(b"content-encoding")
     return body if encoding is None else _unpacked(body, encoding.strip().lower())
+
+
+def packed(headers: Iterable[tuple[bytes, bytes]], content: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The body of an answer as who sent the `headers` takes it, and the headers that say so: compressed by gzip or
+    deflate where that is accepted and the body is large enough.
+    """
+    if len(content) < _PACKED_BYTES:
+        return content, []
+    accepted = b",".join([value for name, value in headers if name == b"accept-encoding"])
+    encoding = _accepted(accepted.lower()) if accepted else None
+    if encoding is None:
+        return content, []
+    writer = zlib.compressobj(_FAST, wbits=_WINDOW_BITS[encoding])
+    return writer.compress(content) + writer.flush(), [(b"content-encoding", encoding), (b"vary", b"accept-encoding")]
+
+
+def _accepted(said: bytes) -> bytes | None:
+    """Of `gzip, deflate;q=0.5` the first that we know and that is not ruled out by a weight of 0."""
+    weights = {}
+    for one in said.split(b","):
+        name, _, weight = one.partition(b";")
+        weights[name.strip()] = _number(weight.partition(b"=")[2]) if weight else 1.0
+    return next((name for name in _WINDOW_BITS if weights.get(name, 0.0) > 0), None)
+
+
+def _number(text: bytes) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 async def _rest(message: Message, receive: Receive) -> bytes:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from assay.build.models.served_model import FormCounts
+
 __all__ = ["BOUNDS_S", "Counted", "Counting", "Series", "SharedCounts", "summed"]
 
 # Upper bounds of the latency histogram in seconds; what took longer is in the last bucket.
@@ -42,7 +44,9 @@ class Counted(msgspec.Struct):
     `answers` are HTTP answers by status. `refused` counts requests that were turned away for the load,
     `shadow_rows_lost` rows that a shadow did not see for it. `reasons` counts rows by why they had their variant,
     `signature` values that broke the signature, by column, kind and what was done, with tabs between them. Rows were
-    given to the log, written there, or lost; `waiting_rows` wait for a slow model.
+    given to the log, written there, or lost; `waiting_rows` wait for a slow model. `forms` are the compiled forms of
+    versions. Rows of the log were compacted, or
+    went because they were too old; `log_keeping_failures` counts how often neither could be done.
     """
 
     series: list[Series] = msgspec.field(default_factory=list)
@@ -55,6 +59,10 @@ class Counted(msgspec.Struct):
     log_written: int = 0
     log_lost: int = 0
     waiting_rows: int = 0
+    forms: list[FormCounts] = msgspec.field(default_factory=list)
+    log_compacted_rows: int = 0
+    log_pruned_rows: int = 0
+    log_keeping_failures: int = 0
 
 
 class Counting:
@@ -104,6 +112,7 @@ def summed(parts: list[Counted]) -> Counted:
     """The counts of several workers together."""
     total = Counted()
     series: dict[tuple[str, str, int, str, str], Series] = {}
+    forms: dict[tuple[str, int], FormCounts] = {}
     for part in parts:
         for one in part.series:
             key = (one.variant, one.model, one.version, one.role, one.status)
@@ -114,6 +123,12 @@ def summed(parts: list[Counted]) -> Counted:
             known.model_ns += one.model_ns
             known.last_ms = max(known.last_ms, one.last_ms)
             known.buckets = [a + b for a, b in zip(known.buckets, one.buckets, strict=True)]
+        for form in part.forms:
+            whole_form = forms.setdefault((form.model, form.version), FormCounts(form.model, form.version))
+            whole_form.answered += form.answered
+            whole_form.fallbacks += form.fallbacks
+            whole_form.compared += form.compared
+            whole_form.differences += form.differences
         for whole, own in (
             (total.answers, part.answers),
             (total.reasons, part.reasons),
@@ -127,19 +142,23 @@ def summed(parts: list[Counted]) -> Counted:
         total.log_written += part.log_written
         total.log_lost += part.log_lost
         total.waiting_rows += part.waiting_rows
-    total.series = list(series.values())
+        total.log_compacted_rows += part.log_compacted_rows
+        total.log_pruned_rows += part.log_pruned_rows
+        total.log_keeping_failures += part.log_keeping_failures
+    total.series, total.forms = list(series.values()), list(forms.values())
     return total
 
 
 class SharedCounts:
     """The counts of all workers of a server, each in a file of its own in `folder`; None for a server of one process.
 
-    Those of a worker that has died stay, so no counter goes back.
+    Those of a worker that has died stay, so no counter goes back. `name` is that of the file, by default the process
+    id.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, name: str = "") -> None:
         self._folder = folder
-        self._own = folder / f"{os.getpid()}.json" if folder else None
+        self._own = folder / f"{name or os.getpid()}.json" if folder else None
 
     def keep(self, counted: Counted) -> None:
         """Let the other workers know; call it now and then."""

@@ -140,8 +140,10 @@ class Engine:
         self.batches = Batches(timeout_s=timeout_s)
         self.shadows = Shadows(self._write, self.counting)
         self._plan = Plan(watcher.table, self.counting.signature)
+        self._next: Plan | None = None  # of a table that the watcher is about to take over
         self._plans: OrderedDict[RoutingTable, Plan] = OrderedDict()
         self._text = TextClock()
+        watcher.prepare = self._prepare
 
     @property
     def endpoint(self) -> str:
@@ -154,18 +156,27 @@ class Engine:
         return self.watcher.table
 
     def plan_of(self, table: RoutingTable) -> Plan:
-        """A table as it is used. That of now is at hand; making another takes a call of each of its models."""
+        """A table as it is used. That of now is at hand; making another takes calls of each of its models."""
         plan = self._plan
         if plan.table is table:
             return plan
+        if table is self.watcher.table:  # the one before is let go, and its models with it
+            ready = self._next
+            self._plan = ready if ready is not None and ready.table is table else Plan(table, self.counting.signature)
+            return self._plan
         known = self._plans.get(table)
         if known is None:
             known = self._plans[table] = Plan(table, self.counting.signature)
             if len(self._plans) > _KEPT_PLANS:
                 self._plans.popitem(last=False)
-        if table is self.watcher.table:
-            self._plan = known
         return known
+
+    def _prepare(self, table: RoutingTable) -> None:
+        """Make ready what answers by a table before it does, in the thread that loads it: no request waits for it."""
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(limits=1):
+            self._next = Plan(table, self.counting.signature)
 
     def now_us(self, event_ts: str | None) -> int:
         """The moment features are read as of, in microseconds after 1970: that of a replay, or now."""
@@ -206,12 +217,14 @@ class Engine:
         assert units is not None
         assigned = self._assigned(plan, asked, rows, ids, units)
         work = Work(plan.table, assigned, ids, units, asked.event_ts, ordered_id(), self._text.now(), flags)
-        parts = [
-            await self._part(plan.live[position], places, rows, asked)
-            for position, places in _by_variant(assigned).items()
-        ]
+        parts = []
+        for position, places in _by_variant(assigned).items():
+            parts.append(await self._part(plan.live[position], places, rows, asked))
         total_ns = time.perf_counter_ns() - started
-        self._write([record for part in parts for record in work.records(part, "live", total_ns // 1000)])
+        records: list[Prediction] = []
+        for part in parts:
+            records += work.records(part, "live", total_ns // 1000)
+        self._write(records)
         self.requests += 1
         for part in parts:
             self.counting.add(part.key("live"), len(part.places), total_ns, part.model_ns)
@@ -232,6 +245,7 @@ class Engine:
         log = self.log.counts
         counted.log_accepted, counted.log_written, counted.log_lost = log.accepted, log.logged, log.dropped
         counted.waiting_rows = self.batches.waiting_rows
+        counted.forms = list(self.watcher.forms.values())
         return counted
 
     def close(self) -> None:
@@ -289,7 +303,7 @@ class Engine:
 def _by_variant(assigned: list[Assigned]) -> dict[int, list[int] | None]:
     """Places of rows by the position of their variant; None for all of them."""
     first = assigned[0].variant
-    if all(one.variant == first for one in assigned):
+    if len(assigned) == 1 or all(one.variant == first for one in assigned):
         return {first: None}
     places: dict[int, list[int] | None] = {}
     for place, one in enumerate(assigned):

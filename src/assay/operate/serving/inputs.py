@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.build.models.inputs import Column
 from assay.build.models.packaging import LoadedModel
 from assay.errors import InvalidInput, nearest
 from assay.operate.serving.policies import ColumnCheck, Count, SignatureError, in_words
@@ -35,13 +34,11 @@ Row = tuple[Any, ...]
 class Checked(msgspec.Struct, frozen=True):
     """Rows in the order of `Inputs.names`, UNSET where one leaves a column out that may be; None for no value.
 
-    `flags` has an entry for each row, None for one that broke nothing; it is None where no row did. `matrix` is the
-    same rows as numbers, NaN for no value, where they came as such.
+    `flags` has an entry for each row, None for one that broke nothing; it is None where no row did.
     """
 
     rows: list[Row]
     flags: list[Flags | None] | None = None
-    matrix: NDArray[np.float64] | None = None
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -137,12 +134,6 @@ class Inputs:
         check = self._checks[name]
         return (field, check.strict, msgspec.UNSET) if check.optional else (field, check.strict)
 
-    def places(self, columns: Sequence[Column]) -> list[int] | None:
-        """Where a row has the columns of a model; None where one of them is of another type here."""
-        if any(self._checks[one.name].is_number != one.is_number for one in columns):
-            return None
-        return [self.names.index(one.name) for one in columns]
-
     def read(self, body: bytes) -> Request:
         """The rows, their ids (made where the request has none) and units.
 
@@ -214,7 +205,7 @@ class Inputs:
             rest = (msgspec.UNSET,) * (len(self.names) - self.width)
             rows = [(*row, *rest) for row in rows]
             self._check_keys(rows)
-        return Checked(rows, flags if any(flags) else None, ready)
+        return Checked(rows, flags if any(flags) else None)
 
     def _column(self, check: ColumnCheck, values: Any, count: int, flags: list[Flags | None]) -> list[Any]:
         if values is None:
@@ -358,6 +349,14 @@ def _plain(body: bytes) -> _Envelope:
         raise InvalidInput(f"the body is not JSON: {reason}") from None
     if not isinstance(found, dict) or not isinstance(found.get("rows"), list):
         raise InvalidInput('the body is not a request, expected {"rows": [{column: value, ...}, ...]}')
+    for name in found:
+        if name not in _Envelope.__struct_fields__:
+            close = nearest(name[:_SHOWN], list(_Envelope.__struct_fields__))
+            raise InvalidInput(
+                f"the request was refused: unknown field {name[:_SHOWN]!r}",
+                expected=", ".join(_Envelope.__struct_fields__),
+                hint=f"did you mean {close!r}?" if close else None,
+            )
     try:
         return msgspec.convert(found, _Envelope)
     except ValueError as reason:

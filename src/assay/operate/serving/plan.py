@@ -29,11 +29,6 @@ class Plan:
         self.only = None if table.split else self.assigner.assign("")
         self._segment = [(name, names.index(name)) for name in self.assigner.columns if name in names]
 
-    @property
-    def is_slow(self) -> bool:
-        """Whether some variant is answered in batches."""
-        return any(one.is_slow for one in self.live)
-
     def assign(self, rows: Rows, keys: list[str], forced: str | None) -> list[Assigned]:
         """The variant of each row by its key. A variant that does not get all it takes falls back to the champion.
 

@@ -1,6 +1,7 @@
 """One value of a request against what training had in its column, and what becomes of it."""
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -18,6 +19,7 @@ __all__ = ["ColumnCheck", "Count", "SignatureError", "Value", "in_words"]
 Value = str | float | None
 Count = Callable[[str, Kind, Action, int], None]  # column, kind, action, rows
 _SHOWN = 100  # characters of somebody else's text in a message
+_LARGEST = sys.float_info.max  # Python's whole numbers go further
 
 
 class SignatureError(InvalidInput):
@@ -77,8 +79,9 @@ class ColumnCheck:
         if self.is_number:
             if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
                 return Broken("mistyped", f"is {in_words(value)}, expected a number{_not(value)}")
-            if not -math.inf < value < math.inf:
-                return Broken("mistyped", "is infinite, expected a number")
+            if not -_LARGEST <= value <= _LARGEST:
+                what = "infinite" if isinstance(value, float | np.floating) else "larger than numbers can be"
+                return Broken("mistyped", f"is {what}, expected a number")
             if self.low is not None and not self.low <= value <= (self.high or 0.0):
                 return Broken("out_of_range", f"is {value:g}, and training had {self.low:g} to {self.high:g}")
         elif not isinstance(value, str):

@@ -16,6 +16,7 @@ from assay.operate.predictions.log import LogWriter, Policy
 from assay.operate.routing.watching import Watcher
 from assay.operate.serving.app import Application
 from assay.operate.serving.counting import SharedCounts
+from assay.operate.serving.protocols.oip import SERVER_NAME
 from assay.record.models.routes import current_route
 from assay.record.store import Store
 
@@ -56,13 +57,15 @@ def answer_for(
     alive: Callable[[], None] | None = None,
     grpc_port: int | None = None,
     full_disk: Policy = "refuse",
+    name: str = SERVER_NAME,
 ) -> Served:
     """Answer until SIGINT or SIGTERM, then finish the requests under way; announces `Serving` when it is ready.
 
     It ends also when the process `parent` has gone. `counts` is the folder in which the workers of one server keep
     their counts, `threads` how many numeric libraries use. `alive` is called every second while the server can answer.
-    `grpc_port` is where gRPC is answered too. `full_disk` says what becomes of requests that cannot be logged.
-    Runs in the main thread. Raises NotFound, and what loading a model raises.
+    `grpc_port` is where gRPC is answered too. `full_disk` says what becomes of requests that cannot be logged. `name`
+    is what the server says it is to clients of the Open Inference Protocol. Runs in the main thread. Raises NotFound,
+    and what loading a model raises.
     """
     from threadpoolctl import threadpool_limits
 
@@ -72,7 +75,7 @@ def answer_for(
         watcher = Watcher(store, current_route(store, endpoint), url)
         log = LogWriter(log_folder(store, endpoint), policy=full_disk)
         grpc = None if grpc_port is None else (listener.getsockname()[0], grpc_port)
-        application = Application(watcher, log, counts=SharedCounts(counts), alive=alive, grpc=grpc)
+        application = Application(watcher, log, counts=SharedCounts(counts), alive=alive, grpc=grpc, name=name)
         version = watcher.table.champion.model.version
         ready = Serving(url, os.getpid(), endpoint, version.model, version.version, grpc_port=grpc_port)
         started = time.monotonic()

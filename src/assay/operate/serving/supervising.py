@@ -10,9 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -21,12 +21,13 @@ from assay.listening import url_of
 from assay.operate.predictions.log import Policy
 from assay.operate.serving.client import store_address
 from assay.operate.serving.process import Served, Serving
+from assay.operate.serving.protocols.oip import SERVER_NAME
 from assay.operate.serving.worker import Said, Told
 from assay.progress import announce
 from assay.record.sqlstore import SqlStore
 from assay.record.store import Store
 
-__all__ = ["Supervisor"]
+__all__ = ["Supervisor", "full_address"]
 
 _TICK_S = 0.05
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.25, 30.0
@@ -36,7 +37,7 @@ _SHUTDOWN_S = 35.0  # a little longer than workers take for the requests under w
 
 
 class Supervisor:
-    """Keeps `count` workers going; each of them opens the store for itself."""
+    """Keeps `count` workers going; each of them opens the store for itself. They keep what they count in `counts`."""
 
     def __init__(
         self,
@@ -48,7 +49,9 @@ class Supervisor:
         parent: int | None = None,
         grpc_port: int | None = None,
         full_disk: Policy = "refuse",
+        name: str = SERVER_NAME,
         silent_s: float = _SILENT_S,
+        counts: Path,
     ) -> None:
         self.restarts = 0
         self._store = store
@@ -57,7 +60,9 @@ class Supervisor:
         self._parent = parent
         self._grpc_port = grpc_port
         self._full_disk = full_disk
+        self._name = name
         self._silent_s = silent_s
+        self._counts = counts
         self._threads = max(1, (os.cpu_count() or 1) // count)
         self._workers = [_Worker() for _ in range(count)]
         self._selector = selectors.DefaultSelector()
@@ -70,7 +75,7 @@ class Supervisor:
         AssayError where one cannot start at the beginning. Runs in the main thread.
         """
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="assay-serve-") as self._counts, self._signals():
+        with self._signals():
             try:
                 for worker in self._workers:
                     self._start(worker)
@@ -106,16 +111,17 @@ class Supervisor:
         os.set_blocking(hear, False)
         os.set_blocking(say, False)
         told = Told(
-            _address(self._store),
+            full_address(self._store),
             str(self._store.blobs.root),
             self._endpoint,
             self._listener.fileno(),
             say,
             os.getpid(),
-            self._counts,
+            str(self._counts),
             self._threads,
             self._grpc_port,
             self._full_disk,
+            self._name,
         )
         process = subprocess.Popen(
             [sys.executable, "-c", "from assay.operate.serving.worker import main; main()"],
@@ -189,7 +195,7 @@ class Supervisor:
         sys.stderr.write(f"endpoint {self._endpoint}: {text}\n")
 
 
-def _address(store: Store) -> str:
+def full_address(store: Store) -> str:
     """What another process opens the store by. It goes through a pipe, since an address may hold a password."""
     if isinstance(store, SqlStore) and store.backend == "postgresql":
         return store.engine.url.render_as_string(hide_password=False)

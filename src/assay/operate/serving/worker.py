@@ -15,6 +15,7 @@ import msgspec
 from assay.errors import AssayError
 from assay.operate.predictions.log import Policy
 from assay.operate.serving.process import Served, Serving, answer_for
+from assay.operate.serving.protocols.oip import SERVER_NAME
 from assay.progress import announcing
 from assay.record.location import open_store
 
@@ -24,7 +25,7 @@ __all__ = ["Said", "Told", "main"]
 class Told(msgspec.Struct, frozen=True):
     """What a worker is told: the address of the store, its blobs, the endpoint; descriptors of the socket that listens
     and of the pipe to say things on; the process that started it; the folder of counts; threads of numeric libraries;
-    where gRPC is answered too; what becomes of requests that cannot be logged.
+    where gRPC is answered too; what becomes of requests that cannot be logged; what the server says it is.
     """
 
     store: str
@@ -37,6 +38,7 @@ class Told(msgspec.Struct, frozen=True):
     threads: int
     grpc_port: int | None = None
     full_disk: Policy = "refuse"
+    name: str = SERVER_NAME
 
 
 class Said(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -71,6 +73,7 @@ def main() -> None:
                 alive=lambda: say(Said()),
                 grpc_port=told.grpc_port,
                 full_disk=told.full_disk,
+                name=told.name,
             )
     except AssayError as error:
         say(Said(failed=str(error)))

@@ -1,5 +1,6 @@
 """Endpoints: who serves what with which share, what was answered, how fast, and what was decided."""
 
+import functools
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -13,8 +14,8 @@ from assay.operate.routing.endpoints import EndpointDecision, list_endpoints, sh
 from assay.record.clock import moment
 from assay.record.models.registry import ModelVersion, version_by_id
 from assay.record.store import Store
-from assay.server.pages.endpoint_traffic import Traffic, last_moment, traffic_of
-from assay.server.pages.line_drawing import Line, Mark, Picture, picture
+from assay.server.pages.endpoint_traffic import Traffic, traffic_of
+from assay.server.pages.line_drawing import NARROW, Line, Mark, Picture, picture
 from assay.server.pages.rendering import render
 
 __all__ = ["show", "show_all"]
@@ -59,9 +60,7 @@ def show(store: Store, request: Request) -> Response:
     if span not in SPANS:
         raise InvalidInput(f"span is {span!r}", expected=", ".join(SPANS))
     length, slices = SPANS[span]
-    now, newest = store.clock.now(), last_moment(store, name)
-    until = now if newest is None or newest > now - length else newest + timedelta(minutes=1)
-    traffic = traffic_of(store, name, until - length, until, slices)
+    traffic, until, is_whole = traffic_of(store, name, length, slices)
     releases, tests = _releases(store, name), all_tests(store, name)[:_LISTED]
     return render(
         store,
@@ -74,12 +73,13 @@ def show(store: Store, request: Request) -> Response:
         spans=SPANS,
         since=until - length,
         until=until,
-        is_past=until != now,
+        is_past=bool(traffic) and store.clock.now() - until > timedelta(minutes=5),
+        is_whole=is_whole,
         answered=_answered(store, traffic),
         drawings=_drawings(store, traffic, detail.decisions, until - length, until, slices),
         releases=releases,
         tests=tests,
-        live=_is_live(releases, tests) or any(worker.live for worker in detail.workers),
+        live=not is_whole or _is_live(releases, tests) or any(worker.live for worker in detail.workers),
     )
 
 
@@ -114,19 +114,20 @@ def _drawings(
     since: datetime,
     until: datetime,
     slices: int,
-) -> list[tuple[str, Picture]]:
-    """Requests, errors and latency over time, with the decisions that fell into it."""
+) -> list[tuple[str, Picture, Picture]]:
+    """Requests, errors and latency over time, with the decisions that fell into it, wide and narrow."""
     width = (until - since) / slices
     minutes = width / timedelta(minutes=1)
     middles = [since + width * (place + 0.5) for place in range(slices)]
     marks = [Mark(f"{one.kind}: {one.reason}", at=moment(one.ts)) for one in decisions]
     named = [_name(store, one) for one in traffic]
 
-    def drawn(title: str, of: list[list[float | None]], unit: str) -> tuple[str, Picture | None]:
+    def drawn(title: str, of: list[list[float | None]], unit: str) -> tuple[str, Picture | None, Picture | None]:
         lines = [Line(named[n], list(zip(middles, values, strict=True)), n) for n, values in enumerate(of)]
         tops = [(line.name, [value for _, value in line.values if value is not None]) for line in lines]
         said = "; ".join(f"{name} at most {max(found):,.4g} {unit}" for name, found in tops if found)
-        return title, picture(lines, said=f"{title}: {said}", since=since, until=until, marks=marks)
+        shown = functools.partial(picture, lines, said=f"{title}: {said}", since=since, until=until, marks=marks)
+        return title, shown(), shown(width=NARROW)
 
     counts: list[list[float | None]] = [
         [float(rows) / minutes for rows in one.rows] if one.role == "live" else [None] * slices for one in traffic
@@ -140,7 +141,7 @@ def _drawings(
         drawn("Errors in percent of the answers", errors, "percent"),
         drawn("95 of 100 answers took at most so many milliseconds", [one.quantiles_ms(0.95) for one in traffic], "ms"),
     ]
-    return [(title, shown) for title, shown in found if shown is not None]
+    return [(title, wide, narrow) for title, wide, narrow in found if wide is not None and narrow is not None]
 
 
 def _name(store: Store, traffic: Traffic) -> str:

@@ -2,16 +2,19 @@
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from assay.svg import nice_ticks
 
-__all__ = ["Band", "Line", "Mark", "Picture", "picture"]
+__all__ = ["NARROW", "Band", "Line", "Mark", "Picture", "picture"]
 
 WIDTH, HEIGHT = 720, 190
+NARROW = 330  # for telephones
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 14, 12, 26
 _NO_WIDTH_S = 60.0
+_LETTER = 6.5  # pixels of a letter at an axis, about
+_STEPS_S = (60, 300, 600, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000)
 
 
 class Line(NamedTuple):
@@ -66,6 +69,7 @@ def picture(
     marks: Sequence[Mark] = (),
     from_zero: bool = True,
     write: Callable[[float], str] = lambda value: f"{value:,g}",
+    width: int = WIDTH,
 ) -> Picture | None:
     """A picture of the lines between two moments; None where there is nothing to draw."""
     values = [value for line in lines for _, value in line.values if value is not None and math.isfinite(value)]
@@ -79,7 +83,7 @@ def picture(
     length = max((until - since).total_seconds(), _NO_WIDTH_S)
 
     def x(at: datetime) -> float:
-        return round(_LEFT + (at - since).total_seconds() / length * (WIDTH - _LEFT - _RIGHT), 1)
+        return round(_LEFT + (at - since).total_seconds() / length * (width - _LEFT - _RIGHT), 1)
 
     def y(value: float) -> float:
         return round(HEIGHT - _BOTTOM - (value - low) / (high - low) * (HEIGHT - _BOTTOM - _TOP), 1)
@@ -96,12 +100,32 @@ def picture(
         marks=[(x(mark.at), mark.said) for mark in inside if mark.at],
         levels=[(y(mark.value), mark.said) for mark in marks if mark.value is not None],
         across=[(y(tick), write(tick)) for tick in ticks],
-        below=[
-            (x(since), "start", _when(since, length)),
-            (x(since + timedelta(seconds=length)), "end", _when(until, length)),
-        ],
+        below=_below(since, until, length, x, is_short=width < WIDTH),
         said=said,
+        width=width,
+        right=width - _RIGHT,
     )
+
+
+def _below(
+    since: datetime, until: datetime, length_s: float, x: Callable[[datetime], float], *, is_short: bool
+) -> list[tuple[float, str, str]]:
+    """The ends, and between them as many round times as there is room for."""
+    short = "%H:%M" if length_s < 3 * 86_400 else "%m-%d"
+    form = short if is_short else "%Y-%m-%d %H:%M" if length_s < 3 * 86_400 else "%Y-%m-%d"
+    ends = [
+        (x(since), "start", since.strftime(form)),
+        (x(since + timedelta(seconds=length_s)), "end", until.strftime(form)),
+    ]
+    room = _LETTER * (len(short) + 3)
+    begin, end = ends[0][0] + _LETTER * len(ends[0][2]) + room / 2, ends[1][0] - _LETTER * len(ends[1][2]) - room / 2
+    for step in _STEPS_S:
+        if (ends[1][0] - ends[0][0]) * step / length_s < room or (short == "%m-%d" and step < 86_400):
+            continue
+        first = -(-since.timestamp() // step) * step
+        times = [datetime.fromtimestamp(first + step * number, UTC) for number in range(int(length_s // step) + 1)]
+        return [*ends, *((x(at), "middle", at.strftime(short)) for at in times if begin < x(at) < end)]
+    return ends
 
 
 def _path(points: Sequence[tuple[float, float | None]]) -> str:
@@ -130,7 +154,3 @@ def _area(points: Sequence[tuple[float, float, float]]) -> str:
     there = [f"{x} {low}" for x, low, _ in points]
     back = [f"{x} {high}" for x, _, high in reversed(points)]
     return f"M{'L'.join([*there, *back])}Z" if points else ""
-
-
-def _when(at: datetime, length_s: float) -> str:
-    return at.strftime("%Y-%m-%d %H:%M" if length_s < 3 * 86_400 else "%Y-%m-%d")

@@ -18,7 +18,7 @@ from assay.server.pages.model_pages import verdicts_of
 from assay.server.pages.preview import as_download, preview
 from assay.server.pages.rendering import render
 from assay.server.pages.run_page import metric_lines
-from assay.server.pages.wording import quoted
+from assay.server.pages.wording import quoted, size
 
 __all__ = ["show", "show_file"]
 
@@ -69,6 +69,7 @@ def show(store: Store, request: Request) -> Response:
         decisions=[{**row, **json.loads(row["body"])} for row in decisions],
         deployments=deployments,
         inputs=_columns(version, "inputs"),
+        compiled=_compiled(store, version),
         seal=_SEALS.get(version["sealed"], version["sealed"]),
         sealed_records=_records(version),
         checked=_checked(store, version) if "check" in request.query_params else None,
@@ -115,6 +116,24 @@ def _files(store: Store, version: Row) -> tuple[dict[str, str], str | None]:
         return store.blobs.manifest(version["hash"]), None
     except AssayError as error:  # shown on the page, which has more to say
         return {}, str(error)
+
+
+def _compiled(store: Store, version: Row) -> str:
+    """The compiled form with its proof, or why there is none; empty where nobody tried to compile."""
+    rows = store.query("compiled_form", {"mv_id": version["mv_id"]}, limit=1)
+    if not rows:
+        return ""
+    report = json.loads(rows[0]["report"])
+    proof = report["parity"]
+    if report["outcome"] != "compiled":
+        return f"not compiled: {report['reason']}"
+    weight = f", {size(report['size'])}" if report.get("size") is not None else ""
+    compared = f"{proof['rows']:,} rows of training and {proof['border']:,} at borders"
+    return (
+        f"{report['form']}{weight}: compared on {compared}, where answers differ by {proof['difference']:.2g} at most "
+        f"and {proof['flips']:,} rows get another class; one row takes {report['compiled_us']:,.0f} µs, "
+        f"the model itself {report['native_us']:,.0f} µs"
+    )
 
 
 def _records(version: Row) -> list[tuple[str, str]]:

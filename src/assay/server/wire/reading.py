@@ -31,7 +31,7 @@ def read_body(kind: type[Request], body: bytes, path: Mapping[str, str]) -> Requ
     if not path and b"\\u0000" not in body:
         try:
             return msgspec.json.decode(body, type=kind)
-        except (msgspec.MsgspecError, RecursionError):
+        except (ValueError, RecursionError):
             pass  # read once more, slowly, to take what is meant or to say what is wrong
     return read_fields(kind, {**body_fields(body), **path})
 
@@ -42,7 +42,7 @@ def body_fields(body: bytes) -> dict[str, object]:
         found = _decode(body)
     except RecursionError:
         raise invalid("the body is nested too deeply") from None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         found = _with_literals(body)
     return found if isinstance(found, dict) else {}
 

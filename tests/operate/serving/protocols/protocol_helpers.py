@@ -131,11 +131,11 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(store: Store) -> Iterator[Running]:
-    """A server of the endpoint's route, in this process."""
+def running(store: Store, **options: Any) -> Iterator[Running]:
+    """A server of the endpoint's route, in this process; `options` are further ones of the application."""
     watcher = Watcher(store, current_route(store, ENDPOINT))
     log = LogWriter(log_folder(store, ENDPOINT), durability="process")
-    application = Application(watcher, log)
+    application = Application(watcher, log, **options)
     server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="error", lifespan="on", ws="none"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

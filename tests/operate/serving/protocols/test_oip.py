@@ -315,6 +315,8 @@ def test_unknown_models_and_versions_are_not_found(server: Running) -> None:
          b'{"name":"hour","shape":[1],"datatype":"FP64","data":[1]}]}', "not of one length"),
         (b'{"inputs":[{"name":"hour","shape":[1],"datatype":"FP64","data":[1]},'
          b'{"name":"hour","shape":[1],"datatype":"FP64","data":[1]}]}', "two inputs 'hour'"),
+        (b'{"inputs":[{"name":"distance","shape":[1],"datatype":"BYTES","data":["\xff"]}]}', "are not JSON"),
+        (b'{"inputs":[{"name":"distance","shape":[1,1],"datatype":"FP64","data":[["\xff"]]}]}', "invalid start byte"),
         (b'{"inputs":' + b"[" * 5000 + b"]" * 5000 + b"}", "cannot be read"),
     ],
 )  # fmt: skip

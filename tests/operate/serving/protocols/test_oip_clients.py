@@ -51,6 +51,15 @@ def test_triton_asks_what_the_server_is(triton: InferenceServerClient) -> None:
     assert [one["name"] for one in triton.get_model_metadata("delays")["inputs"]] == ["distance", "carrier"]
 
 
+def test_a_program_that_wants_a_server_of_some_name_finds_it(store: SqlStore) -> None:
+    """Trap 9."""
+    add_route(store, add_numbers(store))
+    with running(store, name="triton") as server:
+        client = InferenceServerClient(server.address)
+        assert client.get_server_metadata()["name"] == "triton"
+        client.close()
+
+
 @pytest.mark.parametrize("compression", [None, "gzip", "deflate"])
 @pytest.mark.parametrize("binary", [True, False])
 @pytest.mark.parametrize("outputs", [None, True, False])
@@ -70,6 +79,27 @@ def test_triton_infers(
     assert result.as_numpy("probability").tolist() == [0.1, 0.2]
     assert result.get_response()["id"] == "42"
     assert result.get_response()["model_version"] == "1"
+
+
+@pytest.mark.parametrize("compression", ["gzip", "deflate"])
+@pytest.mark.parametrize("binary", [True, False])
+def test_triton_reads_large_answers_that_are_compressed(
+    triton: InferenceServerClient, server: Running, compression: str, binary: bool
+) -> None:
+    """The length in the header counts the JSON as it is before compression."""
+    distances = np.linspace(0, 50, 300, dtype=np.float32)
+    distance, carrier = InferInput("distance", [300], "FP32"), InferInput("carrier", [300], "BYTES")
+    distance.set_data_from_numpy(distances)
+    carrier.set_data_from_numpy(np.array(["AA"] * 300, object))
+    outputs = [InferRequestedOutput(name, binary_data=binary) for name in ("probability", "assay_id")]
+    result = triton.infer("delays", [distance, carrier], outputs=outputs, response_compression_algorithm=compression)
+    np.testing.assert_allclose(result.as_numpy("probability"), distances * 0.01, rtol=1e-6)
+    ids = [one.decode() if binary else one for one in result.as_numpy("assay_id")]
+    assert ids == [row.id for row in server.logged()]
+    request = {"rows": [{"distance": 1, "carrier": "AA"}] * 300}
+    _, headers, content = server.ask("POST", "/predict", request, {"accept-encoding": compression})
+    assert headers["content-encoding"] == compression
+    assert int(headers["content-length"]) == len(content) < 300 * 60
 
 
 def test_triton_reads_the_ids_that_labels_name_later(triton: InferenceServerClient, server: Running) -> None:

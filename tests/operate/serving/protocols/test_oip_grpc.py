@@ -157,6 +157,16 @@ def test_what_cannot_be_answered_is_refused_in_the_words_of_http(call: Call) -> 
     assert "did you mean 'probability'" in _refused(call, wanted)[1]
 
 
+def test_bytes_that_are_no_message_are_refused(port: int) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        for name in ("ModelInfer", "ModelReady"):
+            with pytest.raises(grpc.RpcError) as refused:
+                channel.unary_unary(f"/{SERVICE}/{name}")(b"\x0a\xff")
+            error: Any = refused.value
+            assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert "the message cannot be read" in error.details()
+
+
 def test_an_unknown_version_is_not_found(call: Call) -> None:
     request = messages()["ModelMetadataRequest"](name="delays", version="9")
     with pytest.raises(grpc.RpcError, match="version '9' of delays is not in memory"):
@@ -177,7 +187,7 @@ def test_without_the_extra_the_message_says_what_to_install(monkeypatch: pytest.
 
 
 def test_a_port_that_is_taken_is_refused() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PortInUse):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PortInUse, match="--grpc-port: 0"):
         grpc_port("127.0.0.1", taken.getsockname()[1])
     with pytest.raises(InvalidInput):
         grpc_port("127.0.0.1", 70_000)

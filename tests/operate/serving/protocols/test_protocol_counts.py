@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sklearn.linear_model import LogisticRegression
+from tests.build.models.test_compiling import packaged
 from tests.operate.serving.protocols.protocol_helpers import (
     Running,
     Weighted,
@@ -17,6 +19,7 @@ from tests.operate.serving.protocols.test_oip import Failing
 from tests.operate.serving_helpers import add_route
 from tritonclient.http import InferenceServerClient
 
+from assay.build.models.served_model import ServedModel
 from assay.operate.serving.counting import Counted, Counting, summed
 from assay.operate.serving.protocols.prometheus import metrics
 from assay.record.sqlstore import SqlStore
@@ -129,6 +132,24 @@ def test_prometheus_reads_the_metrics(server: Running) -> None:
     assert _value(text, "assay_model_info", variant="challenger", role="live") == 1
     server.application.engine.is_ready = False
     assert _value(server.ask("GET", "/metrics")[2].decode(), "assay_ready") == 0
+
+
+def test_what_compiled_forms_did_is_counted_also_after_their_models_are_gone(store: SqlStore) -> None:
+    add_route(store, packaged(store, LogisticRegression()))
+    with running(store) as server:
+        before = _value(server.ask("GET", "/metrics")[2].decode(), "assay_form_calls_total", by="form")
+        server.post("/predict", {"rows": [{"distance": 0.1, "wind": 0.2}]})
+        watcher = server.application.engine.watcher
+        model = watcher.table.champion.model
+        assert isinstance(model, ServedModel)
+        model.counts.fallbacks, model.counts.compared, model.counts.differences = 3, 32, 2
+        watcher.fresh_model(model.version)  # as after a rollback, when it was let go
+        text = server.ask("GET", "/metrics")[2].decode()
+    version = {"model": "delays", "version": "1"}
+    assert _value(text, "assay_form_calls_total", by="form", **version) >= before + 1
+    assert _value(text, "assay_form_calls_total", by="model", **version) == 3
+    assert _value(text, "assay_form_compared_rows_total", **version) == 32
+    assert _value(text, "assay_form_different_rows_total", **version) == 2
 
 
 def test_buckets_add_up(server: Running) -> None:

@@ -10,6 +10,7 @@ from tritonclient.utils import InferenceServerException
 
 from assay.operate.predictions.folder import log_folder
 from assay.operate.predictions.reading import read_all
+from assay.operate.serving.protocols.loaded import LoadedByHand
 from assay.record.models.routes import current_route
 from assay.record.sqlstore import SqlStore
 
@@ -105,6 +106,17 @@ def test_what_cannot_be_loaded_or_unloaded_is_refused(
 ) -> None:
     assert why in server.post(f"/v2/repository/models/delays/{what}", body, status)["error"]
     assert server.get("/v2/models/delays")["versions"] == ["1"]
+
+
+def test_who_unloads_what_another_has_just_unloaded_is_not_told_of_the_route(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def none_left(*_: object) -> int:
+        return 0
+
+    server.post("/v2/repository/models/delays/load", {"parameters": {"version": 3}})
+    monkeypatch.setattr(LoadedByHand, "unload", none_left)
+    server.post("/v2/repository/models/delays/unload", {"parameters": {"version": 3}})
 
 
 def test_another_model_is_not_found(server: Running) -> None:

@@ -14,6 +14,7 @@ __all__ = ["JSON", "Asking", "Reply", "refusal", "text_of"]
 Reply = tuple[int, list[tuple[bytes, bytes]], bytes]
 JSON = [(b"content-type", b"application/json")]
 _SHOWN = 100  # characters of somebody else's text in a message
+_LATER_S = 5  # a store or a disk that is away may be back then
 
 
 class Asking:
@@ -52,9 +53,12 @@ class Asking:
         """What can be asked for by its number: versions of the champion's model that have a share, or were loaded by
         hand.
         """
-        table, model = self.engine.table, self.model
-        routed = {one.model.version.version: one for one in table.variants if one.model.version.model == model}
-        return {**self.by_hand.there(model), **routed}
+        return {**self.by_hand.there(self.model), **self.routed()}
+
+    def routed(self) -> dict[int, LoadedVariant]:
+        """Versions of the champion's model that have a share, by their number."""
+        variants = self.engine.table.variants
+        return {one.model.version.version: one for one in variants if one.model.version.model == self.model}
 
     async def table_of(self, version: str) -> tuple[int, RoutingTable]:
         """The number of a version, and the table in which it answers; RequestError 404 where it is not in memory."""
@@ -82,7 +86,9 @@ def refusal(error: AssayError | RequestError) -> tuple[int, str, list[tuple[byte
     if isinstance(error, RequestError):
         later = [(b"retry-after", str(error.retry_after).encode())] if error.retry_after is not None else []
         return error.status, error.text, later
-    return (400 if isinstance(error, InvalidInput | NotFound) else 503), str(error), []
+    if isinstance(error, InvalidInput | NotFound):
+        return 400, str(error), []
+    return 503, str(error), [(b"retry-after", str(_LATER_S).encode())]
 
 
 def text_of(given: Mapping[str, object], name: str) -> str | None:

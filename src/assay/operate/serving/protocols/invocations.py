@@ -140,11 +140,14 @@ def _python_json(body: bytes) -> object:
             raise InvalidInput(f"the body holds {name}", expected="finite numbers; null or NaN for a missing value")
 
     try:
-        return json.loads(body.decode(), parse_constant=constant)
+        found = json.loads(body.decode(), parse_constant=constant)
+        if b"\\u" in body:
+            json.dumps(found, ensure_ascii=False).encode()  # half of a pair of surrogates is no text
     except InvalidInput:
         raise
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"the body is not JSON: {error}") from None
+    return found
 
 
 def _split(surface: Surface, data: object) -> Columns:
@@ -182,6 +185,8 @@ def _rows_of(names: list[str], rows: Sequence[object], form: str) -> Columns:
             _refuse(form, f"{len(names)} values in each row ({', '.join(names)}); row {row} differs")
     if len(set(names)) < len(names):
         _refuse(form, "each column once")
+    if not rows:
+        return {}
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
 
 

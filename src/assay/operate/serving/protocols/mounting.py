@@ -13,7 +13,7 @@ from assay.operate.serving.engine import Engine, RequestError
 from assay.operate.serving.protocols.asking import JSON, Asking, Reply, refusal
 from assay.operate.serving.protocols.configuration import configuration
 from assay.operate.serving.protocols.invocations import Invocations
-from assay.operate.serving.protocols.oip import OpenInference
+from assay.operate.serving.protocols.oip import SERVER_NAME, OpenInference
 from assay.operate.serving.protocols.openapi import description
 from assay.operate.serving.protocols.prometheus import metrics
 from assay.operate.serving.protocols.repository import Repository
@@ -45,7 +45,7 @@ class Protocols:
     `counted` gives the counts of all workers, by default those of this one. `name` is what the server says it is.
     """
 
-    def __init__(self, engine: Engine, counted: Callable[[], Counted] | None = None, name: str = "assay") -> None:
+    def __init__(self, engine: Engine, counted: Callable[[], Counted] | None = None, name: str = SERVER_NAME) -> None:
         self._engine = engine
         asking, counted = Asking(engine), counted or engine.counted
         statistics = Statistics(asking, counted)

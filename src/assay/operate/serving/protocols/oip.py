@@ -22,8 +22,9 @@ from assay.operate.serving.protocols.oip_binary import joined, outgoing, raw_ten
 from assay.operate.serving.protocols.surface import UNITS, VARIANT, Surface
 from assay.operate.serving.protocols.tensors import Tensor, from_json
 
-__all__ = ["EXTENSIONS", "OpenInference", "metadata_of", "platform_of", "said_by"]
+__all__ = ["EXTENSIONS", "SERVER_NAME", "OpenInference", "metadata_of", "platform_of", "said_by"]
 
+SERVER_NAME = "assay"
 EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository", "statistics")
 _SHOWN = 100  # characters of somebody else's text in a message
 _encode = msgspec.json.Encoder().encode

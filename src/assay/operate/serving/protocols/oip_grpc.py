@@ -13,7 +13,7 @@ from assay.listening import listen
 from assay.operate.serving.engine import Engine, RequestError
 from assay.operate.serving.protocols.asking import Asking, refusal
 from assay.operate.serving.protocols.grpc_messages import SERVICE, messages
-from assay.operate.serving.protocols.oip import OpenInference, metadata_of, said_by
+from assay.operate.serving.protocols.oip import SERVER_NAME, OpenInference, metadata_of, said_by
 from assay.operate.serving.protocols.surface import Surface
 from assay.operate.serving.protocols.tensors import DATATYPES, Tensor, bytes_of, from_bytes, from_values
 
@@ -40,13 +40,20 @@ def grpc_port(host: str, port: int) -> int:
         import grpc.aio  # noqa: F401
     except ImportError as error:
         raise MissingExtra("grpc", "grpcio") from error
-    with listen(host, port) as probe:
-        taken: int = probe.getsockname()[1]
+    try:
+        with listen(host, port) as probe:
+            taken: int = probe.getsockname()[1]
+    except PortInUse as error:
+        raise PortInUse(
+            str(error).partition("\n")[0], hint="choose another --grpc-port: 0 takes any free one"
+        ) from error
     return taken
 
 
-async def start_grpc(engine: Engine, host: str, port: int, name: str = "assay") -> Callable[[], Awaitable[None]]:
-    """Listen there, beside the other workers of the endpoint; gives what ends it. PortInUse."""
+async def start_grpc(engine: Engine, host: str, port: int, name: str = SERVER_NAME) -> Callable[[], Awaitable[None]]:
+    """Listen there, beside the other workers of the endpoint; gives what ends it. `name` is what the server says it is.
+    PortInUse.
+    """
     import grpc.aio
 
     service = _Service(engine, name)
@@ -86,8 +93,7 @@ class _Service:
         }
         return {
             name: grpc.unary_unary_rpc_method_handler(
-                _guarded(call),
-                request_deserializer=self._messages[f"{name}Request"].FromString,
+                _guarded(call, self._messages[f"{name}Request"]),
                 response_serializer=self._messages[f"{name}Response"].SerializeToString,
             )
             for name, call in calls.items()
@@ -146,9 +152,10 @@ class _Service:
         return self._messages["InferParameter"](**{kind: value})
 
 
-def _guarded(call: Callable[[Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
-    """A call whose refusals become statuses of gRPC."""
+def _guarded(call: Callable[[Any], Awaitable[Any]], message: Any) -> Callable[[bytes, Any], Awaitable[Any]]:
+    """A call with the bytes of a message, whose refusals become statuses of gRPC."""
     import grpc
+    from google.protobuf.message import DecodeError
 
     codes = {
         400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -157,9 +164,11 @@ def _guarded(call: Callable[[Any], Awaitable[Any]]) -> Callable[[Any, Any], Awai
         504: grpc.StatusCode.DEADLINE_EXCEEDED,
     }
 
-    async def answer(request: Any, context: Any) -> Any:
+    async def answer(request: bytes, context: Any) -> Any:
         try:
-            return await call(request)
+            return await call(message.FromString(request))
+        except DecodeError as error:  # left to gRPC it would be a fault of the server, with a traceback for each
+            return await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the message cannot be read: {error}")
         except (AssayError, RequestError) as error:
             status, text, _ = refusal(error)
             return await context.abort(codes.get(status, grpc.StatusCode.INTERNAL), text)

@@ -30,9 +30,24 @@ def metrics(engine: Engine, counts: Counted) -> Reply:
         for key, count in counts.signature.items()
     ]
     text.family("signature_values_total", "counter", "Values that broke the signature.", broken)
+    forms = [({"model": one.model, "version": one.version}, one) for one in counts.forms]
+    calls = [({**who, "by": "form"}, one.answered) for who, one in forms]
+    calls += [({**who, "by": "model"}, one.fallbacks) for who, one in forms]
+    text.family(
+        "form_calls_total", "counter", "Calls of compiled forms: by the form, or the model in its place.", calls
+    )
+    compared = [(who, one.compared) for who, one in forms]
+    text.family("form_compared_rows_total", "counter", "Rows that form and model answered.", compared)
+    different = [(who, one.differences) for who, one in forms]
+    text.family("form_different_rows_total", "counter", "Rows where the two differed.", different)
     text.family("refused_requests_total", "counter", "Requests turned away for the load.", [({}, counts.refused)])
     states = {"accepted": counts.log_accepted, "written": counts.log_written, "lost": counts.log_lost}
     text.family("log_rows_total", "counter", "Rows of the log.", [({"state": s}, count) for s, count in states.items()])
+    kept = {"compacted": counts.log_compacted_rows, "pruned": counts.log_pruned_rows}
+    done = [({"what": what}, count) for what, count in kept.items()]
+    text.family("log_kept_rows_total", "counter", "Rows of the log that this server compacted or took away.", done)
+    failures = counts.log_keeping_failures
+    text.family("log_keeping_failures_total", "counter", "How often that could not be done.", [({}, failures)])
     lost = counts.shadow_rows_lost
     text.family("shadow_lost_rows_total", "counter", "Rows that a shadow did not see for the load.", [({}, lost)])
     text.family("waiting_rows", "gauge", "Rows that wait for a slow model.", [({}, counts.waiting_rows)])

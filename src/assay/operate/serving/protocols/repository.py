@@ -73,7 +73,7 @@ class Repository:
         asking = self._asking
         asking.check_name(name)
         number = _version(_call(body))
-        if not await asking.by_hand.unload(asking.model, number) and number in asking.versions():
+        if not await asking.by_hand.unload(asking.model, number) and number in asking.routed():
             raise RequestError(400, f"version {number} answers by the route, which this does not change")
         return 200, JSON, b"{}"
 

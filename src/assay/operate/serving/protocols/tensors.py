@@ -71,7 +71,7 @@ def from_json(name: str, datatype: str, shape: Sequence[int], data: msgspec.Raw)
         values = _FLAT[datatype](data)
     except msgspec.ValidationError as error:
         values = _nested(name, datatype, data, len(shape), error)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"the data of input {name[:_SHOWN]!r} are not JSON: {error}") from None
     if len(values) != count:
         raise InvalidInput(
@@ -158,7 +158,7 @@ def _nested(name: str, datatype: str, data: msgspec.Raw, rank: int, error: Excep
         if not depth:
             raise error
         flat: list[Any] = msgspec.convert(values, kind)
-    except msgspec.DecodeError as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise InvalidInput(
             f"input {name[:_SHOWN]!r} of {datatype}: {wrong}", expected="values of its datatype, or null for missing"
         ) from None
