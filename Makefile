@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE # some images set it; then each of many process
 # Only the files that hold tests with a mark are read for it.
 marked = -m $(1) $$(grep -rlw --include='*.py' 'mark\.$(1)' tests)
 
-.PHONY: demo test test-browser test-ray test-redis test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 bench-04 bench-05 bench-06 simulate docs clean
+.PHONY: demo test test-browser test-ray test-redis test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 bench-04 bench-05 bench-06 simulate fuzz docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
@@ -102,13 +102,17 @@ bench-05: $(VENV)/.installed-dev .venv-feast/.installed
 	$(BIN)/python -m benchmarks.feature_materialize
 	$(BIN)/python -m benchmarks.feature_serving
 
-# Serving and online tests against their targets: requests beside a bare handler, compiled models, logging on and off, swaps
-# under load, starts, the prediction log, and the analysis of tests beside the bare aggregate of their sums; gbstats and
-# tea-tasting have an environment of their own.
-bench-06: $(VENV)/.installed-dev .venv-online/.installed
+# Serving and online tests against their targets: requests beside a bare handler and beside other servers with the same
+# model, compiled models, logging on and off, swaps under load, starts, the prediction log, and the analysis of tests beside
+# the bare aggregate of their sums. Load is made by wrk (a Debian package). gbstats and tea-tasting have an environment of
+# their own; so have MLflow (850 MB), MLServer (450 MB), and BentoML, Ray Serve, LitServe and FastAPI together (700 MB).
+bench-06: $(VENV)/.installed-dev .venv-online/.installed .venv-peers/.installed .venv-mlserver/.installed .venv-serving/.installed
 	$(BIN)/python -m benchmarks.serving_throughput
+	MLFLOW_PYTHON=$(CURDIR)/.venv-peers/bin/python MLSERVER_PYTHON=$(CURDIR)/.venv-mlserver/bin/python \
+	  SERVING_PYTHON=$(CURDIR)/.venv-serving/bin/python $(BIN)/python -m benchmarks.serving_peers
 	$(BIN)/python -m benchmarks.serving_compiled
 	$(BIN)/python -m benchmarks.serving_logging
+	$(BIN)/python -m benchmarks.serving_compaction
 	$(BIN)/python -m benchmarks.serving_swap
 	$(BIN)/python -m benchmarks.serving_start
 	$(BIN)/python -m benchmarks.prediction_log
@@ -120,25 +124,43 @@ bench-06: $(VENV)/.installed-dev .venv-online/.installed
 	.venv-online/bin/python -m pip install --quiet --disable-pip-version-check 'gbstats==0.8.0' 'tea-tasting==1.14.0' 'pyarrow<18'
 	touch $@
 
+# Peers load the file of an estimator, so scikit-learn is that of constraints.txt.
+.venv-mlserver/.installed: constraints.txt
+	$(PYTHON) -m venv .venv-mlserver
+	.venv-mlserver/bin/python -m pip install --quiet --disable-pip-version-check \
+	  'mlserver==1.7.1' 'mlserver-sklearn==1.7.1' $$(grep '^scikit-learn==' constraints.txt)
+	touch $@
+
+.venv-serving/.installed: constraints.txt
+	$(PYTHON) -m venv .venv-serving
+	.venv-serving/bin/python -m pip install --quiet --disable-pip-version-check \
+	  'bentoml==1.4.39' 'ray[serve]==2.60.0' 'litserve==0.2.19' 'fastapi==0.165.0' 'uvicorn==0.54.0' \
+	  $$(grep '^scikit-learn==' constraints.txt)
+	touch $@
+
 .venv-feast/.installed:
 	$(PYTHON) -m venv .venv-feast
 	.venv-feast/bin/python -m pip install --quiet --disable-pip-version-check 'feast[duckdb]==0.67.0'
 	touch $@
 
-.venv-peers/.installed:
+.venv-peers/.installed: constraints.txt
 	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check 'mlflow==3.17.2'
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check 'mlflow==3.17.2' $$(grep '^scikit-learn==' constraints.txt)
 	touch $@
 
 # Coverage and error rates where the truth is known; rewrites the tables of docs/statistics.md.
 simulate: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.simulations
 
+# A server is sent broken requests for an hour; `make test` does so for a minute.
+fuzz: $(VENV)/.installed-dev
+	FUZZ_SECONDS=3600 $(BIN)/python -m pytest -n 0 -s tests/operate/serving/test_fuzzed_server.py
+
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not data" tests/docs
 
 clean:
-	rm -rf $(VENV) .venv-feast .venv-peers .venv-torch build dist src/*.egg-info .coverage*
+	rm -rf $(VENV) .venv-feast .venv-mlserver .venv-online .venv-peers .venv-serving .venv-torch build dist src/*.egg-info .coverage*
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Assay needs Python 3.11 or newer; try: make PYTHON=python3.12 demo")'

@@ -1,6 +1,9 @@
 """The p99 of requests with the prediction log beside the p99 without, in pairs of rounds that alternate.
 
-python -m benchmarks.serving_logging --pairs 20 --seconds 2
+    python -m benchmarks.serving_logging --pairs 20 --seconds 2
+
+Two servers of one process live all the time, and load goes to one of them at a time. The one without makes no records
+either. In half of the pairs, drawn at random, it is the first. At the end the log has every answer of the other.
 """
 
 import argparse
@@ -9,11 +12,19 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks.measured import say
-from benchmarks.serving_world import ENDPOINT, body_of, endpoint_of, loaded, requests
+from benchmarks.serving_world import ENDPOINT, Load, body_of, endpoint_of, loaded, requests
 
+from assay.operate.predictions.folder import log_folder
+from assay.operate.predictions.frames import counted
 from assay.operate.serving.client import ServerProcess
+from assay.record.store import Store
 
-_WITHOUT = "from assay.operate.predictions.log import LogWriter\nLogWriter.append = lambda self, predictions: None"
+_WITHOUT = """
+from assay.operate.predictions.log import LogWriter
+from assay.operate.serving.recording import Work
+LogWriter.append = lambda self, predictions: None
+Work.records = lambda self, *given: []
+"""
 
 
 def command(folder: Path, before: str) -> list[str]:
@@ -29,6 +40,11 @@ def command(folder: Path, before: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
+def in_log(store: Store, pid: int) -> int:
+    """How many predictions a process has logged."""
+    return sum(counted(path.read_bytes())[0] for path in log_folder(store, ENDPOINT).glob(f"*-{pid}.log"))
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -36,24 +52,39 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     given = parser.parse_args()
     body = body_of(requests())
+    random = np.random.default_rng(1)
     with (
-        endpoint_of() as (folder, _, _),
+        endpoint_of() as (folder, store, _),
         ServerProcess(folder, ENDPOINT, command=command(folder, "")) as logging,
         ServerProcess(folder, ENDPOINT, command=command(folder, _WITHOUT)) as silent,
     ):
-        urls = [f"{server.url}/predict" for server in (logging, silent)]
-        for url in urls:
-            loaded(url, body, 5.0)  # the estimator beside the compiled form is loaded meanwhile
-        ratios = []
-        for pair in range(given.pairs):
-            order = urls if pair % 2 else urls[::-1]
-            found = {url: loaded(url, body, given.seconds).p99_ms for url in order}
-            ratios.append(found[urls[0]] / found[urls[1]])
-    random = np.random.default_rng(1)
+        servers = (logging, silent)
+        answered = 0
+        for server in servers:
+            warm = loaded(f"{server.url}/predict", body, 5.0)  # the estimator beside the compiled form is loaded
+            answered += warm.requests if server is logging else 0
+        rounds: list[tuple[Load, Load]] = []
+        for is_first in random.permutation(np.arange(given.pairs) % 2 == 0):
+            order = servers if is_first else servers[::-1]
+            found = {server.pid: loaded(f"{server.url}/predict", body, given.seconds) for server in order}
+            rounds.append((found[logging.pid], found[silent.pid]))
+            answered += found[logging.pid].requests
+        logged, unlogged = in_log(store, logging.pid), in_log(store, silent.pid)
+    if logged < answered or unlogged:
+        raise RuntimeError(f"{answered} answers, {logged} in the log; {unlogged} of the server without one")
+    ratios = [one.p99_ms / other.p99_ms for one, other in rounds]
     medians = np.median(random.choice(ratios, (10_000, len(ratios))), axis=1)
     low, high = np.percentile(medians, [2.5, 97.5])
     say("p99 with the log, times the p99 without: low end of the 95 % interval", 1.05, float(low), high=float(high))
-    say("p99 with the log, times the p99 without: median", None, float(np.median(ratios)), pairs=given.pairs)
+    say(
+        "p99 with the log, times the p99 without: median",
+        None,
+        float(np.median(ratios)),
+        pairs=given.pairs,
+        requests=min(one.requests for pair in rounds for one in pair),
+        p99_ms=[float(np.median([pair[place].p99_ms for pair in rounds])) for place in (0, 1)],
+        seconds_ratio=float(np.median([other.rate / one.rate for one, other in rounds])),
+    )
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,22 +106,42 @@ def listening() -> Iterator[socket.socket]:
 def started(
     command: Sequence[str], url: str, body: bytes, *, fds: Sequence[int] = (), env: Mapping[str, str] | None = None
 ) -> Iterator[tuple[int, float]]:
-    """A server as a child process that answers a POST with 200; gives its process id and the seconds until it did."""
+    """A server as a child process that answers a POST with 200; gives its process id and the seconds until it did.
+
+    `env` is added to the environment. At the end all processes that it began are gone, whoever their parent is by then.
+    """
     began = time.perf_counter()
-    process = subprocess.Popen(list(command), stdout=subprocess.DEVNULL, pass_fds=tuple(fds), env=env)
-    try:
-        while not _answers(url, body):
-            if process.poll() is not None or time.perf_counter() - began > 180:
-                raise RuntimeError(f"{command[0]} does not answer")
-            time.sleep(0.01)
-        yield process.pid, time.perf_counter() - began
-    finally:
-        process.terminate()
+    mark = f"BENCHMARK_SERVER={uuid.uuid4().hex}"
+    environment = {**os.environ, **(env or {}), **dict([mark.split("=")])}
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            list(command), stdout=output, stderr=output, pass_fds=tuple(fds), env=environment, start_new_session=True
+        )
         try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
+            while not _answers(url, body):
+                if process.poll() is not None or time.perf_counter() - began > 180:
+                    said = os.pread(output.fileno(), 1 << 20, 0).decode(errors="replace")
+                    raise RuntimeError(f"{command} does not answer: {said[-2000:]}")
+                time.sleep(0.01)
+            yield process.pid, time.perf_counter() - began
+        finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(15)
+            for pid in _marked(mark):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             process.wait()
+
+
+def _marked(mark: str) -> list[int]:
+    """Processes that were begun with this in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # somebody else's, or gone
+            if mark.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return found
 
 
 def _answers(url: str, body: bytes) -> bool:
@@ -133,12 +155,15 @@ def _answers(url: str, body: bytes) -> bool:
 
 @dataclass(frozen=True)
 class Load:
-    """What a server answered: requests a second, milliseconds, and microseconds of processor time for each request."""
+    """What a server answered: requests a second, milliseconds, microseconds of processor time for each request, and how
+    many they were.
+    """
 
     rate: float
     p50_ms: float
     p99_ms: float
     cpu_us: float
+    requests: int
 
 
 def loaded(url: str, body: bytes, seconds: float, *, pid: int = 0, connections: int = CONNECTIONS) -> Load:
@@ -154,7 +179,8 @@ def loaded(url: str, body: bytes, seconds: float, *, pid: int = 0, connections: 
         script.write('wrk.method="POST"\nwrk.headers["content-type"]="application/json"\n')
         script.write(f"wrk.body=[==[{body.decode()}]==]\n")
         script.flush()
-        command = [wrk, "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "-s", script.name, url]
+        shape = ["-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s"]  # slow is no failure
+        command = [wrk, *shape, "--latency", "-s", script.name, url]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in said or "Socket errors" in said:
         raise RuntimeError(f"not all requests were answered: {said}")
@@ -163,8 +189,9 @@ def loaded(url: str, body: bytes, seconds: float, *, pid: int = 0, connections: 
     assert rate is not None
     count = re.search(r"(\d+) requests in", said)
     assert count is not None
-    cpu_us = (cpu_seconds(pid) - before) / int(count.group(1)) * 1e6
-    return Load(float(rate.group(1)), _milliseconds(times["50"]), _milliseconds(times["99"]), cpu_us)
+    answered = int(count.group(1))
+    cpu_us = (cpu_seconds(pid) - before) / answered * 1e6
+    return Load(float(rate.group(1)), _milliseconds(times["50"]), _milliseconds(times["99"]), cpu_us, answered)
 
 
 def _milliseconds(text: str) -> float:
