@@ -29,12 +29,16 @@ _HEAD_SWEEPS = 6  # so the head of a request has 30 s to come
 _SWITCH_INTERVAL_S = 0.0005
 
 
-def http_server(application: Any, ready: object, parent: int | None, **options: Any) -> "uvicorn.Server":
+def http_server(
+    application: Any, ready: object, parent: int | None, *, shared: bool = False, **options: Any
+) -> "uvicorn.Server":
     """A server for `run(sockets=[listener])` that announces `ready`, ends when `parent` has gone, and returns after
-    SIGINT or SIGTERM when the requests under way are answered. `options` are further ones of uvicorn.
+    SIGINT or SIGTERM when the requests under way are answered. Other processes have the listener too where it is
+    `shared`. `options` are further ones of uvicorn.
     """
     import uvicorn
 
+    from assay.fair_accept import FairAcceptor
     from assay.one_write import OneWriteProtocol
 
     class Server(uvicorn.Server):
@@ -43,8 +47,15 @@ def http_server(application: Any, ready: object, parent: int | None, **options: 
         heads: dict[Any, int] = {}  # noqa: RUF012 - replaced whole
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
+            await super().startup([] if shared else sockets)
+            if shared and sockets:
+                begun = self.server_state.connections
+                self.servers = [FairAcceptor(one, self._protocol, begun) for one in sockets]  # type: ignore[misc]
             announce(ready)
+
+        def _protocol(self) -> Any:
+            state = self.server_state
+            return OneWriteProtocol(config=self.config, server_state=state, app_state=self.lifespan.state)
 
         async def on_tick(self, counter: int) -> bool:
             if parent is not None and os.getppid() != parent:
