@@ -14,12 +14,15 @@ from assay.listening import listen
 class Held(asyncio.Protocol):
     """A connection that stays, and answers what it is sent."""
 
-    def __init__(self, held: set[asyncio.Protocol]) -> None:
+    def __init__(self, held: set["Held"]) -> None:
         self._held = held
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self._held.add(self)
+
+    def close(self) -> None:
+        self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         assert isinstance(self._transport, asyncio.Transport)
@@ -30,7 +33,7 @@ class Process:
     """A loop in a thread of its own that has the listener too."""
 
     def __init__(self, listener: socket.socket) -> None:
-        self.held: set[asyncio.Protocol] = set()
+        self.held: set[Held] = set()
         self._listener = listener
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -47,7 +50,13 @@ class Process:
         self._loop.run_forever()
 
     def end(self) -> None:
-        self._loop.call_soon_threadsafe(self.acceptor.close)
+        async def close() -> None:
+            self.acceptor.close()
+            for one in self.held:
+                one.close()
+            await asyncio.sleep(0.05)
+
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
