@@ -5,6 +5,7 @@ from collections.abc import Callable
 from benchmarks.simulations import (
     canary,
     certifying,
+    drifting,
     gate,
     groups,
     intervals,
@@ -253,6 +254,48 @@ def canaries(seed: int, scale: float) -> Table:
     return Table("Canaries", text, f"{runs:,} runs", canary.rolled_back(seed, runs))
 
 
+def drift_bounds(seed: int, scale: float) -> Table:
+    """Bounds of drift."""
+    runs = _many(1200, scale)
+    rows = []
+    for row in drifting.bound_rates(seed, runs):
+        rows.append(row)
+        if row.of["rule"].startswith("log-t"):
+            specified = drifting.SPECIFIED[int(row.of["windows"]), float(row.of["wander"].split()[0])]
+            shares: dict[str, Share | None] = {
+                name: Share(value) for name, value in zip(row.shares, specified, strict=True)
+            }
+            rows.append(Row(row.of | {"rule": "*log-t as specified*"}, shares))
+    text = (
+        "How often a window of 1,000 rows is beyond the bound by KS: where nothing is wrong, and where the mean moved. "
+        "Bounds are learned from 10 or 30 windows, whose own means wander by nothing or by .05 σ. The third rule of "
+        "each world compares with the whole reference, windows included, and takes three standard deviations; "
+        "the last asks chance alone. Floors and persistence are not in this table."
+    )
+    return Table("What is called a surprise", text, f"{runs:,} runs", rows)
+
+
+def drift_tables(seed: int, scale: float) -> Table:
+    """Verdicts of a table."""
+    runs = _many(200, scale)
+    text = (
+        "A table of 20 columns, ten reference windows and three further ones of 1,000 rows, by the default rule: "
+        "floors, α = .01 a row, 5 % after Benjamini and Hochberg over 60 rows, two of three windows."
+    )
+    return Table("A table of many columns", text, f"{runs:,} runs", drifting.table_rates(seed, runs))
+
+
+def drift_slow(seed: int, scale: float) -> Table:
+    """Slow drift."""
+    runs = _many(400, scale)
+    text = (
+        "Slow drift by the mean at an alpha of .001, over 200 windows of 1,000 rows: a column that goes nowhere, and "
+        "one that creeps from window 50 on. One call in 1,000 windows in the mean allows 18 % of such columns to be "
+        "called."
+    )
+    return Table("Many windows, each a little further", text, f"{runs:,} runs", drifting.slow_rates(seed, runs))
+
+
 _MOST_ROWS = 8_000_000
 
 TABLES: dict[str, Callable[[int, float], Table]] = {
@@ -275,11 +318,16 @@ TABLES: dict[str, Callable[[int, float], Table]] = {
     "planned": planned,
     "stopped": stopped,
     "canaries": canaries,
+    "drift bounds": drift_bounds,
+    "drift tables": drift_tables,
+    "slow drift": drift_slow,
 }
 
+_DRIFT = ("drift bounds", "drift tables", "slow drift")
 _ONLINE = ("looks", "whole", "returning", "planned", "stopped", "canaries")
 
 PAGES: dict[str, list[str]] = {
-    "statistics.md": [name for name in TABLES if name not in _ONLINE],
+    "statistics.md": [name for name in TABLES if name not in _ONLINE + _DRIFT],
     "online_statistics.md": list(_ONLINE),
+    "drift_statistics.md": list(_DRIFT),
 }

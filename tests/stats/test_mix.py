@@ -95,3 +95,18 @@ def test_wrong_counts_are_refused() -> None:
         kitagawa([1, 2], [1, 1], [1, 0], [1, 1])
     with pytest.raises(InvalidInput, match="no rows before"):
         kitagawa([0, 0], [0, 0], [1, 0], [1, 0])
+
+
+def test_the_words_name_what_changed() -> None:
+    traffic = kitagawa([50, 50], [45, 25], [80, 20], [72, 10])
+    assert traffic.words("accuracy") == (
+        "accuracy changed by +0.1200: +0.1200 because the traffic moved, +0.0000 within segments;"
+        " behaviour within segments is nearly unchanged, the traffic moved"
+    )
+    behaviour = kitagawa([50, 50], [45, 25], [50, 50], [40, 20])
+    assert behaviour.words("accuracy").endswith("the traffic is nearly the same, behaviour within segments changed")
+    assert (
+        kitagawa([50, 50], [45, 25], [80, 20], [64, 10]).words("accuracy").endswith("both changed, against each other")
+    )
+    assert kitagawa([50, 50], [45, 25], [80, 20], [76, 11]).words("accuracy").endswith("both changed")
+    assert kitagawa([5], [4], [5], [4]).words("accuracy") == "accuracy is unchanged"

@@ -11,6 +11,9 @@ from assay.errors import InvalidInput
 __all__ = ["Mix", "kitagawa"]
 
 
+_ALONE = 5.0
+
+
 @dataclass(frozen=True, slots=True)
 class Mix:
     """delta = mix + rate, up to rounding.
@@ -24,6 +27,24 @@ class Mix:
     rate: float
     mix_by_segment: NDArray[np.float64]
     rate_by_segment: NDArray[np.float64]
+
+    def words(self, metric: str) -> str:
+        """For people: how much `metric` changed, and whether traffic or behaviour did it.
+
+        Where one part is five times the other or more it is named alone.
+        """
+        if not self.delta and not self.mix:
+            return f"{metric} is unchanged"
+        parts = f"{self.mix:+.4f} because the traffic moved, {self.rate:+.4f} within segments"
+        if abs(self.mix) >= _ALONE * abs(self.rate):
+            verdict = "behaviour within segments is nearly unchanged, the traffic moved"
+        elif abs(self.rate) >= _ALONE * abs(self.mix):
+            verdict = "the traffic is nearly the same, behaviour within segments changed"
+        elif self.mix * self.rate < 0.0:
+            verdict = "both changed, against each other"
+        else:
+            verdict = "both changed"
+        return f"{metric} changed by {self.delta:+.4f}: {parts}; {verdict}"
 
 
 def kitagawa(rows_before: ArrayLike, sums_before: ArrayLike, rows_after: ArrayLike, sums_after: ArrayLike) -> Mix:
