@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING
 from assay.on_demand import on_demand
 
 if TYPE_CHECKING:
+    from assay.record.alerts.handling import ack_alert, alert_history, list_alerts, resolve_alert, snooze_alert
+    from assay.record.alerts.incident_commands import (
+        end_incident,
+        list_incidents,
+        mark_restored,
+        note_incident,
+        report_incident,
+        show_incident,
+    )
+    from assay.record.alerts.rules import alert_rules
     from assay.record.clearing.gc import gc
     from assay.record.clock import Clock
     from assay.record.datasets import DatasetVersion, dataset, snapshot
@@ -23,7 +33,7 @@ if TYPE_CHECKING:
     from assay.record.models.registering import register_model
     from assay.record.models.registry import CHAMPION, ModelVersion, find_version, list_models, model_folder, register
     from assay.record.models.version_lineage import show_version
-    from assay.record.notify.delivery import deliver
+    from assay.record.notify.delivery import deliver, try_channel
     from assay.record.notify.webhooks import add_webhook, remove_webhook, webhooks
     from assay.record.search.run_listing import list_runs
     from assay.record.store import Store
@@ -41,8 +51,11 @@ __all__ = [
     "ModelVersion",
     "Run",
     "Store",
+    "ack_alert",
     "add_time",
     "add_webhook",
+    "alert_history",
+    "alert_rules",
     "alias_at",
     "alias_log",
     "close_project",
@@ -52,33 +65,43 @@ __all__ = [
     "dataset",
     "deliver",
     "diff",
+    "end_incident",
     "entries",
     "export_runs",
     "find_version",
     "flush",
     "gc",
     "import_mlflow",
+    "list_alerts",
+    "list_incidents",
     "list_models",
     "list_projects",
     "list_runs",
+    "mark_restored",
     "model_folder",
     "new_project",
+    "note_incident",
     "open_store",
     "put_into_project",
     "register",
     "register_model",
     "remove_webhook",
+    "report_incident",
     "rerun",
+    "resolve_alert",
     "run",
     "runs_table",
+    "show_incident",
     "show_run",
     "show_version",
     "snapshot",
+    "snooze_alert",
     "start_run",
     "start_time",
     "stop_time",
     "sync",
     "time_report",
+    "try_channel",
     "verify",
     "webhooks",
 ]

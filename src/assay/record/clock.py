@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from assay.errors import InvalidInput
 
-__all__ = ["Clock", "from_ms", "from_us", "iso", "moment", "to_ms", "to_us"]
+__all__ = ["Clock", "from_ms", "from_us", "iso", "moment", "to_ms", "to_us", "written_moment"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -41,6 +41,15 @@ def iso(time: datetime) -> str:
 def moment(text: str) -> datetime:
     """The aware datetime of a text that `iso` wrote."""
     return datetime.fromisoformat(text)
+
+
+def written_moment(text: str) -> datetime | None:
+    """The moment that a text such as 2013-08-01 or 2013-08-01T10:00Z says, UTC where no zone is said; None for none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def from_ms(milliseconds: int) -> str:

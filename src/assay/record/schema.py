@@ -576,33 +576,93 @@ Table(
     METADATA,
     _key("monitor_id"),
     *_required("model", "endpoint", "kind", "detail", "owner"),
+    *_text("name", "mv_id", "updated"),  # mv_id: the version watched, where it is one and not whoever answers
+    # looked: windows until then were looked at; since: from when on the champion `version` shows what is usual
+    *_text("looked", "since", "version"),
+    *_text("reference"),  # JSON: by segment, what its metric is held against
     Column("enabled", Integer, nullable=False),
     Column("every_s", Integer, nullable=False),
     *_evidence(),
+    Index(None, "model"),
+)
+Table(
+    "window_profile",  # what the rows of a window looked like, or those a version was trained on; adds up
+    METADATA,
+    _key("profile_id"),
+    *_required("model", "endpoint", "role", "window", "started", "ended", "blob"),  # role: training | window
+    *_text("mv_id", "segments"),  # segments: the columns by which it is parted, joined by commas
+    Column("rows", BigInteger, nullable=False),
+    *_evidence(),
+    Index(None, "endpoint", "role", "window"),
+    Index(None, "mv_id"),
 )
 Table(
     "monitor_check",
     METADATA,
     _key("monitor_id"),
     _key("window"),
-    *_required("status"),  # ok | alarm | no_data
+    *_required("status"),  # ok | watch | alarm | uncalibrated | no_data
+    *_text("started", "ended", "mv_id"),
+    Column("rows", BigInteger),
     Column("value", Float),
     Column("detail", Text),
     *_evidence(),
+    Index(None, "monitor_id", "ended"),
+)
+Table(
+    "monitor_finding",  # what a check found of one column or metric in one segment
+    METADATA,
+    _key("monitor_id"),
+    _key("window"),
+    _key("subject"),
+    _key("segment"),
+    _key("measure"),
+    *_required("state"),  # ok | watch | drift | uncalibrated | no_data
+    *_text("words", "detail"),
+    *[Column(name, Float) for name in ("value", "expected", "bound", "low", "high", "p", "harm")],
+    Column("rows", BigInteger),
+    Column("raised", Integer, nullable=False, server_default="0"),  # too far in this window, whatever those before say
 )
 Table(
     "alert",
     METADATA,
     _key("alert_id"),
-    *_required("monitor_id", "opened", "message"),
-    *_text("acked", "closed", "action", "linked_run"),
+    *_required("opened", "message"),
+    *_text("monitor_id", "acked", "closed", "action", "linked_run"),
+    Column("severity", Text, nullable=False, server_default="warning"),  # info | warning | critical
+    Column("times", Integer, nullable=False, server_default="1"),  # how often what it tells of was seen
+    # key: what it tells of; one alert of a key is open at a time
+    *_text("key", "model", "endpoint", "owner", "runbook", "seen", "acked_by", "snoozed", "closed_by", "reason"),
+    *_text("escalated", "incident_id"),
     *_evidence(),
+    Index(None, "key"),
+    Index(None, "model"),
+)
+Table(
+    "alert_rule",  # how alerts of a model are handled, of all where the model is empty
+    METADATA,
+    _key("model"),
+    *_text("escalate_after", "critical_after", "same_within", "owner", "runbook"),
+    *_evidence(),
+)
+Table(
+    "incident",
+    METADATA,
+    _key("incident_id"),
+    *_required("title", "severity", "opened_by", "detected"),  # opened_by: rollback | alert | human
+    *_text("model", "endpoint", "owner", "started", "restored", "closed", "found_by", "cause", "learnt", "alert_id"),
+    *_text("dep_id"),  # the deployment at fault
+    Column("decision", Integer),
+    Column("detail", Text),
+    *_evidence(),
+    Index(None, "model"),
 )
 Table(
     "trigger_def",
     METADATA,
     _key("trigger_id"),
     *_required("model", "type", "pipeline"),
+    *_text("name", "detail", "state", "updated"),  # state: what the last look left for the next one
     Column("enabled", Integer, nullable=False),
     *_evidence(),
 )
@@ -612,7 +672,36 @@ Table(
     _key("fire_id"),
     *_required("trigger_id", "reason"),
     *_text("alert_id", "linked_run"),
+    *_text("identity", "outcome", "evidence", "planned"),  # outcome: fired | blocked | drill
     *_evidence(),
+    Index("uq_trigger_fire_identity", "trigger_id", "identity", unique=True),
+)
+Table(
+    "retraining",  # one story: from a firing to the version that was released, refused or taken back
+    METADATA,
+    _key("story_id"),
+    *_required("model", "fire_id", "status", "stage", "detail", "started"),
+    *_text("endpoint", "ended", "reason", "run_id", "mv_id", "rollout_id", "lease", "lease_until"),
+    *_evidence(),
+    Index("uq_retraining_fire_id", "fire_id", unique=True),
+    Index(None, "model", "started"),
+)
+Table(
+    "retraining_event",  # append-only: each stage of a story with all it was decided from
+    METADATA,
+    Column("story_id", ForeignKey("retraining.story_id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    *_required("stage", "outcome", "words", "detail"),
+    Column("decision", Integer),
+    *_evidence(),
+)
+Table(
+    "watcher",  # who runs the loop of this store now: a lease
+    METADATA,
+    _key("name"),
+    *_required("holder", "until", "started", "seen"),
+    *_text("host", "detail"),
+    Column("pid", Integer),
 )
 Table(
     "drill",
@@ -632,6 +721,7 @@ Table(
     _key("webhook_id"),
     *_required("name", "url", "events", "status", "form", "created", "updated"),
     *_text("description", "secret", "deleted"),
+    *_text("least", "digest"),  # the lowest severity that is told; how long several things wait for one message
     *_evidence(),
 )
 Table(

@@ -17,8 +17,9 @@ from assay.record.models.registered_models import create_registered_model, set_r
 from assay.record.models.versions import create_version, delete_version_tag, set_version_tags
 from assay.record.notify.addresses import LOCAL, checked_target
 from assay.record.notify.delivery import deliver, deliver_due, try_webhook
-from assay.record.notify.events import EVENTS, PROMPT_TAG
+from assay.record.notify.events import PROMPT_TAG
 from assay.record.notify.sending import Answer, send, sign
+from assay.record.notify.telling import REGISTRY_EVENTS as EVENTS
 from assay.record.notify.webhooks import (
     Webhook,
     add_webhook,

@@ -25,11 +25,15 @@ _NAMES_VERSION = (  # history: a version that stands here is kept for ever
     ("alias_move", "mv_id", "the history of an alias names it"),
     ("alias_move", "previous_mv_id", "the history of an alias names it"),
     ("test_result", "subject_id", "a test names it"),
+    ("monitor", "mv_id", "a monitor watches it"),
+    ("window_profile", "mv_id", "a monitor compares with what it was trained on"),
+    ("retraining", "mv_id", "a retraining made it"),
 )
 _NAMES_RUN = (
     ("evaluation", "run_id", "an evaluation names it"),
     ("trigger_fire", "linked_run", "the firing of a trigger names it"),
     ("alert", "linked_run", "an alert names it"),
+    ("retraining", "run_id", "a retraining started it"),
     ("test_result", "subject_id", "a test names it"),
 )
 

@@ -28,6 +28,7 @@ __all__ = [
     "move_alias",
     "register",
     "version_by_id",
+    "version_of",
 ]
 
 CHAMPION = "champion"
@@ -85,12 +86,12 @@ def register(
             base_model=None,
             description=description,
         )
-    return _version(row)
+    return version_of(row)
 
 
 def version_by_id(store: Store, mv_id: str) -> ModelVersion:
     """The version with that id."""
-    return _version(store.get("model_version", {"mv_id": mv_id}))
+    return version_of(store.get("model_version", {"mv_id": mv_id}))
 
 
 def find_version(store: Store, model: str, which: int | str) -> ModelVersion:
@@ -104,7 +105,7 @@ def find_version(store: Store, model: str, which: int | str) -> ModelVersion:
     rows = store.query("model_version", {"model": model, "version": int(text), "deleted": None})
     if not rows:
         raise NotFound(f"model {model!r} has no version {text}", where=store.location, hint=_known(store, model))
-    return _version(rows[0])
+    return version_of(rows[0])
 
 
 def alias(store: Store, model: str, name: str) -> ModelVersion | None:
@@ -163,6 +164,7 @@ def _known(store: Store, model: str) -> str:
     return f"did you mean {close!r}?" if close else f"there are {', '.join(names) or 'no models'}"
 
 
-def _version(row: Row) -> ModelVersion:
+def version_of(row: Row) -> ModelVersion:
+    """The version of a row."""
     fields = {name: row[name] for name in ModelVersion.__struct_fields__ if name != "signature"}
     return ModelVersion(**fields, signature=json.loads(row["signature"] or "{}"))

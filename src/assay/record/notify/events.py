@@ -3,41 +3,20 @@
 What is told has the names and fields of MLflow's webhooks; models that are prompts tell of prompts.
 """
 
-import json
-from collections.abc import Mapping
-
-from assay.record.canonical import canonical_json
-from assay.record.clock import iso
-from assay.record.identity import ordered_id
+from assay.record.notify.telling import tell
 from assay.record.store import Row, Store
 
-__all__ = ["EVENTS", "PROMPT_TAG", "tell_alias", "tell_model", "tell_model_tag", "tell_version", "tell_version_tag"]
+__all__ = ["PROMPT_TAG", "tell_alias", "tell_model", "tell_model_tag", "tell_version", "tell_version_tag"]
 
 PROMPT_TAG = "mlflow.prompt.is_prompt"
 _PROMPT_TEXT = "mlflow.prompt.text"
-EVENTS = (
-    "registered_model.created",
-    "model_version.created",
-    "model_version_tag.set",
-    "model_version_tag.deleted",
-    "model_version_alias.created",
-    "model_version_alias.deleted",
-    "prompt.created",
-    "prompt_version.created",
-    "prompt_tag.set",
-    "prompt_tag.deleted",
-    "prompt_version_tag.set",
-    "prompt_version_tag.deleted",
-    "prompt_alias.created",
-    "prompt_alias.deleted",
-)
 
 
 def tell_model(store: Store, name: str, tags: dict[str, str], description: str | None) -> None:
     """A registered model was made."""
     prompt = tags.get(PROMPT_TAG) == "true"
     event = "prompt.created" if prompt else "registered_model.created"
-    _tell(store, event, {"name": name, "tags": tags, "description": description})
+    tell(store, event, {"name": name, "tags": tags, "description": description})
 
 
 def tell_model_tag(store: Store, model: Row, key: str, value: str | None) -> None:
@@ -50,9 +29,9 @@ def tell_version(store: Store, row: Row, tags: dict[str, str]) -> None:
     """A version was made."""
     data = {"name": row["model"], "version": str(row["version"]), "tags": tags, "description": row["description"]}
     if tags.get(PROMPT_TAG) == "true":
-        _tell(store, "prompt_version.created", {**data, "template": tags.get(_PROMPT_TEXT, "")})
+        tell(store, "prompt_version.created", {**data, "template": tags.get(_PROMPT_TEXT, "")})
     else:
-        _tell(store, "model_version.created", {**data, "source": row.get("origin") or "", "run_id": row["run_id"]})
+        tell(store, "model_version.created", {**data, "source": row.get("origin") or "", "run_id": row["run_id"]})
 
 
 def tell_version_tag(store: Store, row: Row, key: str, value: str | None) -> None:
@@ -66,29 +45,16 @@ def tell_alias(store: Store, row: Row, alias: str, *, cleared: bool) -> None:
     kind = "prompt_alias" if _is_prompt(store, row["model"]) else "model_version_alias"
     data = {"name": row["model"], "alias": alias}
     if cleared:
-        _tell(store, f"{kind}.deleted", data)
+        tell(store, f"{kind}.deleted", data)
     else:
-        _tell(store, f"{kind}.created", {**data, "version": str(row["version"])})
+        tell(store, f"{kind}.created", {**data, "version": str(row["version"])})
 
 
 def _tell_tag(store: Store, kind: str, data: dict[str, str], key: str, value: str | None) -> None:
     if value is None:
-        _tell(store, f"{kind}.deleted", {**data, "key": key})
+        tell(store, f"{kind}.deleted", {**data, "key": key})
     else:
-        _tell(store, f"{kind}.set", {**data, "key": key, "value": value})
-
-
-def _tell(store: Store, event: str, data: Mapping[str, object]) -> None:
-    now = iso(store.clock.now())
-    event_id = ordered_id()
-    store.append("outbox", {"event_id": event_id, "event": event, "payload": canonical_json(data), "ts": now})
-    asked = [
-        hook
-        for hook in store.query("webhook", {"deleted": None, "status": "ACTIVE"})
-        if event in json.loads(hook["events"])
-    ]
-    common = {"event_id": event_id, "state": "waiting", "attempts": 0, "due": now}
-    store.append_many("delivery", [{**common, "webhook_id": hook["webhook_id"]} for hook in asked])
+        tell(store, f"{kind}.set", {**data, "key": key, "value": value})
 
 
 def _is_prompt(store: Store, name: str) -> bool:

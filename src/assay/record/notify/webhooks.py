@@ -14,9 +14,10 @@ from assay.record.canonical import canonical_json
 from assay.record.changes import note_change
 from assay.record.clock import iso
 from assay.record.identity import new_id
-from assay.record.notify.addresses import checked_target
-from assay.record.notify.events import EVENTS
-from assay.record.notify.sending import FORMS
+from assay.record.lengths import FORM, written_length
+from assay.record.notify.channels import FORMS, PEOPLE, check_address, events_for, shown_address
+from assay.record.notify.severity import checked_severity
+from assay.record.notify.telling import EVENTS, REGISTRY_EVENTS
 from assay.record.store import Row, Store
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "add_webhook",
     "create_webhook",
     "delete_webhook",
+    "find_webhook",
     "remove_webhook",
     "update_webhook",
     "webhook",
@@ -37,7 +39,11 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """A webhook, without its secret. `events` such as `model_version.created`; `form` is mlflow or cloudevents."""
+    """A channel, without its secret. `events` such as `model_version.created`; `form` is one of `channels.FORMS`.
+
+    `least` is the lowest severity that is told, `digest` how long several events wait for one message. Of a chat, `url`
+    is only where it leads: in the whole of it lies the right to write there.
+    """
 
     webhook_id: str
     name: str
@@ -49,6 +55,8 @@ class Webhook(msgspec.Struct, frozen=True):
     signed: bool
     created: str
     updated: str
+    least: str | None = None
+    digest: str | None = None
 
 
 def create_webhook(
@@ -61,9 +69,12 @@ def create_webhook(
     secret: str | None = None,
     status: str = "ACTIVE",
     form: str = "mlflow",
+    least: str | None = None,
+    digest: str | None = None,
 ) -> Webhook:
-    """Tell `url` of events from now on. InvalidInput where the address is not public; its host is looked up."""
+    """Tell `url` of events from now on. InvalidInput where it cannot be told there; hosts of webhooks are looked up."""
     row: Row = {"name": name, "url": url, "events": list(events), "status": status, "form": form}
+    row |= {"least": least, "digest": digest}
     _check(row)
     now = iso(store.clock.now())
     row |= {
@@ -82,13 +93,17 @@ def create_webhook(
 def add_webhook(
     store: Store,
     name: str,
-    url: Annotated[str, "Where to: https, an address outside this network"],
+    url: Annotated[str, "Where to: https outside this network, smtp://USER@HOST?from=&to=, a file, or one of Apprise"],
     *,
-    events: Annotated[str, "Which events, with commas; `all` for every one"] = "all",
-    form: Annotated[str, "mlflow, or cloudevents"] = "mlflow",
-    secret_file: Annotated[str | None, "A file whose content signs what is sent"] = None,
+    events: Annotated[str, "Which events, with commas; `all` for all that the form is for"] = "all",
+    form: Annotated[str, f"{', '.join(FORMS[:-1])} or {FORMS[-1]}"] = "mlflow",
+    least: Annotated[str | None, "The lowest severity that is told: info, warning or critical"] = None,
+    digest: Annotated[
+        str | None, "Several events within so long, such as 1h, are one message; critical ones go at once"
+    ] = None,
+    secret_file: Annotated[str | None, "A file whose content signs what is sent, or is the password for e-mail"] = None,
 ) -> Webhook:
-    """Tell an address of what happens to models from now on."""
+    """Tell an address of what happens from now on."""
     secret = None
     if secret_file is not None:
         try:
@@ -99,20 +114,25 @@ def add_webhook(
             ) from None
         if not secret:
             raise InvalidInput(f"the file {secret_file} is empty", expected="the secret")
-    chosen = EVENTS if events == "all" else tuple(part.strip() for part in events.split(","))
-    return create_webhook(store, name, url, chosen, secret=secret, form=form)
+    chosen = events_for(form) if events == "all" else tuple(part.strip() for part in events.split(","))
+    return create_webhook(store, name, url, chosen, secret=secret, form=form, least=least, digest=digest)
 
 
 @operation("notify remove")
 def remove_webhook(store: Store, webhook_id: Annotated[str, "Its id, or the first characters of it"]) -> Webhook:
     """Tell a webhook nothing any more."""
+    row = find_webhook(store, webhook_id)
+    delete_webhook(store, row["webhook_id"])
+    return _shown(row)
+
+
+def find_webhook(store: Store, webhook_id: str) -> Row:
+    """The row of that id, or of the only one that begins so; NotFound otherwise."""
     found = store.query("webhook", {"webhook_id prefix": webhook_id, "deleted": None})
     if len(found) != 1:
         what = f"no webhook {webhook_id}" if not found else f"{len(found)} webhooks begin with {webhook_id}"
         raise NotFound(what, where=store.location, hint="`assay notify list`")
-    shown = _shown(found[0])
-    delete_webhook(store, shown.webhook_id)
-    return shown
+    return found[0]
 
 
 def webhook(store: Store, webhook_id: str) -> Webhook:
@@ -148,7 +168,8 @@ def update_webhook(
     """Change what is given; the rest stays."""
     given: Row = {"name": name, "url": url, "description": description, "secret": secret, "status": status}
     changes = {key: value for key, value in given.items() if value is not None}
-    _check({**changes, **({"events": list(events)} if events else {})})
+    form = webhook_row(store, webhook_id)["form"]  # never changes
+    _check({**changes, "form": form, **({"events": list(events)} if events else {})})
     with store.transaction():
         before = webhook_row(store, webhook_id)
         if events:
@@ -176,15 +197,23 @@ def _check(row: Row) -> None:
             f"Webhook name {row['name']!r} is invalid. It must start and end with a letter or digit, be less than 63 "
             "characters long, and contain only letters, digits, dots (.), underscores (_), and hyphens (-)."
         )
+    for key, values in (("status", STATUSES), ("form", FORMS)):
+        if key in row and row[key] not in values:
+            raise InvalidInput(f"{key} {row[key]!r} of a webhook", expected=" or ".join(values))
     if "events" in row:
-        unknown = [event for event in row["events"] if event not in EVENTS]
+        known = REGISTRY_EVENTS if row["form"] == "mlflow" else EVENTS
+        unknown = [event for event in row["events"] if event not in known]
         if unknown or not row["events"]:
-            raise InvalidInput(f"Webhook events {unknown} are not known", expected=", ".join(EVENTS))
-    for key, known in (("status", STATUSES), ("form", FORMS)):
-        if key in row and row[key] not in known:
-            raise InvalidInput(f"{key} {row[key]!r} of a webhook", expected=" or ".join(known))
+            raise InvalidInput(f"Webhook events {unknown} are not known", expected=", ".join(known))
+    if row.get("least") is not None:
+        checked_severity(row["least"])
+    if row.get("digest") is not None:
+        if row["form"] not in PEOPLE:
+            raise InvalidInput(f"no digest is made for {row['form']}", expected=f"one of {', '.join(PEOPLE)}")
+        if not written_length(row["digest"]):
+            raise InvalidInput(f"the digest is {row['digest']!r}", expected=FORM)
     if "url" in row:
-        checked_target(row["url"])
+        check_address(row["form"], row["url"])
 
 
 def _events(events: Sequence[str]) -> str:
@@ -192,5 +221,6 @@ def _events(events: Sequence[str]) -> str:
 
 
 def _shown(row: Row) -> Webhook:
-    kept = {name: row[name] for name in Webhook.__struct_fields__ if name not in ("events", "signed")}
-    return Webhook(**kept, events=json.loads(row["events"]), signed=row["secret"] is not None)
+    kept = {name: row[name] for name in Webhook.__struct_fields__ if name not in ("events", "signed", "url")}
+    url = shown_address(row["form"], row["url"])
+    return Webhook(**kept, url=url, events=json.loads(row["events"]), signed=row["secret"] is not None)

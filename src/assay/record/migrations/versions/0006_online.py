@@ -43,10 +43,6 @@ def upgrade() -> None:
         *_texts("event_ts", "ingest_ts", "source"),
         sa.PrimaryKeyConstraint("endpoint", "unit", "name", "event", "revision", name=op.f("pk_unit_label")),
     )
-    op.create_index(op.f("ix_label_name_ingest_ts"), "label", ["name", "ingest_ts"], unique=False)
-    op.create_index(
-        op.f("ix_unit_label_endpoint_name_ingest_ts"), "unit_label", ["endpoint", "name", "ingest_ts"], unique=False
-    )
     op.create_table(
         "online_test",
         *_texts("test_id", "name", "endpoint", "model", "kind", "status", "detail", "started"),
