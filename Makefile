@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE # some images set it; then each of many process
 # Only the files that hold tests with a mark are read for it.
 marked = -m $(1) $$(grep -rlw --include='*.py' 'mark\.$(1)' tests)
 
-.PHONY: demo test test-browser test-ray test-redis test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 bench-04 bench-05 bench-06 simulate fuzz docs clean
+.PHONY: demo test test-browser test-ray test-redis test-spark test-data test-torch test-peers data cases lint types layers bench-02 bench-03 bench-04 bench-05 bench-06 bench-07 simulate fuzz docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/assay demo
@@ -119,6 +119,17 @@ bench-06: $(VENV)/.installed-dev .venv-online/.installed .venv-peers/.installed 
 	ONLINE_PYTHON=$(CURDIR)/.venv-online/bin/python $(BIN)/python -m benchmarks.online_sums
 	$(BIN)/python -m benchmarks.online_analysis
 
+# Drift against its targets: profile and verdicts beside a bare NumPy pass and beside SciPy, by segment, and 10 million rows
+# from Parquet; Evidently, NannyML and Frouros have an environment of their own (1 GB).
+bench-07: $(VENV)/.installed-dev .venv-drift/.installed
+	DRIFT_PYTHON=$(CURDIR)/.venv-drift/bin/python $(BIN)/python -m benchmarks.drift --streamed 10000000
+
+.venv-drift/.installed:
+	$(PYTHON) -m venv .venv-drift
+	.venv-drift/bin/python -m pip install --quiet --disable-pip-version-check 'nannyml==0.13.1' 'frouros==0.9.0'
+	.venv-drift/bin/python -m pip install --quiet --disable-pip-version-check 'evidently==0.7.23' 'pandas<3'
+	touch $@
+
 .venv-online/.installed:
 	$(PYTHON) -m venv .venv-online
 	.venv-online/bin/python -m pip install --quiet --disable-pip-version-check 'gbstats==0.8.0' 'tea-tasting==1.14.0' 'pyarrow<18'
@@ -160,7 +171,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not data" tests/docs
 
 clean:
-	rm -rf $(VENV) .venv-feast .venv-mlserver .venv-online .venv-peers .venv-serving .venv-torch build dist src/*.egg-info .coverage*
+	rm -rf $(VENV) .venv-drift .venv-feast .venv-mlserver .venv-online .venv-peers .venv-serving .venv-torch build dist src/*.egg-info .coverage*
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Assay needs Python 3.11 or newer; try: make PYTHON=python3.12 demo")'

@@ -94,7 +94,7 @@ def test_every_command_has_help_that_names_all_it_takes(name: str, capsys: pytes
     assert COMMANDS[name].summary.split(";")[0] in " ".join(text.split())
     for parameter in list(inspect.signature(OPERATIONS[name].function).parameters.values())[1:]:
         is_option = parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        assert (f"--{parameter.name.replace('_', '-')}" if is_option else parameter.name.upper()) in text
+        assert (f"--{parameter.name.rstrip('_').replace('_', '-')}" if is_option else parameter.name.upper()) in text
     for option in ("--json", "--store PLACE", "--debug"):
         assert option in text
     assert "Raises" not in text

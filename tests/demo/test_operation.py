@@ -19,10 +19,13 @@ from assay.demo.operation import DemoResult, demo
 from assay.demo.replay import Replay
 from assay.demo.turn import FAST, Size, Turn
 from assay.errors import InvalidInput, Refused
-from assay.operate.monitor import Reference, load_monitor, monitor_state
+from assay.operate.monitors.kinds.promised import Reference
+from assay.operate.monitors.records import find_monitor
+from assay.operate.monitors.versions import standing
 from assay.operate.predictions.folder import log_folder
 from assay.operate.predictions.reading import read_all
 from assay.operate.releases.rules import Exposure, Limit, Rules
+from assay.operate.triggers.firing import fire_by_hand
 from assay.operate.windows import ServingDays
 from assay.progress import listening
 from assay.prove.gate import GateResult
@@ -63,7 +66,7 @@ def turned(some_flights: pa.Table, weather: pa.Table, tmp_path_factory: pytest.T
         with listening(lambda *said: told.append(said)):
             quiet = demo(store, fast=True, report=str(folder / "quiet.html"), journal=str(folder / "journal"))
         patch.setattr(live, "LAST_DAY", date(2013, 9, 10))
-        patch.setattr(live, "reference_of", lambda *_, **__: Reference(60, 0.95, 0.94))
+        patch.setattr(live, "of_windows", lambda *_, **__: Reference(0.95, 0.94, 60))
         alarmed = demo(store, fast=True, report=str(folder / "alarmed.html"))
     journal = [line.split(" ", 1) for line in (folder / "journal").read_text().splitlines()]
     yield Turned(store, quiet, alarmed, told, journal)
@@ -97,8 +100,8 @@ def test_an_alarm_retrains_by_the_performance_trigger(turned: Turned) -> None:
     assert (alert["action"], alert["linked_run"]) == ("retrain", found.retrained.run_id)
     assert alert["opened"] <= alert["acked"] <= alert["closed"]
     watched = turned.store.query("monitor", {"model": found.model}, order_by=["ts"])[0]
-    state = monitor_state(turned.store, load_monitor(turned.store, watched["monitor_id"]))
-    assert (state.alarm_day, state.days) == (found.decay.alarm_day, found.decay.days)
+    state = standing(turned.store, find_monitor(turned.store, watched["monitor_id"]))
+    assert (state.alarm, state.windows) == (found.decay.alarm_day, found.decay.days)
 
 
 def test_one_candidate_was_promoted_under_traffic_and_the_way_back_rehearsed(turned: Turned) -> None:
@@ -193,7 +196,8 @@ def test_without_a_candidate_that_may_go_live_the_champion_stays(store: SqlStore
     promote(store, "flights-late", 1, override="a test")
     turn = Turn(store, "flights-late", 0, FAST, POLICY)
     verdict = cast(GateResult, None)
-    candidates = Candidates(pa.table({}), [(v, verdict) for v in versions[1:]])
+    fired = fire_by_hand(store, "flights-late", "flights", "a test")
+    candidates = Candidates(fired.fire_id, pa.table({}), [(v, verdict) for v in versions[1:]])
     told: list[str] = []
     replay = Silent()
     with listening(lambda stage, share, detail: told.append(detail)):

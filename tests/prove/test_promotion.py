@@ -225,6 +225,13 @@ def test_a_rollback_puts_the_champion_before_in_place(either_store: SqlStore) ->
     last = either_store.query("alias_move", order_by=["-seq"], limit=1)[0]
     assert (last["seq"], last["previous_mv_id"]) == (3, made[2].mv_id)
     assert ledger.verify(either_store).sound
+    (incident,) = either_store.query("incident")
+    assert (incident["opened_by"], incident["dep_id"], incident["decision"]) == (
+        "rollback", failed["dep_id"], back.decision
+    )  # fmt: skip
+    assert incident["title"] == "late/3 was rolled back to version 2: errors since noon"
+    assert failed["started"] == incident["started"] <= incident["detected"] <= incident["restored"]
+    assert incident["closed"] is None
 
 
 def test_a_second_rollback_goes_further_back_and_not_to_what_just_failed(store: SqlStore) -> None:
@@ -253,6 +260,7 @@ def test_a_drill_is_no_failure_and_leaves_the_order_as_it_was(store: SqlStore) -
     assert [row["outcome"] for row in rows] == ["ok", "ok", "ok", None]
     assert [row["cause"] for row in rows] == ["change", "change", "drill", "drill"]
     assert [row["rollback_of"] for row in rows] == [None, None, rows[1]["dep_id"], rows[2]["dep_id"]]
+    assert store.query("incident") == []
     assert rollback(store, "late").version == 2
 
 

@@ -7,11 +7,19 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.metrics import roc_auc_score
+from tests.operate.monitors.labelled_helpers import BEGIN, look, window_of
 from tests.steer.summaries import checks
 
 from assay.errors import NotFound
-from assay.operate.monitor import Reference, check_day, create_monitor, daily_auc
-from assay.operate.triggers import define_trigger, fire, link_run
+from assay.operate.monitors.definition import Definition
+from assay.operate.monitors.kinds.performance import Performance
+from assay.operate.monitors.kinds.promised import Reference
+from assay.operate.monitors.versions import watch_version
+from assay.operate.triggers.definition import TriggerDefinition
+from assay.operate.triggers.firing import fire, link_run
+from assay.operate.triggers.records import declare_triggers
+from assay.operate.triggers.truth import Cause
 from assay.prove.gate import Check
 from assay.prove.policy import Guard, Policy
 from assay.prove.promotion import promote
@@ -74,14 +82,20 @@ def first(store: SqlStore, tmp_path: Path) -> ModelVersion:
 
 
 def watch(store: Store, version: ModelVersion, start: int, days: int) -> list[float]:
-    monitor = create_monitor(store, MODEL, MODEL, version.mv_id, Reference(30, 0.75, 0.72), tolerance=0.01, alpha=0.05)
+    definition = Definition(kind="performance", metric="auc", tolerance=0.01, alpha=0.05)
+    shown = {"all rows": Reference(0.75, 0.72, 30)}
+    monitor = watch_version(store, version, definition, shown, endpoint=MODEL, since=BEGIN)
     chance, values = np.random.default_rng(start), []
     for day in range(start, start + days):
         labels, scores = np.repeat([0.0, 1.0], 40), chance.normal(np.repeat([0.0, 0.6], 40))
         scores = 1 / (1 + np.exp(-scores))
-        check_day(store, monitor, f"2024-01-{day:02}", labels, scores)
-        values.append(daily_auc(labels, scores))
-    check_day(store, monitor, f"2024-01-{start + days:02}", np.array([0.0, 1.0]), np.array([0.1, 0.2]))
+        window = window_of(day - 1, scores, labels, mv_id=version.mv_id)
+        value = look(store, Performance(), monitor, window).value
+        assert value is not None
+        assert value == pytest.approx(roc_auc_score(labels, scores), abs=2e-3)
+        values.append(value)
+    few = np.array([0.0, 1.0])
+    look(store, Performance(), monitor, window_of(start + days - 1, few, few, mv_id=version.mv_id))
     return values
 
 
@@ -124,8 +138,8 @@ def test_each_watched_version_has_its_days_and_the_mean_of_a_week(store: SqlStor
 
 def test_a_whole_turn_is_told(store: SqlStore, first: ModelVersion, tmp_path: Path) -> None:
     watch(store, first, start=1, days=3)
-    trigger = define_trigger(store, MODEL, "performance", "orders")
-    fired = fire(store, trigger, "quality decayed")
+    (trigger,) = declare_triggers(store, MODEL, "orders", {"decay": TriggerDefinition(harm="quality")})
+    fired = fire(store, trigger, Cause(kind="harm", identity="1", words="quality decayed")).fire_id
     bad, good = checks(overall=0.003, worse={"shop=MQ": -0.034}, seed=2), checks(overall=0.004, worse={}, seed=3)
     made = []
     with start_run(store, MODEL, "retrain", trigger_type="performance") as run:

@@ -176,6 +176,24 @@ COMMANDS: dict[str, Command] = {
         "assay.record.exchange.mlflow_import",
         "Bring experiments, runs, files, models and aliases of an MLflow store over",
     ),
+    "incident close": Command(
+        "assay.record.alerts.incident_commands",
+        "Close an incident whose harm has ended, with its cause and what was learnt",
+    ),
+    "incident ls": Command("assay.record.alerts.incident_commands", "List incidents, newest first"),
+    "incident note": Command(
+        "assay.record.alerts.incident_commands",
+        "Write down what is known of an incident by now; what was said before stays in its history",
+    ),
+    "incident open": Command(
+        "assay.record.alerts.incident_commands",
+        "Open an incident: something went wrong that nobody and nothing has opened one for",
+    ),
+    "incident restore": Command("assay.record.alerts.incident_commands", "Say that the harm of an incident has ended"),
+    "incident show": Command(
+        "assay.record.alerts.incident_commands",
+        "Show an incident: how long it took, its alerts, and all that was noted",
+    ),
     "init": Command(
         "assay.operate.project.scaffold",
         "Write a small project around a CSV or Parquet file: assay.toml, plain functions, a README",
@@ -189,21 +207,46 @@ COMMANDS: dict[str, Command] = {
         "Keep the labels of a CSV, Parquet or JSON-lines file; those that are known are passed over",
     ),
     "ledger list": Command("assay.record.ledger", "List decisions, newest first"),
-    "ledger verify": Command(
-        "assay.record.ledger", "Check the chain of decisions from the first entry to the last, and what rests on them"
-    ),
+    "ledger verify": Command("assay.record.ledger", "Check the chain of decisions from the first entry to the last"),
     "lineage": Command("assay.record.models.version_lineage", "Show what a version came from, and what came of it"),
     "model show": Command(
         "assay.build.models.version_command",
         "Show a version of a model: where it came from, and its compiled form with the proof, or why it has none",
     ),
     "models": Command("assay.record.models.registry", "List models with their versions, aliases and verdicts"),
-    "notify add": Command("assay.record.notify.webhooks", "Tell an address of what happens to models from now on"),
+    "monitor ack": Command(
+        "assay.record.alerts.handling", "Say that somebody looks at an alert: it is not raised any more"
+    ),
+    "monitor alerts": Command("assay.record.alerts.handling", "List alerts, the worst first and then the newest"),
+    "monitor close": Command("assay.record.alerts.handling", "Close an alert with a reason, and say what was done"),
+    "monitor history": Command("assay.record.alerts.handling", "Show an alert with all that was done about it"),
+    "monitor ls": Command(
+        "assay.operate.monitors.commands",
+        "List the monitors there are, as they were declared or made by default, also those that are switched off",
+    ),
+    "monitor rules": Command(
+        "assay.record.alerts.rules", "Say how alerts are handled, of a model or of all, or show what counts"
+    ),
+    "monitor run": Command(
+        "assay.operate.monitors.commands", "Look at every window that is over and was not looked at yet"
+    ),
+    "monitor show": Command(
+        "assay.operate.monitors.commands",
+        "Show a monitor window by window, and what it found in one of them, ranked by harm",
+    ),
+    "monitor snooze": Command(
+        "assay.record.alerts.handling", "Put an alert off: nobody is reminded of it for so long, and then they are"
+    ),
+    "monitor status": Command(
+        "assay.operate.monitors.commands", "Say where each monitor stands: what its last window showed, and which alarm"
+    ),
+    "notify add": Command("assay.record.notify.webhooks", "Tell an address of what happens from now on"),
     "notify deliver": Command(
         "assay.record.notify.delivery", "Send what waits for webhooks now, as the server does by itself"
     ),
     "notify list": Command("assay.record.notify.webhooks", "List the webhooks, newest first"),
     "notify remove": Command("assay.record.notify.webhooks", "Tell a webhook nothing any more"),
+    "notify test": Command("assay.record.notify.delivery", "Send an example to a channel and say what came back"),
     "predictions": Command(
         "assay.operate.querying", "Count, list or query what an endpoint answered, from its prediction log"
     ),
@@ -266,6 +309,10 @@ COMMANDS: dict[str, Command] = {
     "rerun": Command(
         "assay.record.live.rerun",
         "Run the command of a run once more with its code, and say whether the metrics agree and what differs",
+    ),
+    "retrain": Command(
+        "assay.operate.watching.commands",
+        "Train a model now, judge the candidate and release it as the project says: a story that is on record",
     ),
     "rollback": Command("assay.prove.promotion", "Put the previous champion back at once; no gate stands in the way"),
     "run": Command(
@@ -333,6 +380,36 @@ COMMANDS: dict[str, Command] = {
     "trials": Command(
         "assay.build.searching.showing",
         "Show the trials of a search, best first; the first characters of its run's id are enough",
+    ),
+    "triggers history": Command(
+        "assay.operate.triggers.commands",
+        "List what triggers did: fired, blocked by a rule, joined with another firing, or tried in a drill",
+    ),
+    "triggers ls": Command(
+        "assay.operate.triggers.commands", "List what may start a training by itself, and where each stands now"
+    ),
+    "triggers test": Command(
+        "assay.operate.triggers.commands",
+        "Try a trigger as if its condition held, and record that as a drill; nothing is trained",
+    ),
+    "watch": Command(
+        "assay.operate.watching.commands",
+        "Look at monitors, fire what is due, and carry every retraining on: the loop that runs by itself",
+    ),
+    "watch approve": Command(
+        "assay.operate.watching.commands",
+        "Let a retraining that waits for a person go on to its release; whoever watches carries it on",
+    ),
+    "watch show": Command("assay.operate.watching.commands", "Tell a retraining from what fired it to how it ended"),
+    "watch staleness": Command(
+        "assay.operate.watching.commands",
+        "Measure how the project's model grows old: trained once, tested later and later beside a fresh one each time",
+    ),
+    "watch stop": Command(
+        "assay.operate.watching.commands", "End a retraining that is under way; a release that it has begun goes on"
+    ),
+    "watch stories": Command(
+        "assay.operate.watching.commands", "List retrainings: what started each, where it stands or how it ended"
     ),
     "why": Command("assay.build.steps.why", "Say why a step was computed or remembered, the last time it was called"),
 }

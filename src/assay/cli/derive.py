@@ -84,7 +84,7 @@ def _help(operation: Operation) -> str:
 
 
 def _option(parameter: inspect.Parameter, kind: type, text: str) -> click.Option:
-    name = f"--{parameter.name.replace('_', '-')}"
+    name = f"--{parameter.name.rstrip('_').replace('_', '-')}"  # `for_` is --for
     text = f"{text}." if text else ""
     if kind is list:
         return click.Option([name, parameter.name], multiple=True, default=(), callback=_listed, help=text)

@@ -8,6 +8,14 @@ import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from assay.cli.alerts import (
+    alert_history,
+    alert_list,
+    alert_told,
+    incident_detail,
+    incident_list,
+    incident_told,
+)
 from assay.cli.audit import feature_audit
 from assay.cli.checks import data_check
 from assay.cli.comparison import comparison, difference, repetition
@@ -32,6 +40,7 @@ from assay.cli.features import suggestions
 from assay.cli.ideas import ideas, one_idea, one_try
 from assay.cli.joined import joined_rows
 from assay.cli.lineage import lineage
+from assay.cli.monitors import checked_list, monitor_list, monitor_states, told_monitor
 from assay.cli.online_tests import (
     checked_metrics,
     ended_test,
@@ -48,6 +57,7 @@ from assay.cli.run_steps import logs, question, steps_table
 from assay.cli.search import search_report
 from assay.cli.tables import lines, number, pairs, table, when
 from assay.cli.time_tables import projects, time_report
+from assay.cli.triggers import firing_list, story_list, tick_report, told_story, trigger_drill, trigger_list
 from assay.cli.why import step_reason, step_reasons
 
 if TYPE_CHECKING:
@@ -356,6 +366,8 @@ def _garbage(found: "GarbageReport") -> RenderableType:
 
 RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "AliasMove": _move,
+    "Alert": alert_told,
+    "AlertHistory": alert_history,
     "AliasThen": _alias_then,
     "Audit": feature_audit,
     "Comparison": comparison,
@@ -376,6 +388,8 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "Examination": _examination,
     "CandidateRun": lambda found: candidate_run(found, _judgement(found.judgement)),
     "Idea": one_idea,
+    "Incident": incident_told,
+    "IncidentDetail": incident_detail,
     "IdeaTry": one_try,
     "Judgement": _judgement,
     "FeatureAnswer": feature_answer,
@@ -405,6 +419,10 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "Suggestions": suggestions,
     "SelfCheck": checked_metrics,
     "TestEnd": ended_test,
+    "Tick": tick_report,
+    "ToldMonitor": told_monitor,
+    "ToldStory": told_story,
+    "TriggerDrill": trigger_drill,
     "TestPlan": planned_test,
     "TestReading": reading_of_test,
     "Verification": _verification,
@@ -419,15 +437,23 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "VersionDetail": version_detail,
 }
 LIST_RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
+    "Alert": alert_list,
     "AliasMove": _moves,
+    "Checked": checked_list,
     "EndpointSummary": endpoint_list,
     "Entry": _entries,
     "Idea": ideas,
+    "Incident": incident_list,
     "ModelSummary": _models,
+    "Monitor": monitor_list,
+    "MonitorState": monitor_states,
     "OnlineTest": online_tests,
     "Project": projects,
     "ReleaseSummary": release_list,
     "RunSummary": _runs,
     "StepReason": step_reasons,
+    "Story": story_list,
+    "TriggerState": trigger_list,
+    "Firing": firing_list,
     "Webhook": _webhooks,
 }

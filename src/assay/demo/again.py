@@ -19,13 +19,17 @@ from assay.demo.training import PIPELINE, fit_and_register, judge_on, training_r
 from assay.demo.turn import Turn
 from assay.errors import Refused
 from assay.operate.drills import Drill, rehearse_rollback
-from assay.operate.monitor import MonitorState
+from assay.operate.monitors.versions import Standing
 from assay.operate.releases.records import find_rollout
 from assay.operate.releases.rules import Exposure, Limit, Rules
 from assay.operate.releases.starting import start_release
 from assay.operate.releases.ticking import Ticker
 from assay.operate.serving.client import PredictionClient
-from assay.operate.triggers import define_trigger, fire, link_run
+from assay.operate.triggers.definition import Condition, TriggerDefinition
+from assay.operate.triggers.firing import close_behind, fire, link_run
+from assay.operate.triggers.records import RUN_TYPES, declare_triggers
+from assay.operate.triggers.stories import end_story
+from assay.operate.triggers.truth import Cause
 from assay.operate.windows import ServingDays
 from assay.progress import tell
 from assay.prove.gate import GateResult
@@ -38,6 +42,7 @@ from assay.record.store import Store
 __all__ = ["Candidates", "promote_live", "retrain"]
 
 HOLD_OUT_DAYS = 42
+LONGEST_LIFE = "120d"
 PATIENCE_S = 10.0
 TRAFFIC_DAYS = 7  # during and after the drill
 LONGEST_RELEASE_DAYS = 28
@@ -50,24 +55,34 @@ RULES = Rules(guardrails=("errors", "invalid", "schema"), exposure=Exposure(unit
 class Candidates(msgspec.Struct, frozen=True):
     """What retraining gave: versions with their verdicts, in the order in which the gate saw them."""
 
+    story_id: str
     hold_out: pa.Table
     judged: list[tuple[ModelVersion, GateResult]]
 
 
-def retrain(turn: Turn, champion: ModelVersion, state: MonitorState, today: date) -> Candidates:
+def retrain(turn: Turn, champion: ModelVersion, state: Standing, today: date) -> Candidates:
     """Train two candidates on what is known today, one of them after a mistake, and have both judged blindly."""
     tell("retrain", 0.0, "on flights whose labels have arrived")
     store = turn.store
-    kind = "performance" if state.alert_id else "schedule"
-    trigger = define_trigger(store, turn.model, kind, PIPELINE)
+    rules = {"decay": TriggerDefinition(any_of=[Condition(harm="performance"), Condition(max_age=LONGEST_LIFE)])}
+    (trigger,) = declare_triggers(store, turn.model, PIPELINE, rules)
     reason = "quality decayed" if state.alert_id else f"four months passed by {today}"
-    fired = fire(store, trigger, reason, alert_id=state.alert_id)
+    cause = Cause(
+        kind="harm" if state.alert_id else "max_age",
+        identity=f"{champion.mv_id} {today}",
+        words=reason,
+        evidence={"e_value": state.e_value, "days": state.windows},
+        alert_id=state.alert_id,
+    )
+    kind = RUN_TYPES[cause.kind]
+    fired = fire(store, trigger, cause).fire_id
     params = store.get("run_param", {"run_id": champion.run_id, "key": "configuration"})
     configuration = str(params["value"])
     cut = today - timedelta(days=HOLD_OUT_DAYS)
     fresh, hold_out = split_by_time(turn.known_by(today), "departure", [start_of(d) for d in (START, cut, today)])
     with training_run(turn, "retrain", trigger_type=kind) as run:
         link_run(store, fired, run.run_id)
+        close_behind(store, fired, "two candidates were trained for it")
         tables = {"": fresh, CHANGE: mix_up_units(fresh, MIXED_UP_CARRIER)}
         order = list(tables)
         random.Random(turn.seed).shuffle(order)  # noqa: S311 - an order, not a secret
@@ -82,7 +97,7 @@ def retrain(turn: Turn, champion: ModelVersion, state: MonitorState, today: date
         # The gate is given versions and rows, not how they were made.
         judged = [(version, judge_on(turn, version, champion, hold_out, judged_on)) for version in versions]
     tell("retrain", 1.0, ", ".join(f"version {v.version}: {g.verdict}" for v, g in judged))
-    return Candidates(hold_out, judged)
+    return Candidates(fired, hold_out, judged)
 
 
 def promote_live(
@@ -102,13 +117,15 @@ def promote_live(
             with PredictionClient(url) as client:
                 drill = rehearse_rollback(turn.store, turn.model, client)
     if released:
-        monitor = watch(turn, version, candidates.hold_out)
+        monitor = watch(turn, version, candidates.hold_out, today)
         last = day + timedelta(days=TRAFFIC_DAYS)
         for after in days_between(day, last):
             replay.end_day(after)
         for over in days_between(today, last):
             close_day(turn.store, turn.model, monitor, days, over - timedelta(days=1))
-    tell("promote", 1.0, f"version {version.version}" if released else "nothing to promote")
+    said = f"version {version.version}" if released else "nothing to promote"
+    end_story(turn.store, candidates.story_id, "promoted" if released else "refused", said, mv_id=version.mv_id)
+    tell("promote", 1.0, said)
     return (version if released else None), drill
 
 

@@ -11,6 +11,17 @@ if TYPE_CHECKING:
     from assay.operate.labels.covering import Coverage, label_coverage
     from assay.operate.labels.loading import LoadedLabels, load_labels
     from assay.operate.labels.recording import Label, UnitLabel, record_labels
+    from assay.operate.monitors.checking import Checked, check_due
+    from assay.operate.monitors.commands import (
+        MonitorState,
+        ToldMonitor,
+        list_monitors,
+        monitor_status,
+        run_monitors,
+        show_monitor,
+    )
+    from assay.operate.monitors.definition import Definition as MonitorDefinition
+    from assay.operate.monitors.records import declare_monitors, default_monitors, reset_baseline
     from assay.operate.online_tests.metric import Metric as OnlineMetric
     from assay.operate.online_tests.planning import plan_test
     from assay.operate.online_tests.reallocating import reallocate
@@ -20,6 +31,7 @@ if TYPE_CHECKING:
     from assay.operate.online_tests.stopping import end_test, ramp_test
     from assay.operate.predictions.compacting import Compacted, compact_predictions
     from assay.operate.predictions.removing import ErasedUnit, PrunedPredictions, erase_predictions, prune_predictions
+    from assay.operate.project.aging import Staleness
     from assay.operate.project.running import CandidateRun, run_project
     from assay.operate.project.scaffold import NewProject, init
     from assay.operate.project.tuning import ProjectSearch, search_project
@@ -48,9 +60,23 @@ if TYPE_CHECKING:
     from assay.operate.serve_endpoint import serve
     from assay.operate.serving.client import PredictionClient, ServerProcess
     from assay.operate.serving.process import Served
+    from assay.operate.triggers.commands import TriggerDrill, list_triggers, rehearse_trigger, trigger_history
+    from assay.operate.triggers.definition import TriggerDefinition
+    from assay.operate.watching.commands import (
+        ToldStory,
+        approve_story,
+        list_stories,
+        retrain,
+        show_story,
+        staleness,
+        stop_story,
+        watch,
+    )
+    from assay.operate.watching.ticking import Tick
 
 __all__ = [
     "CandidateRun",
+    "Checked",
     "Compacted",
     "Coverage",
     "EndpointDetail",
@@ -60,6 +86,8 @@ __all__ = [
     "Examination",
     "Label",
     "LoadedLabels",
+    "MonitorDefinition",
+    "MonitorState",
     "NewProject",
     "OnlineMetric",
     "PredictionAnswer",
@@ -72,10 +100,20 @@ __all__ = [
     "Replayed",
     "Served",
     "ServerProcess",
+    "Staleness",
+    "Tick",
+    "ToldMonitor",
+    "ToldStory",
+    "TriggerDefinition",
+    "TriggerDrill",
     "UnitLabel",
     "UnitVariant",
     "abort_release",
+    "approve_story",
+    "check_due",
     "compact_predictions",
+    "declare_monitors",
+    "default_monitors",
     "end_test",
     "erase_predictions",
     "examine",
@@ -83,10 +121,14 @@ __all__ = [
     "init",
     "label_coverage",
     "list_endpoints",
+    "list_monitors",
     "list_releases",
+    "list_stories",
     "list_tests",
+    "list_triggers",
     "load_labels",
     "look_at_test",
+    "monitor_status",
     "new_test",
     "pause_release",
     "plan_test",
@@ -95,12 +137,16 @@ __all__ = [
     "ramp_test",
     "reallocate",
     "record_labels",
+    "rehearse_trigger",
     "release",
     "release_status",
     "replay",
     "replay_release",
+    "reset_baseline",
     "reset_endpoint",
     "resume_release",
+    "retrain",
+    "run_monitors",
     "run_project",
     "search_project",
     "self_check",
@@ -108,10 +154,16 @@ __all__ = [
     "set_column_policy",
     "shadow_endpoint",
     "show_endpoint",
+    "show_monitor",
+    "show_story",
     "show_test",
     "split_endpoint",
+    "staleness",
     "start_test",
+    "stop_story",
+    "trigger_history",
     "variant_of_unit",
+    "watch",
 ]
 
 __getattr__ = on_demand(__name__, __file__)

@@ -5,7 +5,6 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
-from assay.build.data.lengths import FORM, written_length
 from assay.build.data.words import check_word
 from assay.errors import InvalidInput
 from assay.listening import is_loopback, listen
@@ -16,6 +15,7 @@ from assay.operate.serving.process import Served, answer_for
 from assay.operate.serving.protocols.oip import SERVER_NAME
 from assay.operate.serving.supervising import Supervisor
 from assay.operation import operation
+from assay.record.lengths import FORM, written_length
 from assay.record.models.routes import current_route
 from assay.record.store import Store
 

@@ -11,7 +11,8 @@ import msgspec
 
 from assay.errors import Conflict, InvalidInput, NotFound, Refused
 from assay.operation import operation
-from assay.record.clock import iso
+from assay.record.alerts.incident import open_incident
+from assay.record.clock import iso, moment
 from assay.record.identity import new_id
 from assay.record.ledger import decide
 from assay.record.models.champions import champion_of_moves
@@ -153,7 +154,8 @@ def _put_in_place(
     )
     move_alias(store, target, CHAMPION, decision=decision, expect=champion)
     now = iso(store.clock.now())
-    ended = _end_deployment(store, endpoint, now, cause)
+    current = store.query("deployment", {"endpoint": endpoint, "ended": None}, limit=1)
+    ended = _end_deployment(store, current, now, cause)
     deployment = {
         "dep_id": new_id(),
         "model": target.model,
@@ -170,7 +172,7 @@ def _put_in_place(
     route = append_route(
         store, endpoint, coming.variants, shadows=coming.shadows, split=coming.split, decision=decision
     )
-    return Promotion(
+    promotion = Promotion(
         model=target.model,
         version=target.version,
         previous_version=champion.version if champion else None,
@@ -181,6 +183,9 @@ def _put_in_place(
         cause=cause,
         reason=reason,
     )
+    if cause == "incident" and champion is not None:
+        _note_incident(store, target, champion, current, promotion)
+    return promotion
 
 
 def _ended(store: Store, endpoint: str) -> dict[str, object]:
@@ -196,9 +201,26 @@ def _ended(store: Store, endpoint: str) -> dict[str, object]:
     return {"ended": said}
 
 
-def _end_deployment(store: Store, endpoint: str, now: str, cause: Cause) -> str | None:
+def _note_incident(store: Store, target: ModelVersion, failed: ModelVersion, served: list[Row], why: Promotion) -> None:
+    """The harm lasted at most as long as the version that failed was in place; it is over with the rollback."""
+    began = (served[0]["event_ts"] or served[0]["started"]) if served else None
+    open_incident(
+        store,
+        f"{failed.model}/{failed.version} was rolled back to version {target.version}: {why.reason}",
+        opened_by="rollback",
+        model=failed.model,
+        endpoint=why.endpoint,
+        owner=store.actor.name,
+        started=moment(began) if began else None,
+        found_by=store.actor.name,
+        dep_id=served[0]["dep_id"] if served else None,
+        decision=why.decision,
+        restored=True,
+    )
+
+
+def _end_deployment(store: Store, current: list[Row], now: str, cause: Cause) -> str | None:
     """Close what served until now. Only a rollback after an incident says that it failed."""
-    current = store.query("deployment", {"endpoint": endpoint, "ended": None}, limit=1)
     if not current:
         return None
     outcome = "rolled_back" if cause == "incident" else "ok"

@@ -6,9 +6,11 @@ from statistics import fmean
 import msgspec
 
 from assay.errors import NotFound
-from assay.operate.monitor import load_monitor, monitor_state
+from assay.operate.monitors.records import find_monitor
+from assay.operate.monitors.versions import standing
 from assay.operate.predictions.checking import count_answered
 from assay.operate.releases.records import rollout_of
+from assay.operate.triggers.firing import firings
 from assay.prove.checks import COMPARISONS, Check
 from assay.prove.policy import Policy
 from assay.record.ledger import entries
@@ -71,7 +73,8 @@ def summarise(store: Store, model: str) -> LoopSummary:
     gates = [gate for gate in gates if version_by_id(store, gate["mv_id"]).model == model]
     if not gates:
         raise NotFound(f"no verdict on a model {model!r}", where=store.location, hint="`assay models` lists models")
-    monitors = store.query("monitor", {"model": model, "kind": "performance"}, order_by=["ts"])
+    where: dict[str, object] = {"model": model, "kind": "performance", "reference !=": None}
+    monitors = store.query("monitor", where, order_by=["ts"])
     moves = store.query("alias_move", {"model": model}, order_by=["seq"])
     later = gates[1:]
     refused = next((gate for gate in later if gate["outcome"] != "pass"), None)
@@ -171,27 +174,27 @@ def _champion(store: Store, gate: Row) -> Champion:
 
 
 def _decay(store: Store, monitor: Row) -> Decay:
-    watched = load_monitor(store, monitor["monitor_id"])
-    state = monitor_state(store, watched)
+    state = standing(store, find_monitor(store, monitor["monitor_id"]))
     return Decay(
-        alarm_day=state.alarm_day,
-        days=state.days,
-        promised_auc=watched.reference.mean,
-        limit_auc=watched.limit,
+        alarm_day=state.alarm,
+        days=state.windows,
+        promised_auc=state.promised,
+        limit_auc=state.limit,
         observed_auc=state.mean or 0.0,
         e_value=state.e_value,
     )
 
 
 def _watch(store: Store, monitor: Row) -> Watch:
-    watched = load_monitor(store, monitor["monitor_id"])
+    watched = find_monitor(store, monitor["monitor_id"])
+    state = standing(store, watched)
     where: dict[str, object] = {"monitor_id": watched.monitor_id, "status !=": "no_data"}
     checks = store.query("monitor_check", where, order_by=["window"])
     values = [check["value"] for check in checks]
     return Watch(
-        version=version_by_id(store, watched.mv_id).version,
-        promised_auc=watched.reference.mean,
-        limit_auc=watched.limit,
+        version=version_by_id(store, monitor["mv_id"]).version,
+        promised_auc=state.promised,
+        limit_auc=state.limit,
         alarm_day=next((check["window"] for check in checks if check["status"] == "alarm"), None),
         days=[
             DailyAuc(check["window"], check["value"], fmean(values[end - _WEEK : end]) if end >= _WEEK else None)
@@ -201,17 +204,15 @@ def _watch(store: Store, monitor: Row) -> Watch:
 
 
 def _retraining(store: Store, model: str) -> Retraining | None:
-    triggers = {row["trigger_id"]: row for row in store.query("trigger_def", {"model": model})}
-    fires = store.query("trigger_fire", {"trigger_id in": list(triggers)}, order_by=["-ts"], limit=1)
-    if not fires or not fires[0]["linked_run"]:
+    fired = next((one for one in firings(store, model=model) if one.run_id is not None), None)
+    if fired is None:
         return None
-    fired, trigger = fires[0], triggers[fires[0]["trigger_id"]]
-    run = next(run for run in list_runs(store, experiment=model, limit=_MANY) if run.run_id == fired["linked_run"])
+    run = next(run for run in list_runs(store, experiment=model, limit=_MANY) if run.run_id == fired.run_id)
     children = [row["run_id"] for row in store.query("run", {"parent_run_id": run.run_id})]
     versions = store.query("model_version", {"run_id in": children}, order_by=["version"])
     return Retraining(
-        trigger_type=trigger["type"],
-        reason=fired["reason"],
+        trigger_type=fired.run_type,
+        reason=fired.reason,
         run_id=run.run_id,
         candidates=[row["version"] for row in versions],
         seconds=run.seconds or 0.0,
@@ -268,8 +269,8 @@ def _beside(store: Store, model: str) -> Beside | None:
 def _promoted(store: Store, gate: Row, monitors: list[Row]) -> Promoted:
     version, checks = version_by_id(store, gate["mv_id"]), _checks(gate)
     overall = _overall(checks)
-    watches = [load_monitor(store, monitor["monitor_id"]) for monitor in monitors]
-    states = [monitor_state(store, watch) for watch in watches if watch.mv_id == version.mv_id]
+    watches = [find_monitor(store, row["monitor_id"]) for row in monitors if row["mv_id"] == version.mv_id]
+    states = [standing(store, watch) for watch in watches]
     windows = store.query("serving_window", {"model": version.model, "mv_id": version.mv_id})
     return Promoted(
         version=version.version,
@@ -280,7 +281,7 @@ def _promoted(store: Store, gate: Row, monitors: list[Row]) -> Promoted:
         answered_during=sum(window["predictions"] for window in windows),
         failed_requests=int(_metric(store, version.model, "failed_requests")),
         observed_auc=states[-1].mean if states else None,
-        days=states[-1].days if states else 0,
+        days=states[-1].windows if states else 0,
         baseline_version=version_by_id(store, gate["baseline_mv_id"]).version,
         segments=_segments(checks),
         reasons=json.loads(gate["detail"])["reasons"],

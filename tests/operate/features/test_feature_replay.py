@@ -37,6 +37,7 @@ from assay.operate.features.replay import Replayed, replay
 from assay.operate.features.skew import FeatureSkew
 from assay.operate.predictions.folder import log_folder
 from assay.operate.predictions.log import LogWriter
+from assay.record.alerts.alert import close_alert
 from assay.record.clock import iso, to_us
 
 
@@ -127,7 +128,9 @@ def test_a_changed_value_is_found_and_opens_an_alert_once(place: Place, served: 
     )
     assert again(place).alert_id == found.alert_id
     assert len(place.store.query("alert")) == 1
-    place.store.amend("alert", {"alert_id": alert["alert_id"]}, {"closed": iso(NOON)})
+    close_alert(place.store, alert["alert_id"], action="fixed", reason="the value is right again")
+    assert again(place).alert_id == found.alert_id  # it is back at once: still the same
+    place.store.amend("alert", {"alert_id": alert["alert_id"]}, {"closed": iso(NOON - 30 * 24 * HOUR)})
     assert again(place).alert_id != found.alert_id
 
 

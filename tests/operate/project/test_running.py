@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv
 
-from assay.errors import AlreadyExists, InvalidInput, Refused
+from assay.errors import AlreadyExists, Conflict, InvalidInput, Refused
 from assay.operate.project.running import run_project
 from assay.operate.project.scaffold import init
 from assay.operate.project.tuning import search_project
@@ -71,7 +71,7 @@ def test_a_file_becomes_a_project_a_candidate_and_a_champion(store: Store) -> No
     assert again.judgement.gate_id == first.judgement.gate_id
 
     promote(store, "flights", 2, override="a test")
-    with pytest.raises(InvalidInput, match="version 2 is the champion already"):
+    with pytest.raises(Conflict, match="version 2 is the champion already"):
         run_project(store)
     other = run_project(store, param=["max_iter=5", "learning_rate=0.3"])
     assert other.version == 3

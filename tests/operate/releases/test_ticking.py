@@ -81,6 +81,9 @@ def test_proven_harm_of_each_kind_takes_it_back(store: SqlStore, guardrail: str,
     entry = store.get("ledger", {"seq": event.ledger})
     assert entry["kind"] == "rollback"
     assert msgspec.json.decode(entry["body"])["detail"]["false_rollback_rate"] == SOON.alpha
+    (incident,) = store.query("incident")
+    assert (incident["opened_by"], incident["severity"], incident["decision"]) == ("rollback", "warning", event.ledger)
+    assert incident["started"] <= incident["detected"] <= incident["restored"]
     assert ticker.tick(world.now) is None
 
 

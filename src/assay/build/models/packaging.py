@@ -19,6 +19,7 @@ from assay.build.models.inputs import Classifier, Column, Regressor, matrix, sig
 from assay.build.models.learned import LearnedColumn, learned_columns, learned_written, policies_written
 from assay.build.models.stored_features import StoredFeature, features_written, stored_features, use_rows
 from assay.build.models.table_model import TableModel, columns_for, kind_of_answers
+from assay.build.models.training_profile import training_profile, write_training_profile
 from assay.errors import InvalidInput, MissingExtra, Refused
 from assay.record.clock import iso
 from assay.record.models.column_policy import ColumnPolicy, check_policies
@@ -88,6 +89,7 @@ def package_model(
     features: object = (),
     policies: Sequence[ColumnPolicy] = (),
     compile: bool | Literal["auto"] = "auto",
+    time: str | None = None,
 ) -> ModelVersion:
     """Save an estimator that takes `columns` of the training table, and register it as the model's next version.
 
@@ -100,11 +102,15 @@ def package_model(
     `compile` makes a form beside the version that answers single rows faster, if it is proved to answer the same:
     `auto` where that pays and what it needs is installed; True with MissingExtra without ONNX, and Refused where there
     is no such form or a row differs, and then the version is registered all the same.
+
+    Monitors compare what is served with what the training table looked like, which is kept with the version; `time` is
+    its column of dates or times, by whose days they then know what is usual. InvalidInput where it is none.
     """
     inputs = signature_of(training_table, columns_for(estimator, training_table, columns))
     looked_up = stored_features(store, features, [str(one["name"]) for one in inputs])
     known = check_policies(policies, [str(one["name"]) for one in inputs])
     learned = learned_columns(training_table, columns_of(inputs))
+    looked = training_profile(training_table, columns_of(inputs), time=time)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         created = iso(store.clock.now())
@@ -120,6 +126,7 @@ def package_model(
             policies=known,
             sample=_sample(training_table),
         )
+        write_training_profile(folder, looked)
         with store.transaction():
             version = register(store, model, folder, run=run, signature={"inputs": inputs}, description=description)
             store.append_many("feature_use", use_rows(version.mv_id, looked_up))

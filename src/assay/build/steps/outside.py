@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from assay.build.data.lengths import FORM, UNITS, written_length
 from assay.build.steps import values
 from assay.errors import InvalidInput, nearest
+from assay.record.lengths import FORM, UNITS, written_length
 
 __all__ = ["Reads", "checked_fresh_for", "checked_reads", "in_words", "tokens"]
 

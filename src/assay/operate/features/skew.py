@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from assay.build.views.log.results import SKEW
+from assay.record.alerts.alert import open_alert
 from assay.record.canonical import canonical_json
 from assay.record.clock import iso
 from assay.record.identity import new_id, ordered_id
@@ -83,7 +84,7 @@ def record_skew(
 ) -> str | None:
     """Write the results, the check of the endpoint's monitor, and the alert where it fails; returns the alert's id.
 
-    An endpoint has one monitor of this kind. Its alert is opened once, and again only after it was closed.
+    An endpoint has one monitor of this kind, with one open alert at most.
     """
     verdict = overall(features)
     with store.transaction():
@@ -108,21 +109,12 @@ def record_skew(
         )
         if verdict != "fail" or worst is None:
             return None
-        opened = store.query("alert", {"monitor_id": monitor_id, "closed": None}, limit=1)
-        if opened:
-            return str(opened[0]["alert_id"])
-        alert_id = new_id()
-        store.append(
-            "alert",
-            {
-                "alert_id": alert_id,
-                "monitor_id": monitor_id,
-                "opened": iso(store.clock.latest()),
-                "message": f"{worst.feature} of {endpoint} was served otherwise than training computes it in "
-                f"{worst.mismatches:,} of {worst.compared:,} rows",
-            },
+        words = (
+            f"{worst.feature} of {endpoint} was served otherwise than training computes it in "
+            f"{worst.mismatches:,} of {worst.compared:,} rows"
         )
-        return alert_id
+        key = f"monitor:{SKEW}:{endpoint}"
+        return open_alert(store, key, words, model=model, endpoint=endpoint, monitor_id=monitor_id).alert_id
 
 
 def _monitor(store: Store, endpoint: str, model: str, every_s: int, detail: Mapping[str, object]) -> str:

@@ -10,9 +10,9 @@ from typing import Literal, get_args
 
 import msgspec
 
-from assay.build.data.lengths import UNITS, written_length
 from assay.build.data.words import check_word
 from assay.errors import InvalidInput
+from assay.record.lengths import UNITS, written_length
 from assay.stats.three_way import Harm
 
 __all__ = ["LABELLED", "LOSSES", "MEASURES", "Measure", "Metric", "check_metrics", "length_us"]

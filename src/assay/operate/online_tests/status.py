@@ -7,7 +7,6 @@ from typing import Annotated
 import msgspec
 
 from assay.errors import InvalidInput
-from assay.operate.moments import moment_written
 from assay.operate.online_tests.definition import OnlineTest, all_tests, find_test
 from assay.operate.online_tests.evidence import Evidence
 from assay.operate.online_tests.exploring import explore
@@ -16,7 +15,7 @@ from assay.operate.online_tests.judging import Effects, effects_of, held_because
 from assay.operate.online_tests.pairing import gather_pairs
 from assay.operate.online_tests.readings import ArmReading, Outcome, Seen, TestReading, keep_reading, seen_before
 from assay.operation import operation
-from assay.record.clock import iso
+from assay.record.clock import iso, written_moment
 from assay.record.store import Store
 
 __all__ = ["judge", "list_tests", "look_at_test", "read_test", "settled", "show_test"]
@@ -157,7 +156,7 @@ def _design(test: OnlineTest) -> str:
 
 
 def _moment(text: str) -> datetime:
-    found = moment_written(text)
+    found = written_moment(text)
     if found is None:
         raise InvalidInput(f"{text!r} is no moment", expected="such as 2026-03-01 or 2026-03-01T12:00Z")
     return found

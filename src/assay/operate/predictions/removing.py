@@ -10,7 +10,6 @@ import msgspec
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from assay.build.data.lengths import FORM, written_length
 from assay.errors import InvalidInput
 from assay.operate.predictions.columns import put_together
 from assay.operate.predictions.compacting import clear_away, compact_closed, only_one
@@ -29,6 +28,7 @@ from assay.operate.predictions.reading import segment_pieces
 from assay.operation import operation
 from assay.record.clock import iso
 from assay.record.ledger import decide
+from assay.record.lengths import FORM, written_length
 from assay.record.store import Store
 
 __all__ = ["ErasedUnit", "PrunedPredictions", "erase_predictions", "prune_predictions"]

@@ -11,9 +11,10 @@ from assay.build.data.sources import source
 from assay.build.data.splits import Split, split
 from assay.build.models.packaging import load_model, package_model
 from assay.build.models.table_model import TableModel
+from assay.build.models.training_profile import is_time
 from assay.build.steps.handles import taken
 from assay.build.steps.values import value_hash
-from assay.errors import InvalidInput, Refused
+from assay.errors import Conflict, InvalidInput, Refused
 from assay.operate.project.code import called_with, calling, function_of, load_code
 from assay.operate.project.estimators import train_by_name
 from assay.operate.project.settings import ProjectFile
@@ -26,29 +27,41 @@ from assay.prove.judgement import Judgement, judgement_of, recorded_verdict
 from assay.prove.segments import Segments
 from assay.record import tables
 from assay.record.canonical import digest
-from assay.record.datasets import DatasetVersion, snapshot
+from assay.record.datasets import DatasetVersion, dataset, dataset_version, snapshot
 from assay.record.models.registry import CHAMPION, ModelVersion, alias, version_by_id
 from assay.record.models.versions import set_version_tags
 from assay.record.store import Store
 from assay.record.tracking.runs import Run
 
-__all__ = ["judge_candidate", "prepare", "register_once", "train_model", "trained"]
+__all__ = [
+    "check_data",
+    "judge_candidate",
+    "prepare",
+    "read_data",
+    "register_once",
+    "taught_name",
+    "train_model",
+    "trained",
+]
 
 _SHOWN = 3  # broken expectations in a message
 _CONTENT_TAG = "assay.content"  # what was learned, whichever run wrote it
 
 
-def prepare(store: Store, project: ProjectFile, run: Run) -> Prepared:
+def prepare(store: Store, project: ProjectFile, run: Run, data: str | None = None) -> Prepared:
     """Read, keep, check, transform and split the data of a project, within a run of its store.
 
-    Refused where the data breaks an expectation that stops.
+    `data` is the hash of rows that were read and kept before; without it they are read now. What teaches and what
+    judges is kept, as datasets. Refused where the data breaks an expectation that stops.
     """
     tell("data", 0.0, project.data.source)
-    table = _read(project)
-    raw = snapshot(store, project.name, table)
+    if data is None:
+        raw, table = read_data(store, project)
+    else:
+        raw, table = dataset_version(store, data, project.name), dataset(store, data)
     run.uses(raw.artifact_id, raw.name)
     tell("data", 0.3, f"{table.num_rows:,} rows")
-    checks = _checked(store, project, raw, table)
+    checks = check_data(store, project, raw, table)
     table = run_sql_steps(project, table)
     module = load_code(project)
     own = function_of(project, module, "prepare", needed=False) if module else None
@@ -60,7 +73,8 @@ def prepare(store: Store, project: ProjectFile, run: Run) -> Prepared:
     features = feature_columns(project, table)
     parts = _split(project, table)
     hold_out = snapshot(store, f"{project.name}-test", parts.test)
-    run.makes(hold_out.artifact_id, hold_out.name)
+    for kept in (snapshot(store, taught_name(project), parts.train), hold_out):
+        run.makes(kept.artifact_id, kept.name)
     tell("data", 0.8, "looking for leaks")
     findings = check_leakage(parts, label=project.data.label, features=features)
     tell("data", 1.0, f"{parts.train.num_rows:,} rows teach, {parts.test.num_rows:,} judge")
@@ -116,7 +130,10 @@ def register_once(
         if known.model == name:
             return known, False
     takes = [one.name for one in model.columns] if isinstance(model, TableModel) else ready.features
-    version = package_model(store, name, model, ready.parts.train, takes, run=run, description=description)
+    table = ready.parts.train
+    by = [one for one in project.split.by if project.split.how == "time" and is_time(table, one)]
+    time = by[0] if by else None
+    version = package_model(store, name, model, table, takes, run=run, description=description, time=time)
     set_version_tags(store, name, version.version, {_CONTENT_TAG: content})
     return version, True
 
@@ -130,7 +147,7 @@ def judge_candidate(
     """
     beside = alias(store, project.model_name, CHAMPION) or baseline
     if beside.mv_id == candidate.mv_id:
-        raise InvalidInput(
+        raise Conflict(
             f"version {candidate.version} is the champion already: nothing has changed since it was trained",
             where=project.model_name,
             hint="change data, code or params; `assay why train` says what was looked at",
@@ -164,16 +181,24 @@ def judge_candidate(
     return judgement_of(result)
 
 
-def _read(project: ProjectFile) -> pa.Table:
+def taught_name(project: ProjectFile) -> str:
+    """What the dataset of rows that taught a version is called."""
+    return f"{project.name}-train"
+
+
+def read_data(store: Store, project: ProjectFile) -> tuple[DatasetVersion, pa.Table]:
+    """The rows of a project as its source has them now, kept under their content."""
     where = project.data.source
     place = where if "://" in where else str(project.folder / where)
     try:
-        return source(place, **project.data.options).read()
+        table = source(place, **project.data.options).read()
     except InvalidInput as error:
         raise error.at(project.where("data", "source")) from error
+    return snapshot(store, project.name, table), table
 
 
-def _checked(store: Store, project: ProjectFile, raw: DatasetVersion, table: pa.Table) -> list[CheckResult]:
+def check_data(store: Store, project: ProjectFile, raw: DatasetVersion, table: pa.Table) -> list[CheckResult]:
+    """What the project's expectations find in its rows, on record; Refused where one that stops is not met."""
     if project.expectations is None:
         return []
     results = check_table(store, raw.hash, table, load_expectations(project.folder / project.expectations))

@@ -22,7 +22,9 @@ from assay.record.store import Store
 from assay.record.tracking.run_changes import update_run
 from assay.record.tracking.runs import Run, current_run, show_run
 
-__all__ = ["CandidateRun", "StepOutcome", "params_of", "run_project"]
+__all__ = ["STORY_TAG", "CandidateRun", "StepOutcome", "make_candidate", "params_of", "run_project"]
+
+STORY_TAG = "assay.story"  # the retraining that a run belongs to
 
 
 class StepOutcome(msgspec.Struct, frozen=True):
@@ -90,6 +92,26 @@ def run_project(
     """
     settings = load_project(project)
     params = params_of(settings, param)
+    return make_candidate(store, settings, params, on=on, workers=workers, resume=resume, no_cache=no_cache)
+
+
+def make_candidate(
+    store: Store,
+    settings: ProjectFile,
+    params: dict[str, object],
+    *,
+    story: str | None = None,
+    data: str | None = None,
+    trigger_type: str = "manual",
+    on: str | None = None,
+    workers: int | None = None,
+    resume: str | None = None,
+    no_cache: bool = False,
+) -> CandidateRun:
+    """What `assay run` does with a project that was read.
+
+    `story` is the retraining that the run belongs to, `data` the hash of rows that it has read and checked.
+    """
     began = time.perf_counter()
     flow = candidate.options(
         store=store,
@@ -97,10 +119,11 @@ def run_project(
         workers=workers,
         experiment=settings.name,
         seed=settings.split.seed,
+        trigger_type=trigger_type,
         no_cache=no_cache,
         resume=resume,
     )
-    made = flow(str(settings.file), params)
+    made = flow(str(settings.file), params, story, data)
     steps = [StepOutcome(one.name, one.state, one.seconds) for one in show_run(store, made.run_id).steps]
     passed = made.judgement.verdict == "pass"
     return CandidateRun(
@@ -116,15 +139,17 @@ def run_project(
 
 
 @pipeline
-def candidate(file: str, params: dict[str, object]) -> Made:
+def candidate(file: str, params: dict[str, object], story: str | None = None, data: str | None = None) -> Made:
     """The way itself. Reading, splitting and judging are done here, what is declared as a step where steps run."""
     project = load_project(file)
     run = current_run()
     assert run is not None
     store = run.store
     update_run(store, run.run_id, name=f"candidate of {project.model_name}")
+    if story is not None:
+        run.tags({STORY_TAG: story})
     run.params({**params, "test": project.split.test, "split": project.split.how})
-    ready = prepare(store, project, run)
+    ready = prepare(store, project, run, data)
     tell("train", 0.0, project.model.code or str(project.model.estimator))
     baselines = baselines_of(project, ready)
     model = trained(project, train_model(project, ready.parts.train, ready.features, params))

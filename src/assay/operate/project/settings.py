@@ -6,13 +6,28 @@ from typing import Any, Literal
 import msgspec
 
 from assay.errors import InvalidInput, NotFound
+from assay.operate.monitors.definition import Definition, check_definition
 from assay.operate.online_tests.metric_files import TestsPart
+from assay.operate.releases.rules import Rules, read_rules
+from assay.operate.releases.strategy import parse_strategy
+from assay.operate.triggers.definition import TriggerDefinition, check_trigger
 from assay.prove.policy import Policy, check_margins, check_policy
 from assay.record.location import PROJECT_FILE, find_project
 from assay.record.models.registered_models import check_model_name
 from assay.record.toml_text import parse_toml, place, read_text
 
-__all__ = ["Data", "ModelPart", "ProjectFile", "SearchPart", "SplitPart", "SqlStep", "load_project"]
+__all__ = [
+    "Data",
+    "ModelPart",
+    "ProjectFile",
+    "ReleasePart",
+    "RetrainingPart",
+    "SearchPart",
+    "SplitPart",
+    "SqlStep",
+    "StalenessPart",
+    "load_project",
+]
 
 Tasks = Literal["binary", "multiclass", "regression"]
 
@@ -22,7 +37,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `label` is the column to be predicted, `positive` its value that counts as 1 where there are two; `ignore` are
     columns that no model may learn from, such as ids; `unit` those that say which rows belong together, such as a day
-    or a customer: only such units are independent.
+    or a customer: only such units are independent. `owner` is told when the rows are broken.
     """
 
     source: str
@@ -31,6 +46,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ignore: list[str] = []
     unit: list[str] = []
     options: dict[str, Any] = {}
+    owner: str | None = None
 
 
 class SqlStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +93,45 @@ class SearchPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warm_start: list[str] = []
 
 
+class ReleasePart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a candidate that the loop has trained goes live: steps as `assay release` takes them, and its rules.
+
+    `direct` promotes at once; `rules` is a TOML file of guardrails beside the project file. With `approval` it waits
+    for a person who says yes.
+    """
+
+    strategy: str = "shadow,canary:1,5,25,50"
+    rules: str | None = None
+    approval: bool = False
+
+
+class RetrainingPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is asked before a training is paid for.
+
+    With `estimate_gain` a cheap model tells what fresh rows are worth; where that is proven to be less than
+    `least_gain` (a Brier score, or an absolute error), nothing is trained. Who trains by hand is not kept back.
+    """
+
+    estimate_gain: bool = True
+    least_gain: float = 0.0
+
+
+class StalenessPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the staleness curve is measured: after each promotion, over so many `windows` of the rows that teach.
+
+    `share` of these rows teach the model that grows old. With `training` (what a training costs), `loss` (what a loss
+    of 1 costs per prediction) and `predictions` per day it also says how often to train; `success` is the chance that
+    a candidate is let through.
+    """
+
+    windows: int = 5
+    share: float = 0.5
+    training: float | None = None
+    loss: float | None = None
+    predictions: float | None = None
+    success: float = 1.0
+
+
 class _OwnPolicy(Policy, frozen=True, forbid_unknown_fields=True):
     name: str = ""  # the project's, where none is given
 
@@ -95,6 +150,11 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     executor: str = "threads"
     search: SearchPart | None = None
     tests: TestsPart = TestsPart()
+    monitors: dict[str, Definition] = {}
+    triggers: dict[str, TriggerDefinition] = {}
+    release: ReleasePart = ReleasePart()
+    retraining: RetrainingPart = RetrainingPart()
+    staleness: StalenessPart | None = None
 
 
 class ProjectFile(msgspec.Struct, frozen=True):
@@ -113,11 +173,20 @@ class ProjectFile(msgspec.Struct, frozen=True):
     executor: str
     search: SearchPart | None
     tests: TestsPart
+    monitors: dict[str, Definition]
+    triggers: dict[str, TriggerDefinition]
+    release: ReleasePart
+    retraining: RetrainingPart
+    staleness: StalenessPart | None
 
     @property
     def model_name(self) -> str:
         """What versions are registered under."""
         return self.model.name or self.name
+
+    def rules(self) -> Rules:
+        """The guardrails of releases, with file and line in errors about them."""
+        return read_rules(self.folder / self.release.rules) if self.release.rules else Rules()
 
     def where(self, *keys: str | int) -> str:
         """File, line and key, as messages say it."""
@@ -155,6 +224,15 @@ def load_project(path: str | Path | None = None) -> ProjectFile:
 def _check(project: ProjectFile) -> None:
     """What types alone do not say."""
     check_policy(project.policy, f"{project.file.name}: policy")
+    for name, monitor in project.monitors.items():
+        check_definition(monitor, project.where("monitors", name))
+    for name, trigger in project.triggers.items():
+        check_trigger(trigger, project.where("triggers", name))
+    try:
+        parse_strategy(project.release.strategy)
+    except InvalidInput as error:
+        raise error.at(project.where("release", "strategy")) from error
+    _check_staleness(project)
     model, split = project.model, project.split
     check_model_name(project.model_name)
     if (model.code is None) == (model.estimator is None):
@@ -182,3 +260,28 @@ def _check(project: ProjectFile) -> None:
         names.append(step.name)
     if project.data.label in project.data.ignore:
         raise InvalidInput("the label is ignored", where=project.where("data", "ignore"), expected="other columns")
+
+
+def _check_staleness(project: ProjectFile) -> None:
+    part = project.staleness
+    if part is None:
+        return
+    if project.split.how != "time":
+        raise InvalidInput(
+            "staleness is a matter of time, and the rows are not split by it",
+            where=project.where("staleness"),
+            expected='how = "time" in [split]',
+        )
+    if part.windows < 2 or not 0 < part.share < 1:
+        raise InvalidInput(
+            f"staleness has {part.windows} windows after a share of {part.share:g}",
+            where=project.where("staleness"),
+            expected="2 windows or more, and a share between 0 and 1",
+        )
+    costs = (part.training, part.loss, part.predictions)
+    if any(one is not None and not one > 0 for one in costs) or not 0 < part.success <= 1:
+        raise InvalidInput(
+            "a cost of staleness is not above 0, or success is no chance",
+            where=project.where("staleness"),
+            expected="numbers above 0",
+        )

@@ -18,7 +18,7 @@ from assay.build.searching.trial import Trial
 from assay.build.steps.values import value_hash
 from assay.build.training.scores import scores_of
 from assay.errors import InvalidInput
-from assay.operate.project.candidate import prepare, train_model, trained
+from assay.operate.project.candidate import prepare, taught_name, train_model, trained
 from assay.operate.project.code import check_param, function_of, load_code, params_taken
 from assay.operate.project.settings import ProjectFile, SearchPart, load_project
 from assay.operation import operation
@@ -76,8 +76,7 @@ def search_project(
     _check_params(settings, part)
     with start_run(store, settings.name, "rows of a search", kind="data", model=settings.model_name) as run:
         ready = prepare(store, settings, run)
-        kept = snapshot(store, f"{settings.name}-train", ready.parts.train)
-        run.makes(kept.artifact_id, kept.name)
+        kept = snapshot(store, taught_name(settings), ready.parts.train)
     objective = functools.partial(
         score_params,
         file=str(settings.file),

@@ -20,8 +20,9 @@ from assay.operate.releases.records import (
 from assay.operate.releases.strategy import Step, coverage_of
 from assay.operate.routing.changing import end_split, set_split
 from assay.prove.promotion import passed_or_overridden, promote
+from assay.record.alerts.incident import open_incident
 from assay.record.canonical import digest
-from assay.record.clock import iso
+from assay.record.clock import iso, moment
 from assay.record.models.registry import version_by_id
 from assay.record.models.routes import Route, Split, decision_behind
 from assay.record.store import Store
@@ -114,7 +115,15 @@ def _roll_back(store: Store, rollout: Rollout, seen: Look) -> Event:
         expect=rollout.now.revision, detail=_about(rollout, detail),
     )  # fmt: skip
     _end(store, rollout, "rolled_back", reason, seen)
-    return _event(store, rollout, "rollback", seen, ledger=_ledger_of(store, route))
+    ledger = _ledger_of(store, route)
+    exposed = [phase.started for phase in rollout.detail.phases if rollout.detail.steps[phase.step].kind != "shadow"]
+    if exposed:  # answers of a shadow reach nobody: no harm was done
+        open_incident(
+            store, f"the release of {rollout.model}/{rollout.detail.version} was rolled back: {reason}",
+            opened_by="rollback", severity="warning", model=rollout.model, endpoint=rollout.endpoint,
+            started=moment(exposed[0]), found_by="release", cause=reason, decision=ledger, restored=True,
+        )  # fmt: skip
+    return _event(store, rollout, "rollback", seen, ledger=ledger)
 
 
 def _promote(store: Store, rollout: Rollout, seen: Look) -> Event:

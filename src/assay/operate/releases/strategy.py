@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from assay.build.data.lengths import written_length
 from assay.errors import InvalidInput, nearest
+from assay.record.lengths import written_length
 
 __all__ = ["HALF", "Kind", "Step", "coverage_of", "parse_strategy"]
 

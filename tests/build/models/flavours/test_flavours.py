@@ -113,9 +113,8 @@ def test_numbers(store: SqlStore, library: str) -> None:
 def test_the_folder_has_no_pickle_and_says_what_is_needed(store: SqlStore, library: str) -> None:
     version = package(store, REGRESSORS[library](**SMALL[library]).fit(ROWS, DELAY))
     folder = model_folder(store, version)
-    assert sorted(path.name for path in folder.iterdir()) == sorted(
-        ["MLmodel", "input_example.json", "python_env.yaml", "requirements.txt", "sample.parquet", FILES[library]]
-    )
+    ours = ["MLmodel", "input_example.json", "profile.bin", "python_env.yaml", "requirements.txt", "sample.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*ours, FILES[library]])
     described = json.loads((folder / "MLmodel").read_text())
     assert described["flavors"]["python_function"]["loader_module"] == f"mlflow.{library}"
     assert library in described["flavors"]

@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import TypeAlias
 
-from assay.build.data.lengths import FORM, UNITS, written_length
 from assay.errors import InvalidInput
+from assay.record.lengths import FORM, UNITS, written_length
 
 __all__ = ["Length", "microseconds", "span_text", "spoken"]
 
