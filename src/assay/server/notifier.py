@@ -1,9 +1,10 @@
-"""What webhooks are to be told leaves the store in a thread of its own, every few seconds."""
+"""What people are to be told leaves the store in a thread of its own, every few seconds; alerts are looked after."""
 
 import logging
 import threading
 
 from assay.errors import AssayError
+from assay.record.alerts.escalation import look_after
 from assay.record.notify.delivery import deliver_due
 from assay.record.notify.sending import Send, send
 from assay.record.store import Store
@@ -34,6 +35,7 @@ class Notifier:
     def _run(self) -> None:
         while not self._end.wait(self._every_s):
             try:
+                look_after(self._store)
                 deliver_due(self._store, send=self._send, ended=self._end.is_set)
             except AssayError as error:  # a store that is away now may be back at the next turn
                 _log.warning("webhooks were not told: %s", error.what)

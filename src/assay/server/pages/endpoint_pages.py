@@ -79,6 +79,7 @@ def show(store: Store, request: Request) -> Response:
         drawings=_drawings(store, traffic, detail.decisions, until - length, until, slices),
         releases=releases,
         tests=tests,
+        alerts=store.query("alert", {"endpoint": name, "closed": None}, order_by=["-opened"], limit=_LISTED),
         live=not is_whole or _is_live(releases, tests) or any(worker.live for worker in detail.workers),
     )
 

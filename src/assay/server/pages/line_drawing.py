@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from assay.svg import nice_ticks
 
-__all__ = ["NARROW", "Band", "Line", "Mark", "Picture", "picture"]
+__all__ = ["NARROW", "WIDTH", "Band", "Line", "Mark", "Picture", "Point", "picture"]
 
 WIDTH, HEIGHT = 720, 190
 NARROW = 330  # for telephones
@@ -40,6 +40,15 @@ class Mark(NamedTuple):
     value: float | None = None
 
 
+class Point(NamedTuple):
+    """A value at a moment that is drawn by itself, in the shape of its `kind`; at the lower edge where it is None."""
+
+    at: datetime
+    value: float | None
+    kind: str
+    said: str
+
+
 class Picture(NamedTuple):
     """Paths by number, marks as lines, and what stands at the axes; `said` is all of it in a sentence."""
 
@@ -51,6 +60,7 @@ class Picture(NamedTuple):
     across: list[tuple[float, str]]
     below: list[tuple[float, str, str]]
     said: str
+    points: list[tuple[float, float, str, str]] = []  # noqa: RUF012 - never changed
     width: int = WIDTH
     height: int = HEIGHT
     left: int = _LEFT
@@ -67,13 +77,16 @@ def picture(
     until: datetime,
     bands: Sequence[Band] = (),
     marks: Sequence[Mark] = (),
+    points: Sequence[Point] = (),
     from_zero: bool = True,
-    write: Callable[[float], str] = lambda value: f"{value:,g}",
     width: int = WIDTH,
+    height: int = HEIGHT,
+    write: Callable[[float], str] = lambda value: f"{value:,g}",
 ) -> Picture | None:
     """A picture of the lines between two moments; None where there is nothing to draw."""
     values = [value for line in lines for _, value in line.values if value is not None and math.isfinite(value)]
     values += [end for band in bands for _, low, high in band.values for end in (low, high) if math.isfinite(end)]
+    values += [one.value for one in points if one.value is not None and math.isfinite(one.value)]
     if not values:
         return None
     values += [mark.value for mark in marks if mark.value is not None]
@@ -86,24 +99,29 @@ def picture(
         return round(_LEFT + (at - since).total_seconds() / length * (width - _LEFT - _RIGHT), 1)
 
     def y(value: float) -> float:
-        return round(HEIGHT - _BOTTOM - (value - low) / (high - low) * (HEIGHT - _BOTTOM - _TOP), 1)
+        return round(height - _BOTTOM - (value - low) / (high - low) * (height - _BOTTOM - _TOP), 1)
 
     ticks, _ = nice_ticks(low, high, 4)
     inside = [mark for mark in marks if mark.at is not None and since <= mark.at <= until]
-    points = [
+    courses = [
         (line.number, [(x(at), None if value is None else y(value)) for at, value in line.values]) for line in lines
     ]
     return Picture(
-        lines=[(number, _path(found)) for number, found in points],
-        dots=[(number, *one) for number, found in points for one in _alone(found)],
+        lines=[(number, _path(found)) for number, found in courses],
+        dots=[(number, *one) for number, found in courses for one in _alone(found)],
         bands=[(band.number, _area([(x(at), y(one), y(two)) for at, one, two in band.values])) for band in bands],
         marks=[(x(mark.at), mark.said) for mark in inside if mark.at],
         levels=[(y(mark.value), mark.said) for mark in marks if mark.value is not None],
         across=[(y(tick), write(tick)) for tick in ticks],
         below=_below(since, until, length, x, is_short=width < WIDTH),
         said=said,
+        points=[
+            (x(one.at), height - _BOTTOM if one.value is None else y(one.value), one.kind, one.said) for one in points
+        ],
         width=width,
+        height=height,
         right=width - _RIGHT,
+        bottom=height - _BOTTOM,
     )
 
 

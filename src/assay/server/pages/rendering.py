@@ -5,11 +5,13 @@ import hashlib
 from pathlib import Path
 
 import jinja2
+import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from assay.record.schema import TABLES
 from assay.record.store import Store
-from assay.server.pages import wording
+from assay.server.pages import standings, wording
 
 __all__ = ["HEADERS", "MAY_WRITE", "STATIC", "render"]
 
@@ -31,6 +33,8 @@ _PLACES = (
     ("/runs", "Runs"),
     ("/models", "Models"),
     ("/endpoints", "Endpoints"),
+    ("/monitoring", "Monitoring"),
+    ("/alerts", "Alerts"),
     ("/evaluations", "Evaluations"),
     ("/datasets", "Datasets"),
     ("/features", "Features"),
@@ -52,6 +56,7 @@ def render(
             title=title,
             place=place,
             places=_PLACES,
+            open_alerts=lambda model=None: _open_alerts(store, model),
             location=store.location,
             path=request.url.path,
             root=root,
@@ -64,6 +69,15 @@ def render(
         )
     )
     return HTMLResponse(html, status_code=status, headers=HEADERS)
+
+
+def _open_alerts(store: Store, model: str | None) -> int:
+    """How many alerts, of a model or of all, nobody has closed; those that are snoozed too."""
+    alert = TABLES["alert"]
+    asked = sa.select(sa.func.count().label("count")).select_from(alert).where(alert.c.closed.is_(None))
+    if model is not None:
+        asked = asked.where(alert.c.model == model)
+    return int(store.select(asked)[0]["count"])
 
 
 @functools.cache
@@ -81,9 +95,16 @@ def _environment() -> jinja2.Environment:
         size=wording.size,
         when=wording.when,
         quoted=wording.quoted,
+        linked=wording.linked,
         hours=wording.hours,
         model_state=wording.model_state,
         online_state=wording.online_state,
+        monitor_state=standings.monitor_state,
+        trigger_state=standings.trigger_state,
+        firing_state=standings.firing_state,
+        story_state=standings.story_state,
+        alert_state=standings.alert_state,
+        incident_state=standings.incident_state,
     )
     return environment
 

@@ -13,6 +13,7 @@ from starlette.types import Scope
 from assay.errors import AssayError, InvalidInput, NotFound, Refused, StoreUnavailable
 from assay.record.store import Store
 from assay.server.pages import (
+    alert_pages,
     comparison,
     dataset_list,
     decisions,
@@ -21,14 +22,18 @@ from assay.server.pages import (
     experiment_tree,
     feature_pages,
     files,
+    incident_pages,
     logged_model_pages,
     model_pages,
+    monitoring_pages,
     online_test_pages,
     project_pages,
     release_pages,
     run_page,
     runs_table,
     series,
+    story_pages,
+    trigger_pages,
     version_page,
 )
 from assay.server.pages.editing import edit_run, edit_version
@@ -67,6 +72,16 @@ _PAGES: tuple[tuple[str, Page], ...] = (
     ("/endpoints/{name:path}", endpoint_pages.show),
     ("/tests/{test_id}", online_test_pages.show),
     ("/releases/{rollout_id}", release_pages.show),
+    ("/monitoring", monitoring_pages.show_all),
+    ("/monitoring/{name:path}", monitoring_pages.show),
+    ("/monitors/{monitor_id}", monitoring_pages.show_monitor),
+    ("/alerts", alert_pages.show_all),
+    ("/alerts/{alert_id}", alert_pages.show),
+    ("/incidents", incident_pages.show_all),
+    ("/incidents/{incident_id}", incident_pages.show),
+    ("/triggers", trigger_pages.show),
+    ("/stories", story_pages.show_all),
+    ("/stories/{story_id}", story_pages.show),
     ("/ledger", decisions.show),
     ("/pages/evaluation.css", evaluations.style),
     ("/pages/series", series.as_json),
@@ -84,6 +99,10 @@ _STATUS: dict[type[AssayError], HTTPStatus] = {
 _FORMS: tuple[tuple[str, Edit], ...] = (
     ("/runs/{run_id}", edit_run),
     ("/models/{name:path}/{version:int}", edit_version),
+    ("/alerts/{alert_id}", alert_pages.edit),
+    ("/incidents", incident_pages.add),
+    ("/incidents/{incident_id}", incident_pages.edit),
+    ("/stories/{story_id}", story_pages.edit),
 )
 
 

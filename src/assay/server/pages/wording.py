@@ -5,6 +5,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 import msgspec
+from markupsafe import Markup
 
 from assay.record.clock import moment
 from assay.record.models.logged_models import FAILED, PENDING, READY
@@ -15,6 +16,7 @@ __all__ = [
     "State",
     "ago",
     "hours",
+    "linked",
     "model_state",
     "number",
     "online_state",
@@ -133,3 +135,10 @@ def size(count: int) -> str:
 def quoted(text: object) -> str:
     """Text as one part of a path or a query."""
     return quote(str(text), safe="")
+
+
+def linked(text: str) -> str:
+    """Text as a link where it is the address of a page, else as it is."""
+    if not text.startswith(("https://", "http://")):
+        return text
+    return Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(text)

@@ -3,8 +3,12 @@
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from assay.errors import NotFound
 from assay.record.clock import to_ms
 from assay.record.notify import delivery, webhooks
+from assay.record.notify.sending import FORMS as WEBHOOK_FORMS
+from assay.record.notify.telling import REGISTRY_EVENTS
+from assay.record.store import Store
 from assay.server.wire import messages
 from assay.server.wire.call import Call
 from assay.server.wire.errors import invalid
@@ -122,7 +126,7 @@ def create_webhook(call: Call, request: CreateWebhook) -> WebhookFound:
 def list_webhooks(call: Call, request: ListWebhooks) -> WebhooksFound:
     """A page of webhooks; its token is the id of the last one."""
     size = page_size(request.max_results, 100, _MOST_LISTED)
-    listed = webhooks.webhooks(call.store)
+    listed = [found for found in webhooks.webhooks(call.store) if _is_known(found)]
     start = 0
     if request.page_token:
         ids = [found.webhook_id for found in listed]
@@ -136,11 +140,12 @@ def list_webhooks(call: Call, request: ListWebhooks) -> WebhooksFound:
 
 def get_webhook(call: Call, request: OfWebhook) -> WebhookFound:
     """The webhook of that id."""
-    return WebhookFound(_answer(webhooks.webhook(call.store, request.webhook_id)))
+    return WebhookFound(_answer(_one(call.store, request.webhook_id)))
 
 
 def update_webhook(call: Call, request: UpdateWebhook) -> WebhookFound:
     """Change what is given."""
+    _one(call.store, request.webhook_id)
     changed = webhooks.update_webhook(
         call.store,
         request.webhook_id,
@@ -156,11 +161,13 @@ def update_webhook(call: Call, request: UpdateWebhook) -> WebhookFound:
 
 def delete_webhook(call: Call, request: OfWebhook) -> None:
     """Tell it nothing any more."""
+    _one(call.store, request.webhook_id)
     webhooks.delete_webhook(call.store, request.webhook_id)
 
 
 def test_webhook(call: Call, request: TestWebhook) -> Tested:
     """Send an example of an event and say what came back."""
+    _one(call.store, request.webhook_id)
     event = _event(request.event) if request.event else None
     found = delivery.try_webhook(call.store, request.webhook_id, event)
     return Tested(
@@ -171,6 +178,19 @@ def test_webhook(call: Call, request: TestWebhook) -> Tested:
             error_message=messages.unless_empty(found.error),
         )
     )
+
+
+def _one(store: Store, webhook_id: str) -> webhooks.Webhook:
+    """The webhook, if it is one of MLflow's kind."""
+    found = webhooks.webhook(store, webhook_id)
+    if not _is_known(found):
+        raise NotFound(f"Webhook with ID {webhook_id} not found.")
+    return found
+
+
+def _is_known(found: webhooks.Webhook) -> bool:
+    """Whether MLflow's clients can read it: a webhook that is told of what happens in the registry, and no more."""
+    return found.form in WEBHOOK_FORMS and set(found.events) <= set(REGISTRY_EVENTS)
 
 
 def _event(event: WebhookEvent) -> str:

@@ -23,7 +23,7 @@
     const answer = await fetch(location.pathname + location.search, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE) });
     if (!answer.ok) throw new Error(String(answer.status));
     const page = new DOMParser().parseFromString(await answer.text(), "text/html"), parts = fresh(page);
-    const state = part => part.querySelector(".state").textContent.trim().split(" ").at(-1);
+    const state = part => part.querySelector(".state").lastChild.textContent.trim(); // after the sign
     const word = state(parts.get("state"));
     ended = !page.getElementById("running");
     for (const [name, here] of fresh(document)) if (parts.has(name)) put(here, parts.get(name));
