@@ -207,7 +207,9 @@ COMMANDS: dict[str, Command] = {
         "Keep the labels of a CSV, Parquet or JSON-lines file; those that are known are passed over",
     ),
     "ledger list": Command("assay.record.ledger", "List decisions, newest first"),
-    "ledger verify": Command("assay.record.ledger", "Check the chain of decisions from the first entry to the last"),
+    "ledger verify": Command(
+        "assay.record.ledger", "Check the chain of decisions from the first entry to the last, and what rests on them"
+    ),
     "lineage": Command("assay.record.models.version_lineage", "Show what a version came from, and what came of it"),
     "model show": Command(
         "assay.build.models.version_command",
