@@ -7,7 +7,7 @@ from tests.operate.loop_helpers import at
 
 from assay.errors import Conflict, InvalidInput
 from assay.operate.project.settings import ProjectFile
-from assay.operate.watching import story
+from assay.operate.watching import story, ticking
 from assay.operate.watching.commands import list_stories, retrain, show_story, stop_story, watch
 from assay.operate.watching.ticking import tick
 from assay.record.models.registry import CHAMPION, alias
@@ -84,4 +84,19 @@ def test_while_another_process_is_at_a_story_nobody_else_is(store: SqlStore, pro
         assert ours
         (said,) = tick(store, [project]).waiting
         assert "another process is at it" in said
+    assert [one.status for one in tick(store, [project]).stories] == ["promoted"]
+
+
+def test_a_story_that_cannot_go_on_now_says_why_and_holds_up_nothing(
+    store: SqlStore, project: ProjectFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = retrain(store, project.model_name, reason="a new law", detach=True)
+
+    def away(work: object) -> story.StageResult:
+        raise InvalidInput("the folder is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ticking, "_done", away)
+        done = tick(store, [project])
+    assert done.waiting == [f"story {told.story.story_id[:8]} of {project.model_name}: the folder is away"]
     assert [one.status for one in tick(store, [project]).stories] == ["promoted"]

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import msgspec
 
-from assay.errors import AssayError, Conflict
+from assay.errors import AssayError, Conflict, StoreUnavailable
 from assay.operate.monitors.checking import Checked, check_due
 from assay.operate.monitors.records import declare_monitors
 from assay.operate.project.settings import ProjectFile
@@ -69,7 +69,13 @@ def tick(store: Store, projects: Sequence[ProjectFile], now: datetime | None = N
         if project is None:
             waiting.append(f"story {story.story_id[:8]} of {story.model}: no project here trains it")
             continue
-        moved = carry_on(store, story, project, moment)
+        try:
+            moved = carry_on(store, story, project, moment)
+        except StoreUnavailable:
+            raise
+        except AssayError as error:  # others go on; the next look tries this one again
+            waiting.append(f"story {story.story_id[:8]} of {story.model}: {error.what}")
+            continue
         if moved is None:
             waiting.append(f"story {story.story_id[:8]} of {story.model}: another process is at it")
         else:
