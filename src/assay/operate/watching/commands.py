@@ -102,7 +102,9 @@ def retrain(
     settings = load_project(project)
     if settings.model_name != model:
         raise InvalidInput(
-            f"the project trains {settings.model_name!r}, not {model!r}", where=str(settings.file), expected=model
+            f"the project trains {settings.model_name!r}, not {model!r}",
+            where=str(settings.file),
+            expected=settings.model_name,
         )
     declare(store, settings)
     fired = fire_by_hand(store, model, str(settings.file), reason)
