@@ -97,7 +97,7 @@ def test_an_alarm_retrains_by_the_performance_trigger(turned: Turned) -> None:
     assert found.decay.alarm_day is not None
     assert found.retrained.trigger_type == "performance"
     alert = turned.store.query("alert", order_by=["ts"])[0]
-    assert (alert["action"], alert["linked_run"]) == ("retrain", found.retrained.run_id)
+    assert (alert["action"], alert["linked_run"]) == ("retrained", found.retrained.run_id)
     assert alert["opened"] <= alert["acked"] <= alert["closed"]
     watched = turned.store.query("monitor", {"model": found.model}, order_by=["ts"])[0]
     state = standing(turned.store, find_monitor(turned.store, watched["monitor_id"]))

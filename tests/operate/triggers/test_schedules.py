@@ -1,8 +1,9 @@
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from assay.errors import InvalidInput
+from assay.errors import InvalidInput, MissingExtra
 from assay.operate.triggers.schedules import check_schedule, last_planned, next_planned
 
 NEW_YORK = "America/New_York"
@@ -73,3 +74,9 @@ def test_what_is_no_schedule_is_refused_with_its_place(expression: str, zone: st
     with pytest.raises(InvalidInput, match=said) as refused:
         check_schedule(expression, zone, "assay.toml: triggers.monthly")
     assert refused.value.where == "assay.toml: triggers.monthly"
+
+
+def test_without_cronsim_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cronsim", None)
+    with pytest.raises(MissingExtra, match="schedule"):
+        check_schedule("0 6 * * *", None, "assay.toml")

@@ -1,9 +1,10 @@
 """Planned times: cron expressions in a time zone, as Debian's cron reads them, clock changes included."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from types import ModuleType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from assay.errors import InvalidInput
+from assay.errors import InvalidInput, MissingExtra
 
 __all__ = ["check_schedule", "last_planned", "next_planned"]
 
@@ -11,17 +12,16 @@ _SECOND = timedelta(seconds=1)
 
 
 def check_schedule(expression: str, zone: str | None, where: str) -> None:
-    """InvalidInput where the expression is no cron expression of five fields, or there is no such zone."""
-    from cronsim import CronSim, CronSimError
-
+    """InvalidInput where it is no cron expression of five fields, or there is no such zone; MissingExtra."""
+    cron = _cron()
     _zone(zone, where)
     fault = None
     if len(expression.split()) != 5:
         fault = f"it has {len(expression.split())} fields"
     else:
         try:
-            CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
-        except CronSimError as error:
+            cron.CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
+        except cron.CronSimError as error:
             fault = str(error)
     if fault is not None:
         raise InvalidInput(
@@ -33,10 +33,8 @@ def check_schedule(expression: str, zone: str | None, where: str) -> None:
 
 def last_planned(expression: str, zone: str | None, after: datetime, until: datetime) -> datetime | None:
     """The last planned time after one moment and up to another, in UTC; None where there is none."""
-    from cronsim import CronSim
-
     begin = (until + _SECOND).astimezone(_zone(zone, expression))  # going back, it leaves out where it begins
-    for planned in CronSim(expression, begin, reverse=True):
+    for planned in _cron().CronSim(expression, begin, reverse=True):
         moment = planned.astimezone(UTC)
         if moment <= until:
             return moment if moment > after else None
@@ -45,10 +43,16 @@ def last_planned(expression: str, zone: str | None, after: datetime, until: date
 
 def next_planned(expression: str, zone: str | None, after: datetime) -> datetime | None:
     """The first planned time after a moment, in UTC; None where there is none in 50 years."""
-    from cronsim import CronSim
-
-    found = next(CronSim(expression, after.astimezone(_zone(zone, expression))), None)
+    found = next(_cron().CronSim(expression, after.astimezone(_zone(zone, expression))), None)
     return None if found is None else found.astimezone(UTC)
+
+
+def _cron() -> ModuleType:
+    try:
+        import cronsim
+    except ModuleNotFoundError:
+        raise MissingExtra("schedule", "cronsim") from None
+    return cronsim
 
 
 def _zone(zone: str | None, where: str) -> tzinfo:
