@@ -1,5 +1,6 @@
 """The loop on a real project: what fires becomes a candidate, a verdict, and a champion or a refusal."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from tests.operate.loop_helpers import at
 
 from assay.errors import Conflict, InvalidInput
 from assay.operate.project.settings import ProjectFile
-from assay.operate.watching import story, ticking
+from assay.operate.watching import commands, story, ticking
 from assay.operate.watching.commands import list_stories, retrain, show_story, stop_story, watch
 from assay.operate.watching.ticking import tick
 from assay.record.models.registry import CHAMPION, alias
@@ -100,3 +101,22 @@ def test_a_story_that_cannot_go_on_now_says_why_and_holds_up_nothing(
         done = tick(store, [project])
     assert done.waiting == [f"story {told.story.story_id[:8]} of {project.model_name}: the folder is away"]
     assert [one.status for one in tick(store, [project]).stories] == ["promoted"]
+
+
+def test_of_two_that_run_without_end_one_leads_until_it_has_gone(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    length, now = timedelta(seconds=180), store.clock.now()
+
+    def after(seconds: float) -> None:
+        monkeypatch.setattr(type(store.clock), "now", lambda _: now + timedelta(seconds=seconds))
+
+    after(0)
+    assert commands._leads(store, "one", length)
+    for seconds in range(0, 600, 60):
+        after(seconds)
+        assert commands._leads(store, "one", length)
+        assert not commands._leads(store, "two", length)
+    after(540 + 181)
+    assert commands._leads(store, "two", length)
+    assert not commands._leads(store, "one", length)

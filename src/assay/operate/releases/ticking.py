@@ -38,6 +38,7 @@ from assay.operate.releases.records import (
 from assay.record.canonical import canonical_json
 from assay.record.clock import iso, moment
 from assay.record.identity import new_id
+from assay.record.row_leases import take_lease
 from assay.record.store import Store
 
 __all__ = ["TICK_S", "EndpointTicker", "Ticker", "baseline_of", "tick", "tick_endpoint"]
@@ -173,17 +174,9 @@ class Ticker:
         rows = self.store.query("rollout", {"rollout_id": self.rollout_id, "status in": list(LIVE)})
         if not rows:
             return None
-        row = rows[0]
-        if row["lease"] not in (None, self.holder) and row["lease_until"] > iso(now):
-            return None
-        if row["lease"] != self.holder or row["lease_until"] < iso(now + _LEASE / 2):
-            expect = {"lease": row["lease"], "lease_until": row["lease_until"]}
-            lease = {"lease": self.holder, "lease_until": iso(now + _LEASE)}
-            try:
-                self.store.amend("rollout", {"rollout_id": self.rollout_id}, lease, expect=expect)
-            except Conflict:
-                return None
-        return rollout_of(row)
+        key = {"rollout_id": self.rollout_id}
+        ours = take_lease(self.store, "rollout", key, rows[0], self.holder, _LEASE, now=now)
+        return rollout_of(rows[0]) if ours else None
 
     def _overtaken(self, rollout: Rollout) -> Rollout:
         """End the release where somebody else has changed the route: the endpoint is theirs now."""

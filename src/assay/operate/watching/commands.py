@@ -23,6 +23,7 @@ from assay.record.clock import iso
 from assay.record.identity import new_id
 from assay.record.lengths import FORM, written_length
 from assay.record.models.registry import CHAMPION, alias
+from assay.record.row_leases import take_lease
 from assay.record.store import Store
 
 __all__ = [
@@ -69,23 +70,15 @@ def watch(
     """
     found = _projects(project)
     rest = _length(every)
+    if once:
+        return _look(store, found)
     holder = new_id()
     while True:
-        done = Tick(
-            when=iso(store.clock.latest()), checked=[], fired=[], stories=[], waiting=[], escalated=[], delivered=0
-        )
         try:
-            if once or _leads(store, holder):
-                for one in found:
-                    declare(store, one)
-                done = tick(store, found)
-                _tell(done)
+            if _leads(store, holder, _LEASE + 2 * rest):  # it is still the one when it looks again
+                _look(store, found)
         except AssayError as error:
-            if once:
-                raise
             tell("watch", 0.0, f"looks again: {error.what}")
-        if once:
-            return done
         time.sleep(rest.total_seconds())
 
 
@@ -211,21 +204,24 @@ def _length(text: str) -> timedelta:
     return found
 
 
-def _leads(store: Store, holder: str) -> bool:
+def _leads(store: Store, holder: str, length: timedelta) -> bool:
     """Whether this process is the one that works: it has the lease, or takes it over from one that has gone."""
     now = store.clock.now()
-    mine = {"holder": holder, "until": iso(now + _LEASE), "seen": iso(now), "host": socket.gethostname()}
-    first = {"name": _NAME, **mine, "started": iso(now), "pid": os.getpid()}
+    mine = {"seen": iso(now), "host": socket.gethostname(), "pid": os.getpid()}
+    key = {"name": _NAME}
+    first = {**key, **mine, "holder": holder, "until": iso(now + length), "started": iso(now)}
     if store.append_many("watcher", [first], skip_existing=True):
         return True
-    held = store.get("watcher", {"name": _NAME})
-    if held["holder"] != holder and held["until"] > iso(now):
-        return False
-    try:
-        store.amend("watcher", {"name": _NAME}, {**mine, "pid": os.getpid()}, expect={"holder": held["holder"]})
-    except Conflict:
-        return False
-    return True
+    row = store.get("watcher", key)
+    return take_lease(store, "watcher", key, row, holder, length, now=now, columns=("holder", "until"), besides=mine)
+
+
+def _look(store: Store, projects: list[ProjectFile]) -> Tick:
+    for one in projects:
+        declare(store, one)
+    done = tick(store, projects)
+    _tell(done)
+    return done
 
 
 def _tell(done: Tick) -> None:

@@ -10,12 +10,14 @@ from typing import Literal
 
 import msgspec
 
-from assay.errors import Conflict, NotFound
+from assay.errors import Conflict
 from assay.operate.triggers.stories import StoryStatus
 from assay.record.canonical import canonical_json
 from assay.record.clock import iso
 from assay.record.identity import new_id
 from assay.record.notify.telling import tell
+from assay.record.row_leases import take_lease
+from assay.record.short_ids import only_row
 from assay.record.store import Row, Store
 
 __all__ = ["Stage", "StageResult", "Story", "StoryEvent", "advance", "events_of", "find_story", "held", "open_stories"]
@@ -81,11 +83,8 @@ class StageResult(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_story(store: Store, story_id: str) -> Story:
     """The story of that id, or of the only one that begins so; NotFound otherwise."""
-    rows = store.query("retraining", {"story_id prefix": story_id}, limit=2)
-    if len(rows) != 1:
-        what = f"several stories begin with {story_id}" if rows else f"there is no story {story_id}"
-        raise NotFound(what, where=store.location, hint="`assay watch stories`")
-    return story_of(rows[0])
+    said = {"one": "story", "several": "stories", "hint": "`assay watch stories`"}
+    return story_of(only_row(store, "retraining", "story_id", story_id, **said))
 
 
 def open_stories(store: Store, model: str | None = None) -> list[Story]:
@@ -163,15 +162,12 @@ class held:  # noqa: N801 - used as a function
         self._store, self._key, self._holder = store, {"story_id": story.story_id}, new_id()
 
     def __enter__(self) -> bool:
-        row = self._store.get("retraining", self._key)
-        now = iso(self._store.clock.now())
-        if row["lease"] is not None and row["lease_until"] > now:
-            return False
-        return self._take({"lease": row["lease"], "lease_until": row["lease_until"]})
+        return self.renew()
 
     def renew(self) -> bool:
-        """Keep it for longer; False where it was lost."""
-        return self._take({"lease": self._holder})
+        """Have it, or keep it for longer; False where another has it."""
+        row = self._store.get("retraining", self._key)
+        return take_lease(self._store, "retraining", self._key, row, self._holder, _LEASE)
 
     def __exit__(self, *_: object) -> None:
         try:
@@ -180,11 +176,3 @@ class held:  # noqa: N801 - used as a function
             )
         except Conflict:
             return  # somebody has taken over meanwhile
-
-    def _take(self, expect: Row) -> bool:
-        until = iso(self._store.clock.now() + _LEASE)
-        try:
-            self._store.amend("retraining", self._key, {"lease": self._holder, "lease_until": until}, expect=expect)
-        except Conflict:
-            return False
-        return True

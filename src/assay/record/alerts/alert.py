@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from assay.errors import InvalidInput, NotFound
+from assay.errors import InvalidInput
 from assay.record.alerts.incident import open_incident
 from assay.record.alerts.rules import AlertRules, rules_of
 from assay.record.changes import note_change
@@ -12,6 +12,7 @@ from assay.record.clock import iso
 from assay.record.identity import new_id
 from assay.record.notify.severity import SEVERITIES, Severity, checked_severity, rank
 from assay.record.notify.telling import tell
+from assay.record.short_ids import only_row
 from assay.record.store import Row, Store
 
 __all__ = [
@@ -102,11 +103,8 @@ def open_alert(
 
 def find_alert(store: Store, alert_id: str) -> Alert:
     """The alert of that id, or of the only one that begins so; NotFound otherwise."""
-    found = store.query("alert", {"alert_id prefix": alert_id}, limit=2)
-    if len(found) != 1:
-        what = f"no alert {alert_id}" if not found else f"several alerts begin with {alert_id}"
-        raise NotFound(what, where=store.location, hint="`assay monitor alerts`")
-    return alert_of(found[0])
+    hint = "`assay monitor alerts`"
+    return alert_of(only_row(store, "alert", "alert_id", alert_id, one="alert", several="alerts", hint=hint))
 
 
 def alert_of(row: Row) -> Alert:

@@ -5,12 +5,13 @@ from typing import Literal
 
 import msgspec
 
-from assay.errors import InvalidInput, NotFound
+from assay.errors import InvalidInput
 from assay.record.changes import note_change
 from assay.record.clock import iso, moment
 from assay.record.identity import new_id
 from assay.record.notify.severity import Severity, checked_severity
 from assay.record.notify.telling import tell
+from assay.record.short_ids import only_row
 from assay.record.store import Row, Store
 
 __all__ = ["Incident", "OpenedBy", "change_incident", "close_incident", "find_incident", "incident_of", "open_incident",
@@ -95,11 +96,8 @@ def open_incident(
 
 def find_incident(store: Store, incident_id: str) -> Incident:
     """The incident of that id, or of the only one that begins so; NotFound otherwise."""
-    found = store.query("incident", {"incident_id prefix": incident_id}, limit=2)
-    if len(found) != 1:
-        what = f"no incident {incident_id}" if not found else f"several incidents begin with {incident_id}"
-        raise NotFound(what, where=store.location, hint="`assay incident ls`")
-    return incident_of(found[0])
+    said = {"one": "incident", "several": "incidents", "hint": "`assay incident ls`"}
+    return incident_of(only_row(store, "incident", "incident_id", incident_id, **said))
 
 
 def incident_of(row: Row) -> Incident:
