@@ -8,7 +8,7 @@ from assay.operate.monitors.definition import Monitor
 from assay.operate.monitors.kind import CheckStatus, Finding
 from assay.record.store import Store
 
-__all__ = ["raised_before", "settled", "status_of"]
+__all__ = ["raised_before", "settled", "status_of", "told", "words_of"]
 
 
 def raised_before(store: Store, monitor: Monitor) -> dict[tuple[str, str, str], int]:
@@ -61,3 +61,13 @@ def status_of(findings: Sequence[Finding]) -> CheckStatus:
     if states <= {"no_data"}:
         return "no_data"
     return "uncalibrated" if states <= {"uncalibrated", "no_data"} else "ok"
+
+
+def told(findings: Sequence[Finding]) -> list[Finding]:
+    """Those that say that something moved."""
+    return [one for one in findings if one.state in ("drift", "watch")]
+
+
+def words_of(findings: Sequence[Finding]) -> str:
+    """What moved, in words; where nothing did, what is said of the first, which is of all rows."""
+    return "; ".join(one.words for one in (told(findings) or findings[:1]))

@@ -5,8 +5,9 @@ from datetime import datetime
 
 import msgspec
 
-from assay.errors import InvalidInput, NotFound, nearest
+from assay.errors import InvalidInput, NotFound
 from assay.operate.monitors.definition import Definition, Monitor, MonitorKind, check_definition
+from assay.operate.named import only_named
 from assay.record.canonical import canonical_json
 from assay.record.changes import note_change
 from assay.record.clock import iso
@@ -102,15 +103,7 @@ def monitors_of(
 def find_monitor(store: Store, name: str, endpoint: str | None = None) -> Monitor:
     """The monitor of that name, or whose id begins so; NotFound where there is none, or several endpoints have one."""
     every = monitors_of(store, endpoint=endpoint, all_of_them=True)
-    found = [one for one in every if one.name == name] or [one for one in every if one.monitor_id.startswith(name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        endpoints = ", ".join(sorted({one.endpoint for one in found}))
-        raise NotFound(f"several monitors are called {name!r}", expected=f"--endpoint, one of {endpoints}")
-    close = nearest(name, sorted({one.name for one in every}))
-    hint = f"did you mean {close!r}?" if close else "`assay monitor ls` lists what there is"
-    raise NotFound(f"there is no monitor {name!r}", where=store.location, hint=hint)
+    return only_named(store, every, name, kind="monitor", of="endpoint", hint="assay monitor ls")
 
 
 def monitor_of(row: Row) -> Monitor | None:

@@ -20,6 +20,7 @@ from assay.operate.triggers.records import BY_HAND, RUN_TYPES, moment_of, trigge
 from assay.operate.triggers.stories import past_stories
 from assay.operate.triggers.truth import Cause, Truth
 from assay.record.alerts.alert import close_alert
+from assay.record.alerts.handling import ack_alert
 from assay.record.canonical import canonical_json
 from assay.record.clock import iso
 from assay.record.identity import new_id
@@ -135,8 +136,7 @@ def fire(store: Store, trigger: Trigger, cause: Cause, *, also: Sequence[Cause] 
                 if not one.repeats:
                     _note(store, trigger, one, "joined", f"firing {fire_id[:8]} stands for it", {"fire_id": fire_id})
             if cause.alert_id is not None:
-                seen = {"acked": now, "acked_by": store.actor.name}
-                store.amend("alert", {"alert_id": cause.alert_id}, seen)
+                ack_alert(store, cause.alert_id, note=f"{trigger.name} fired: {cause.words}")
         return _firing(store.get("trigger_fire", {"fire_id": fire_id}), trigger)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from assay.errors import InvalidInput, NotFound, nearest
+from assay.errors import InvalidInput
+from assay.operate.named import only_named
 from assay.operate.triggers.definition import Condition, Trigger, TriggerDefinition, check_trigger, leaves
 from assay.record.canonical import canonical_json
 from assay.record.changes import note_change
@@ -74,15 +75,7 @@ def triggers_of(store: Store, model: str | None = None, *, all_of_them: bool = F
 def find_trigger(store: Store, name: str, model: str | None = None) -> Trigger:
     """The trigger of that name, or whose id begins so; NotFound where there is none, or several models have one."""
     every = triggers_of(store, model, all_of_them=True)
-    found = [one for one in every if one.name == name] or [one for one in every if one.trigger_id.startswith(name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        models = ", ".join(sorted({one.model for one in found}))
-        raise NotFound(f"several triggers are called {name!r}", expected=f"--model, one of {models}")
-    close = nearest(name, sorted({one.name for one in every}))
-    hint = f"did you mean {close!r}?" if close else "`assay triggers ls` lists what there is"
-    raise NotFound(f"there is no trigger {name!r}", where=store.location, hint=hint)
+    return only_named(store, every, name, kind="trigger", of="model", hint="assay triggers ls")
 
 
 def trigger_of(row: Row) -> Trigger:

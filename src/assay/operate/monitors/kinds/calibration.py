@@ -18,7 +18,7 @@ from assay.operate.monitors.definition import Monitor
 from assay.operate.monitors.kind import OVERALL_SEGMENT, Finding, Outcome, Window
 from assay.operate.monitors.kinds.answers import Answers, answers_of, hold_out_of
 from assay.operate.monitors.kinds.past import Past, past_of
-from assay.operate.monitors.persistence import settled, status_of
+from assay.operate.monitors.persistence import settled, status_of, words_of
 from assay.record.store import Store
 from assay.stats import BettingTest, benjamini_hochberg, normal
 
@@ -79,11 +79,10 @@ class Calibration:
         if answers.task.name == "binary":
             proven = _over_windows(past_of(store, monitor, window), findings[0], tolerance, alpha)
             findings += [*([proven] if proven else []), *_slope(answers, alpha)]
-        told = [one for one in findings if one.state in ("drift", "watch")]
         return Outcome(
             status=status_of(findings),
             value=findings[0].value,
-            words="; ".join(one.words for one in (told or findings[:1])),
+            words=words_of(findings),
             findings=findings,
         )
 

@@ -11,7 +11,7 @@ from assay.operate.monitors.definition import Monitor
 from assay.operate.monitors.importance import bearing
 from assay.operate.monitors.kind import OVERALL_SEGMENT, Finding, FindingState, Outcome, Window
 from assay.operate.monitors.moved import mix_said
-from assay.operate.monitors.persistence import raised_before, settled, status_of
+from assay.operate.monitors.persistence import raised_before, settled, status_of, told
 from assay.operate.monitors.profiles import ANSWER, CLASS, input_columns, loaded_profile, only, profile_of
 from assay.operate.monitors.references import reference_profiles, training_windows
 from assay.record.store import Store
@@ -138,16 +138,16 @@ def outcome_of(
     found = settled(store, monitor, findings)
     found.sort(key=lambda one: (-(one.state == "drift"), -(one.state == "watch"), -(one.harm or 0.0)))
     status = status_of(found)
-    told = [one for one in found if one.state in ("drift", "watch")]
+    moved = told(found)
     overall = [one for one in found if one.segment == OVERALL_SEGMENT and one.harm is not None]
     largest = max((one.harm or 0.0 for one in overall), default=None)
     learned = f"{windows} windows" if windows != 1 else "1 window"
     if status == "uncalibrated":
         words = f"uncalibrated: what is usual is known from {MINIMUM_WINDOWS} windows on, there are {windows}"
-    elif not told:
+    elif not moved:
         words = usual or f"as usual, by {learned}"
     else:
-        worst = [one for one in told if one.state == "drift"] or told
+        worst = [one for one in moved if one.state == "drift"] or moved
         more = f", and {len(worst) - 1} more" if len(worst) > 1 else ""
         words = f"{worst[0].words}{more}"
     kept = [

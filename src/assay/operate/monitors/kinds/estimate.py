@@ -17,7 +17,7 @@ from assay.operate.monitors.kinds.answers import HoldOut, answers_of, hold_out_o
 from assay.operate.monitors.kinds.past import past_of
 from assay.operate.monitors.kinds.performance import MEASURE, tolerance_of
 from assay.operate.monitors.kinds.promised import of_hold_out
-from assay.operate.monitors.persistence import settled, status_of
+from assay.operate.monitors.persistence import settled, status_of, told
 from assay.record.store import Store
 from assay.stats import BINARY, OVERALL, Metric, metric_named
 from assay.stats.estimation import BINARY_METRICS, BackTest, Calibrator, Expectation, back_test, estimate_binary
@@ -73,9 +73,9 @@ class Estimate:
         ]
         findings = settled(store, monitor, findings)
         whole = findings[0]
-        told = [one for one in findings if one.state in ("drift", "watch")]
+        moved = told(findings)
         findings.append(_of_back_test(tested, name))
-        words = "; ".join(one.words for one in (told or [whole]))
+        words = "; ".join(one.words for one in (moved or [whole]))
         if tested.verdict == "fails":
             words = f"{words}; {findings[-1].words}"
         return Outcome(status=status_of(findings[:-1]), value=whole.value, words=words, findings=findings)

@@ -14,7 +14,7 @@ from assay.errors import InvalidInput
 from assay.operate.monitors.definition import Monitor
 from assay.operate.monitors.kind import Finding, FindingState, Outcome, Window
 from assay.operate.monitors.kinds.answers import MODEL, answers_of, hold_out_of
-from assay.operate.monitors.persistence import settled, status_of
+from assay.operate.monitors.persistence import settled, status_of, told
 from assay.record.store import Store
 from assay.stats import GROUP_RATES, GroupGap, Interval, group_gaps, judged_together, newcombe_independent
 
@@ -64,15 +64,15 @@ class Fairness:
         findings = settled(store, monitor, [_finding(one) for one in large])
         findings += [_small(one) for one in gaps if _is_small(one)]
         widest = max(large, key=lambda one: abs(one.gap), default=None)
-        told = [one for one in findings if one.state in ("drift", "watch")]
+        moved = told(findings)
         if widest is None:
             words = "every group is too small to be compared" if gaps else "there is one group only"
-        elif told:
-            words = "; ".join(one.words for one in told)
+        elif moved:
+            words = "; ".join(one.words for one in moved)
         else:
             words = f"no gap is proven to be beyond {bound:g}; the widest: {_said(widest)}"
         return Outcome(
-            status=status_of(findings) if findings else "no_data",
+            status=status_of(findings),
             value=None if widest is None else abs(widest.gap),
             words=words,
             findings=findings,

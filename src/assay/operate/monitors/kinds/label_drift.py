@@ -18,7 +18,7 @@ from assay.operate.monitors.definition import Monitor
 from assay.operate.monitors.kind import OVERALL_SEGMENT, Finding, Outcome, Window
 from assay.operate.monitors.kinds.answers import Answers, answers_of, hold_out_of
 from assay.operate.monitors.kinds.past import Past, past_of
-from assay.operate.monitors.persistence import settled, status_of
+from assay.operate.monitors.persistence import settled, status_of, words_of
 from assay.record.store import Store
 from assay.stats import Task, benjamini_hochberg, normal
 from assay.stats.drift import ALPHA, MINIMUM_WINDOWS, same_season
@@ -90,11 +90,10 @@ class LabelDrift:
             for (subject, segment), part in parts.items()
         ]
         findings = settled(store, monitor, _findings(judged, says, answers.task, monitor))
-        told = [one for one in findings if one.state in ("drift", "watch")]
         return Outcome(
             status=status_of(findings),
             value=findings[0].value,
-            words="; ".join(one.words for one in (told or findings[:1])),
+            words=words_of(findings),
             findings=findings,
             detail={"labels": [[*key, msgspec.to_builtins(part)] for key, part in parts.items()]},
         )

@@ -20,7 +20,7 @@ from assay.operate.monitors.breakage import broken
 from assay.operate.monitors.definition import Monitor
 from assay.operate.monitors.importance import bearing
 from assay.operate.monitors.kind import OVERALL_SEGMENT, Finding, Outcome, Window
-from assay.operate.monitors.persistence import settled, status_of
+from assay.operate.monitors.persistence import settled, status_of, told
 from assay.operate.monitors.profiles import input_columns, window_table
 from assay.operate.monitors.segments import by_segment, feature
 from assay.record.models.registry import version_by_id
@@ -207,13 +207,13 @@ def _outcome(
         found.append(broken_one)
     found.sort(key=lambda one: (-(one.state == "drift"), -(one.measure == "broken"), -(one.state == "watch"),
                                 -(one.harm or 0.0)))  # fmt: skip
-    told = [one for one in found if one.state in ("drift", "watch")]
+    moved = told(found)
     status = status_of(found)
     largest = max((one.harm or 0.0 for one in found), default=0.0)
-    if not told:
+    if not moved:
         words = f"{len({one.subject for one in found})} inputs as in training"
         return Outcome(status=status, value=largest, words=words, findings=_kept(found))
-    worst = [one for one in told if one.state == "drift"] or told
+    worst = [one for one in moved if one.state == "drift"] or moved
     subjects = list(dict.fromkeys(one.subject for one in worst))
     words = worst[0].words
     if subjects[1:]:
