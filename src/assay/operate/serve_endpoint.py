@@ -15,7 +15,7 @@ from assay.operate.serving.process import Served, answer_for
 from assay.operate.serving.protocols.oip import SERVER_NAME
 from assay.operate.serving.supervising import Supervisor
 from assay.operation import operation
-from assay.record.lengths import FORM, written_length
+from assay.record.lengths import checked_length
 from assay.record.models.routes import current_route
 from assay.record.store import Store
 
@@ -56,8 +56,10 @@ def serve(
     if not name.strip():
         raise InvalidInput("the name of the server is empty", expected=f"a name, such as {SERVER_NAME} or triton")
     how = KeptSmall(
-        None if compact_after == "never" else _seconds(compact_after, "compact_after"),
-        None if keep is None else _seconds(keep, "keep"),
+        None
+        if compact_after == "never"
+        else checked_length(compact_after, "compact_after", zero=False).total_seconds(),
+        None if keep is None else checked_length(keep, "keep", zero=False).total_seconds(),
     )
     current_route(store, endpoint)
     if not is_loopback(host):
@@ -99,13 +101,6 @@ def serve(
             name=name,
             counts=Path(place),
         ).run()
-
-
-def _seconds(text: str, option: str) -> float:
-    length = written_length(text)
-    if not length:
-        raise InvalidInput(f"{option} is {text!r}", expected=FORM)
-    return length.total_seconds()
 
 
 def _count(workers: str) -> int:

@@ -1,11 +1,13 @@
 """Time is injected: a wall clock for what happens now, and an event clock for a replay of the past."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from assay.errors import InvalidInput
 
-__all__ = ["Clock", "from_ms", "from_us", "iso", "moment", "to_ms", "to_us", "written_moment"]
+__all__ = ["Clock", "from_ms", "from_us", "happened", "iso", "moment", "to_ms", "to_us", "written_moment"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -36,6 +38,11 @@ class Clock:
 def iso(time: datetime) -> str:
     """UTC text with microseconds, such as 2013-04-01T09:30:00.000000Z: it sorts in order of time."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def happened(row: Mapping[str, Any]) -> str:
+    """When what a row of evidence tells of happened: the simulated moment of a replay, else the wall clock."""
+    return str(row["event_ts"] or row["ts"])
 
 
 def moment(text: str) -> datetime:

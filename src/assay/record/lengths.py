@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["FORM", "GRID", "UNITS", "written_length"]
+from assay.errors import InvalidInput
+
+__all__ = ["FORM", "GRID", "UNITS", "checked_length", "written_length"]
 
 GRID = datetime(1970, 1, 5, tzinfo=UTC)
 """Windows of time begin here and at whole lengths from here: a Monday, so that weeks begin on one."""
@@ -18,3 +20,11 @@ def written_length(text: str) -> timedelta | None:
     if amount.isascii() and amount.isdecimal() and unit in UNITS and len(amount) <= _MOST_DIGITS:
         return timedelta(seconds=int(amount) * UNITS[unit])
     return None
+
+
+def checked_length(text: str, what: str, *, where: str | None = None, zero: bool = True) -> timedelta:
+    """The length that a text says; InvalidInput for any other text, called `what`, and for 0 without `zero`."""
+    found = written_length(text)
+    if found is None or not (found or zero):
+        raise InvalidInput(f"{what} is {text!r}", where=where, expected=FORM)
+    return found

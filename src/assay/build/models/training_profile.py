@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.build.data.columns import column
+from assay.build.data.split_times import is_time
 from assay.build.models.inputs import Column
 from assay.errors import InvalidInput
 from assay.record.clock import from_us, moment
@@ -25,7 +26,6 @@ from assay.stats.drift import Kind, TableProfile
 __all__ = [
     "PROFILE_FILE",
     "TrainingProfile",
-    "is_time",
     "training_profile",
     "training_profile_of",
     "write_training_profile",
@@ -117,16 +117,10 @@ def _window_starts(moment_us: np.ndarray[tuple[int], np.dtype[np.int64]], length
     return moment_us - (moment_us - origin) % long
 
 
-def is_time(table: pa.Table, name: str) -> bool:
-    """Whether a column of a table holds dates or times."""
-    kind = column(table, name).type
-    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
-
-
 def _starts(table: pa.Table, name: str, length: timedelta) -> np.ndarray:
     """[rows] the beginning of each row's window; −1 where it has no time."""
     values = column(table, name)
-    if not is_time(table, name):
+    if not is_time(values.type):
         raise InvalidInput(f"column {name!r} is of type {values.type}", expected="dates or times")
     zone = values.type.tz if pa.types.is_timestamp(values.type) else None
     whole = values.cast(pa.timestamp("us", zone)).cast(pa.int64())

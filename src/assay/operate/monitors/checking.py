@@ -20,7 +20,7 @@ from assay.operate.monitors.reading import LogWindows
 from assay.operate.monitors.records import make_defaults, monitor_of, monitors_of, reset_baseline
 from assay.operate.monitors.spans import LATE, Span, maturity_of, next_span
 from assay.record.canonical import canonical_json
-from assay.record.clock import iso, moment
+from assay.record.clock import happened, iso, moment, to_us
 from assay.record.models.routes import newest_route
 from assay.record.store import Row, Store
 
@@ -161,7 +161,7 @@ class _Endpoint:
             variants = msgspec.json.decode(row["detail"])["variants"]
             if variants[0]["mv_id"] != champion:
                 break
-            begin = row["event_ts"] or row["ts"]
+            begin = happened(row)
         assert begin is not None, "the newest route is the champion's"
         return moment(begin)
 
@@ -186,7 +186,7 @@ class _Endpoint:
         if moment(base) >= until:
             return None
         moments = self.log.read(Span(moment(base), until))["moment"].cast(pa.int64()).to_numpy()
-        start = int(moments.searchsorted(_micros(moment(begin))))
+        start = int(moments.searchsorted(to_us(moment(begin))))
         if len(moments) - start < rows:
             return None
         last = pa.scalar(int(moments[start + rows - 1]), pa.timestamp("us", "UTC")).as_py()
@@ -251,7 +251,3 @@ class _Endpoint:
             outcome=outcome,
             alert_id=alert_id,
         )
-
-
-def _micros(time: datetime) -> int:
-    return int(pa.scalar(time, pa.timestamp("us", "UTC")).value)

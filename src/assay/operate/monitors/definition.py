@@ -5,7 +5,7 @@ from typing import Literal, get_args
 import msgspec
 
 from assay.errors import InvalidInput
-from assay.record.lengths import FORM, written_length
+from assay.record.lengths import checked_length
 
 __all__ = ["KINDS", "Definition", "Monitor", "MonitorKind", "Season", "check_definition"]
 
@@ -76,10 +76,8 @@ class Monitor(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_definition(definition: Definition, where: str) -> None:
     """InvalidInput, with the place, for what types alone do not say."""
-    for name in ("window", "maturity"):
-        text = getattr(definition, name)
-        if not written_length(text) and not (name == "maturity" and written_length(text) is not None):
-            raise InvalidInput(f"{name} is {text!r}", where=where, expected=FORM)
+    checked_length(definition.window, "window", where=where, zero=False)
+    checked_length(definition.maturity, "maturity", where=where)
     if definition.rows is not None and definition.rows < 1:
         raise InvalidInput(f"rows is {definition.rows}", where=where, expected="1 or more")
     if definition.alpha is not None and not 0 < definition.alpha < 0.5:

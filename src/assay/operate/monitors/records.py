@@ -7,12 +7,12 @@ import msgspec
 
 from assay.errors import InvalidInput, NotFound
 from assay.operate.monitors.definition import Definition, Monitor, MonitorKind, check_definition
+from assay.operate.monitors.spans import length_of
 from assay.operate.named import only_named
 from assay.record.canonical import canonical_json
 from assay.record.changes import note_change
 from assay.record.clock import iso
 from assay.record.identity import new_id
-from assay.record.lengths import written_length
 from assay.record.models.registry import ModelVersion, version_by_id
 from assay.record.models.routes import newest_route
 from assay.record.store import Row, Sql, Store
@@ -145,8 +145,7 @@ def reset_baseline(store: Store, endpoint: str, mv_id: str, *, since: datetime |
 
 def _put(store: Store, known: Row | None, model: str, endpoint: str, name: str, definition: Definition) -> None:
     detail = canonical_json(msgspec.to_builtins(definition))
-    length = written_length(definition.window)
-    assert length is not None, "definitions are checked"
+    length = length_of(definition)
     said = {"model": model, "kind": definition.kind, "detail": detail, "every_s": int(length.total_seconds())}
     said |= {"owner": definition.owner or (known["owner"] if known else store.actor.name), "enabled": 1}
     if known is None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from assay.operate.monitors.definition import Definition
 from assay.record.clock import iso, moment
-from assay.record.lengths import GRID, written_length
+from assay.record.lengths import GRID, checked_length
 
 __all__ = ["LATE", "Span", "length_of", "maturity_of", "next_span"]
 
@@ -31,16 +31,12 @@ class Span:
 
 def length_of(definition: Definition) -> timedelta:
     """How long the windows of a monitor are."""
-    found = written_length(definition.window)
-    assert found, "definitions are checked where they are declared"
-    return found
+    return checked_length(definition.window, "window", zero=False)
 
 
 def maturity_of(definition: Definition) -> timedelta:
     """How old labels must be to count."""
-    found = written_length(definition.maturity)
-    assert found is not None, "definitions are checked where they are declared"
-    return found
+    return checked_length(definition.maturity, "maturity")
 
 
 def next_span(definition: Definition, after: str, quiet_until: datetime | None = None) -> Span:

@@ -13,10 +13,10 @@ from assay.operate.monitors.kinds.harm import harm_after, harm_of
 from assay.operate.monitors.kinds.performance import DEFAULT_METRICS, MEASURE, tolerance_of
 from assay.operate.monitors.kinds.promised import Reference, kept_reference
 from assay.operate.monitors.records import find_monitor
+from assay.operate.monitors.spans import length_of
 from assay.record.canonical import canonical_json
 from assay.record.clock import iso
 from assay.record.identity import new_id
-from assay.record.lengths import written_length
 from assay.record.models.registry import ModelVersion
 from assay.record.store import Store
 from assay.stats.metrics import metric_of_any_task
@@ -60,8 +60,7 @@ def watch_version(
             f"a monitor of the kind {definition.kind} with references for {', '.join(references) or 'nothing'}",
             expected=f"performance, and {OVERALL_SEGMENT!r} among them",
         )
-    length = written_length(definition.window)
-    assert length is not None, "definitions are checked"
+    length = length_of(definition)
     monitor_id = new_id()
     row = {
         "monitor_id": monitor_id,

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from assay.build.data.checks import CheckResult, check_table
+from assay.build.data.columns import column
 from assay.build.data.expectation_files import load_expectations
 from assay.build.data.leakage import check_leakage
 from assay.build.data.sources import source
+from assay.build.data.split_times import is_time
 from assay.build.data.splits import Split, split
 from assay.build.models.packaging import load_model, package_model
 from assay.build.models.table_model import TableModel
-from assay.build.models.training_profile import is_time
 from assay.build.steps.handles import taken
 from assay.build.steps.values import value_hash
 from assay.errors import Conflict, InvalidInput, Refused
@@ -131,7 +132,7 @@ def register_once(
             return known, False
     takes = [one.name for one in model.columns] if isinstance(model, TableModel) else ready.features
     table = ready.parts.train
-    by = [one for one in project.split.by if project.split.how == "time" and is_time(table, one)]
+    by = [one for one in project.split.by if project.split.how == "time" and is_time(column(table, one).type)]
     time = by[0] if by else None
     version = package_model(store, name, model, table, takes, run=run, description=description, time=time)
     set_version_tags(store, name, version.version, {_CONTENT_TAG: content})

@@ -12,11 +12,10 @@ from assay.build.views.registry.registered import find_view
 from assay.errors import NotFound
 from assay.operate.triggers.definition import Condition, Trigger
 from assay.operate.triggers.facts import Facts
-from assay.operate.triggers.records import moment_of
 from assay.operate.triggers.schedules import last_planned, next_planned
 from assay.operate.triggers.truth import Cause, Truth, all_true, any_true, inverted
-from assay.record.clock import iso, moment, to_us
-from assay.record.lengths import written_length
+from assay.record.clock import happened, iso, moment, to_us
+from assay.record.lengths import checked_length
 from assay.record.models.registry import CHAMPION, ModelVersion
 from assay.record.store import Row, Store
 
@@ -61,7 +60,7 @@ def champion_age(look: Look) -> tuple[ModelVersion, timedelta] | None:
     if found is None:
         return None
     champion, row = found
-    return champion, look.now - moment(moment_of(row))
+    return champion, look.now - moment(happened(row))
 
 
 def _schedule(look: Look, condition: Condition) -> Truth:
@@ -178,7 +177,8 @@ def _stale_features(look: Look, condition: Condition) -> Truth:
     found = freshness(look.store, version, to_us(look.now))
     if found.newest_us is None:
         return Truth(holds=None, words=f"{wanted.view} has no rows")
-    age_us, most_us = to_us(look.now) - found.newest_us, _us(wanted.max_age)
+    age_us = to_us(look.now) - found.newest_us
+    most_us = checked_length(wanted.max_age, "max_age") // timedelta(microseconds=1)
     said = f"the newest row of {wanted.view} is {span_text(age_us // _US * _US)} old"
     if age_us <= most_us:
         return Truth(holds=False, words=said)
@@ -191,7 +191,7 @@ def _stale_features(look: Look, condition: Condition) -> Truth:
 
 def _max_age(look: Look, condition: Condition) -> Truth:
     assert condition.max_age is not None
-    return _aged(look, timedelta(microseconds=_us(condition.max_age)), "max_age", {})
+    return _aged(look, checked_length(condition.max_age, "max_age"), "max_age", {})
 
 
 def _decay(look: Look, condition: Condition) -> Truth:
@@ -240,7 +240,7 @@ def _upstream(look: Look, condition: Condition) -> Truth:
     assert wanted is not None
     where = {"model": wanted.model, "alias": CHAMPION, "cleared": 0}
     moves = look.store.query("alias_move", where, order_by=["-seq"], limit=1)
-    if not moves or moment_of(moves[0]) <= look.trigger.declared:
+    if not moves or happened(moves[0]) <= look.trigger.declared:
         return Truth(holds=False, words=f"{wanted.model} has no new champion")
     said = f"{wanted.model} has a new champion"
     cause = Cause(
@@ -286,12 +286,6 @@ def _answered(store: Store, model: str, mv_id: str) -> int | None:
         return None
     where = {"monitor_id in": [one["monitor_id"] for one in monitors], "mv_id": mv_id}
     return sum(one["rows"] or 0 for one in store.query("monitor_check", where))
-
-
-def _us(length: str) -> int:
-    found = written_length(length)
-    assert found is not None, "lengths are checked where they are declared"
-    return int(found / timedelta(microseconds=1))
 
 
 def _days(length: timedelta) -> str:

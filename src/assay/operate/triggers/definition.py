@@ -7,7 +7,7 @@ import msgspec
 
 from assay.errors import InvalidInput
 from assay.operate.triggers.schedules import check_schedule
-from assay.record.lengths import FORM, written_length
+from assay.record.lengths import checked_length
 
 __all__ = [
     "KINDS",
@@ -140,8 +140,8 @@ def leaves(condition: Condition) -> Iterator[Condition]:
 def check_trigger(definition: TriggerDefinition, where: str) -> None:
     """InvalidInput, with the place, for what types alone do not say."""
     _check_condition(definition, where)
-    _check_length(definition.cooldown, "cooldown", where)
-    _check_length(definition.budget.per, "budget.per", where)
+    checked_length(definition.cooldown, "cooldown", where=where)
+    checked_length(definition.budget.per, "budget.per", where=where)
     budget = definition.budget
     for name in ("runs", "hours", "money", "cost_per_hour"):
         value = getattr(budget, name)
@@ -177,9 +177,9 @@ def _check_leaf(condition: Condition, where: str) -> None:
     if condition.schedule is not None:
         check_schedule(condition.schedule, condition.zone, where)
     if condition.max_age is not None:
-        _check_length(condition.max_age, "max_age", where)
+        checked_length(condition.max_age, "max_age", where=where)
     if condition.stale_features is not None:
-        _check_length(condition.stale_features.max_age, "stale_features.max_age", where)
+        checked_length(condition.stale_features.max_age, "stale_features.max_age", where=where)
     if condition.decay is not None and not condition.decay > 0:
         raise InvalidInput(f"decay is {condition.decay}", where=where, expected="a loss above 0")
     if condition.new_data is not None and condition.new_data.rows < 0:
@@ -187,8 +187,3 @@ def _check_leaf(condition: Condition, where: str) -> None:
     costs = condition.cost
     if costs is not None and not (costs.training > 0 and costs.loss > 0 and 0 < costs.success <= 1):
         raise InvalidInput("a cost is not above 0, or success no chance", where=where, expected="numbers above 0")
-
-
-def _check_length(text: str, name: str, where: str) -> None:
-    if written_length(text) is None:
-        raise InvalidInput(f"{name} is {text!r}", where=where, expected=FORM)

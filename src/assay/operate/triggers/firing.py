@@ -16,13 +16,13 @@ from assay.operate.triggers.conditions import Look, truth_of
 from assay.operate.triggers.definition import Trigger, TriggerDefinition
 from assay.operate.triggers.facts import Facts
 from assay.operate.triggers.hygiene import Block, blocks, depth_of
-from assay.operate.triggers.records import BY_HAND, RUN_TYPES, moment_of, triggers_of
+from assay.operate.triggers.records import BY_HAND, RUN_TYPES, triggers_of
 from assay.operate.triggers.stories import past_stories
 from assay.operate.triggers.truth import Cause, Truth
 from assay.record.alerts.alert import close_alert
 from assay.record.alerts.handling import ack_alert
 from assay.record.canonical import canonical_json
-from assay.record.clock import iso
+from assay.record.clock import happened, iso
 from assay.record.identity import new_id
 from assay.record.store import Row, Store
 
@@ -268,7 +268,7 @@ def _firing(row: Row, trigger: Trigger) -> Firing:
         model=trigger.model,
         outcome=row["outcome"] or "fired",
         reason=row["reason"],
-        when=moment_of(row),
+        when=happened(row),
         identity=row["identity"],
         planned=row["planned"],
         evidence=evidence,

@@ -1,7 +1,7 @@
 """What keeps a trigger from firing although its condition holds (pipelines.md, 6.3)."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -10,7 +10,7 @@ from assay.operate.triggers.definition import Budget
 from assay.operate.triggers.stories import PastStory, vain_in_a_row
 from assay.operate.triggers.truth import Cause
 from assay.record.clock import iso, moment
-from assay.record.lengths import written_length
+from assay.record.lengths import checked_length
 from assay.record.store import Store
 
 __all__ = ["Block", "blocks", "depth_of"]
@@ -61,7 +61,7 @@ def _resting(look: Look, stories: list[PastStory]) -> Block | None:
     if last is None:
         return None
     vain = vain_in_a_row(stories)
-    length = _length(look.trigger.definition.cooldown) * 2 ** min(max(0, vain - 1), _MOST_DOUBLED)
+    length = checked_length(look.trigger.definition.cooldown, "cooldown") * 2 ** min(max(0, vain - 1), _MOST_DOUBLED)
     until = moment(last.ended or last.started) + length
     if look.now >= until:
         return None
@@ -70,14 +70,14 @@ def _resting(look: Look, stories: list[PastStory]) -> Block | None:
 
 
 def _spent(budget: Budget, stories: Sequence[PastStory], now: datetime) -> Block | None:
-    since = now - _length(budget.per)
+    since = now - checked_length(budget.per, "budget.per")
     recent = [story for story in stories if moment(story.started) > since]
     hours = sum(story.seconds for story in recent) / _HOUR_S
     money = hours * (budget.cost_per_hour or 0.0)
     used = [("trainings", len(recent), budget.runs), ("hours", hours, budget.hours), ("money", money, budget.money)]
     for what, spent, most in used:
         if most is not None and spent >= most:
-            until = min(moment(story.started) for story in recent) + _length(budget.per)
+            until = min(moment(story.started) for story in recent) + checked_length(budget.per, "budget.per")
             said = f"{spent:,.2f}".rstrip("0").rstrip(".")
             return Block("budget", f"{said} of {most:g} {what} in {budget.per} are spent", iso(until))
     return None
@@ -120,9 +120,3 @@ def _broken_data(look: Look) -> Block | None:
 def _too_deep(look: Look, cause: Cause) -> Block | None:
     depth = depth_of(look.store, cause)
     return Block("loop", f"{depth} retrainings led to this one in a row") if depth > _DEEPEST else None
-
-
-def _length(text: str) -> timedelta:
-    found = written_length(text)
-    assert found is not None, "lengths are checked where they are declared"
-    return found

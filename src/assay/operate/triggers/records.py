@@ -9,7 +9,7 @@ from assay.operate.named import only_named
 from assay.operate.triggers.definition import Condition, Trigger, TriggerDefinition, check_trigger, leaves
 from assay.record.canonical import canonical_json
 from assay.record.changes import note_change
-from assay.record.clock import iso
+from assay.record.clock import happened, iso
 from assay.record.identity import new_id
 from assay.record.store import Row, Store
 
@@ -18,7 +18,6 @@ __all__ = [
     "RUN_TYPES",
     "declare_triggers",
     "find_trigger",
-    "moment_of",
     "trigger_of",
     "triggers_of",
     "type_of",
@@ -90,15 +89,10 @@ def trigger_of(row: Row) -> Trigger:
         name=row["name"] or row["type"],
         model=row["model"],
         pipeline=row["pipeline"],
-        declared=moment_of(row),
+        declared=happened(row),
         enabled=bool(row["enabled"]),
         definition=definition,
     )
-
-
-def moment_of(row: Row) -> str:
-    """When a row was written: the simulated moment of a replay, else the wall clock."""
-    return str(row["event_ts"] or row["ts"])
 
 
 def type_of(condition: Condition) -> str:

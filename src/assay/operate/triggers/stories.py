@@ -4,8 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from assay.operate.triggers.records import moment_of
-from assay.record.clock import iso
+from assay.record.clock import happened, iso
 from assay.record.store import Row, Store
 
 __all__ = ["VAIN", "PastStory", "StoryStatus", "end_story", "past_stories", "vain_in_a_row"]
@@ -57,7 +56,7 @@ def _story(row: Row) -> PastStory:
     detail = msgspec.json.decode(row["detail"])
     return PastStory(
         story_id=row["story_id"],
-        started=row["started"] or moment_of(row),
+        started=row["started"] or happened(row),
         ended=row["ended"],
         status=row["status"],
         seconds=float(detail.get("seconds", 0.0)),

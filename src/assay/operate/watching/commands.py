@@ -21,7 +21,7 @@ from assay.operation import operation
 from assay.progress import tell
 from assay.record.clock import iso
 from assay.record.identity import new_id
-from assay.record.lengths import FORM, written_length
+from assay.record.lengths import checked_length
 from assay.record.models.registry import CHAMPION, alias
 from assay.record.row_leases import take_lease
 from assay.record.store import Store
@@ -52,7 +52,7 @@ class ToldStory(msgspec.Struct, frozen=True, kw_only=True):
 def check_watch(*, project: list[str], every: str, **_: object) -> None:
     """Refuse a wrong project file or length before anything is looked at."""
     _projects(project)
-    _length(every)
+    checked_length(every, "--every", zero=False)
 
 
 @operation("watch", check=check_watch, creates_store=True, local=True)
@@ -69,7 +69,7 @@ def watch(
     that run without end one works, the others stand by. The nearest assay.toml is the project where none is named.
     """
     found = _projects(project)
-    rest = _length(every)
+    rest = checked_length(every, "--every", zero=False)
     if once:
         return _look(store, found)
     holder = new_id()
@@ -194,13 +194,6 @@ def _projects(given: list[str]) -> list[ProjectFile]:
     twice = next((one for one in models if models.count(one) > 1), None)
     if twice is not None:
         raise InvalidInput(f"two projects train {twice!r}", expected="one project a model")
-    return found
-
-
-def _length(text: str) -> timedelta:
-    found = written_length(text)
-    if not found:
-        raise InvalidInput(f"--every is {text!r}", expected=FORM)
     return found
 
 

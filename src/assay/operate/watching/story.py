@@ -13,7 +13,7 @@ import msgspec
 from assay.errors import Conflict
 from assay.operate.triggers.stories import StoryStatus
 from assay.record.canonical import canonical_json
-from assay.record.clock import iso
+from assay.record.clock import happened, iso
 from assay.record.identity import new_id
 from assay.record.notify.telling import tell
 from assay.record.row_leases import take_lease
@@ -110,7 +110,7 @@ def events_of(store: Store, story_id: str) -> list[StoryEvent]:
             words=row["words"],
             detail=msgspec.json.decode(row["detail"]),
             decision=row["decision"],
-            when=row["event_ts"] or row["ts"],
+            when=happened(row),
         )
         for row in rows
     ]

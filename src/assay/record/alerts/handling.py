@@ -10,7 +10,7 @@ from assay.operation import operation
 from assay.record.alerts.alert import ACTIONS, Alert, alert_of, close_alert, find_alert
 from assay.record.changes import changes, note_change
 from assay.record.clock import iso, moment
-from assay.record.lengths import FORM, written_length
+from assay.record.lengths import checked_length
 from assay.record.notify.severity import checked_severity, rank
 from assay.record.store import Store
 
@@ -122,9 +122,7 @@ def snooze_alert(
     reason: Annotated[str | None, "Why it may wait"] = None,
 ) -> Alert:
     """Put an alert off: nobody is reminded of it for so long, and then they are."""
-    span = written_length(for_)
-    if not span:
-        raise InvalidInput(f"--for is {for_!r}", expected=FORM)
+    span = checked_length(for_, "--for", zero=False)
     with store.transaction():
         found = _open_one(store, alert)
         until = iso(store.clock.latest() + span)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from assay.operate.monitors.definition import Monitor
 from assay.operate.monitors.kind import OVERALL_SEGMENT
-from assay.record.clock import moment
+from assay.record.clock import happened, moment
 from assay.record.schema import TABLES
 from assay.record.store import Row, Store
 
@@ -171,7 +171,7 @@ def _seen(row: Row, findings: Sequence[Row]) -> Seen:
         status=row["status"],
         started=moment(row["started"]) if row["started"] else ended,
         ended=ended,
-        looked=row["event_ts"] or row["ts"],
+        looked=happened(row),
         rows=row["rows"],
         value=row["value"],
         bound=None if bound in (low, high) else bound,  # the area says it

@@ -12,8 +12,8 @@ from assay.errors import AssayError
 from assay.operate.monitors.definition import Monitor
 from assay.operate.monitors.kind import Finding, Outcome, Window
 from assay.operate.monitors.persistence import settled, status_of
-from assay.record.clock import moment, to_us
-from assay.record.lengths import written_length
+from assay.operate.monitors.spans import length_of
+from assay.record.clock import happened, moment, to_us
 from assay.record.models.registry import version_by_id
 from assay.record.store import Store
 
@@ -40,7 +40,7 @@ class Freshness:
             return Outcome(status="no_data", value=None, words="no version serves")
         row = store.get("model_version", {"mv_id": mv_id})
         version = version_by_id(store, mv_id)
-        age = window.ended - moment(row["event_ts"] or row["ts"])
+        age = window.ended - moment(happened(row))
         allowed = monitor.definition.tolerance if monitor.definition.tolerance is not None else _DEFAULT_DAYS
         days = age / _DAY
         words = f"version {version.version} is {days:.1f} days old, {allowed:g} are allowed"
@@ -70,7 +70,7 @@ class Freshness:
             _, features = inputs_of(store, version_by_id(store, mv_id))
         except AssayError:  # made elsewhere: it reads no view
             return []
-        length = written_length(monitor.definition.window) or _DAY
+        length = length_of(monitor.definition)
         found = []
         for reference in sorted({one.reference for one in features}):
             version = find_view(store, reference)
