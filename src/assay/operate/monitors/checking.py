@@ -24,7 +24,7 @@ from assay.record.clock import happened, iso, moment, to_us
 from assay.record.models.routes import newest_route
 from assay.record.store import Row, Store
 
-__all__ = ["Checked", "check_due", "checked_of", "latest_checks"]
+__all__ = ["Checked", "check_due", "checked_of"]
 
 _EARLIER = 30  # states of windows before, that a kind is told
 _FINDING = tuple(name for name in Finding.__struct_fields__ if name != "raised")
@@ -59,16 +59,6 @@ def check_due(store: Store, monitors: Sequence[Monitor] | None = None, now: date
         if monitor.definition.kind in KIND_OF and (not monitor.looked or _is_due(store, monitor, at)):
             by_endpoint.setdefault(monitor.endpoint, []).append(monitor)
     return [one for endpoint, several in by_endpoint.items() for one in _Endpoint(store, endpoint, at).look(several)]
-
-
-def latest_checks(store: Store, model: str) -> list[Checked]:
-    """What each monitor of a model last found."""
-    found = []
-    for monitor in monitors_of(store, model):
-        where = {"monitor_id": monitor.monitor_id}
-        rows = store.query("monitor_check", where, order_by=["-ended", "-window"], limit=1)
-        found += [checked_of(store, monitor, row) for row in rows]
-    return found
 
 
 def checked_of(store: Store, monitor: Monitor, row: Row, *, findings: bool = True) -> Checked:
