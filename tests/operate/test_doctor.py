@@ -106,7 +106,7 @@ def test_what_was_dropped_is_a_note(store: SqlStore, monkeypatch: pytest.MonkeyP
 
     with LogWriter(log_folder(store, ENDPOINT), policy="shed") as writer:
         with monkeypatch.context() as patch:
-            patch.setattr(os, "write", full)
+            patch.setattr(os, "posix_fallocate", full)
             writer.append([prediction("lost")])
         writer.append([prediction("kept")])
     found = examine(store)

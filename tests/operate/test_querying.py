@@ -116,7 +116,7 @@ def test_what_was_dropped_is_told(store: SqlStore, monkeypatch: pytest.MonkeyPat
     for is_compacted in (False, True):
         with LogWriter(log_folder(store, ENDPOINT), policy="shed") as writer:
             with monkeypatch.context() as patch:
-                patch.setattr(os, "write", full)
+                patch.setattr(os, "posix_fallocate", full)
                 writer.append([prediction("lost"), prediction("lost too")])
             writer.append([prediction(f"kept {is_compacted}")])
         if is_compacted:

@@ -19,6 +19,7 @@ from tests.operate.serving_helpers import ROOT, prediction
 
 from assay.errors import InvalidInput, StoreMismatch, StoreUnavailable
 from assay.operate.predictions.folder import log_folder, segments
+from assay.operate.predictions.frames import framed
 from assay.operate.predictions.log import LogWriter
 from assay.operate.predictions.prediction import Prediction
 from assay.operate.predictions.reading import LogReader, read_all, segment_pieces
@@ -207,18 +208,20 @@ def test_after_any_changed_byte_exactly_the_records_before_it_are_read(
 
 def test_a_corrupt_length_and_a_row_of_zeros_end_the_reading(tmp_path: Path, written: bytes) -> None:
     (tmp_path / "1.log").write_bytes(b"\xff\xff\xff\xff" + written[4:])
-    (tmp_path / "2.log").write_bytes(written + bytes(4096))  # what a power cut may leave
+    (tmp_path / "2.log").write_bytes(written + bytes(4096))  # what was set aside and not used
     assert _ids(read_all(tmp_path)) == ["0", "1", "2", "3", "4"]
-    assert inspect(tmp_path) == LogState(2, 5, torn=["2.log"], damaged=["1.log"])
+    assert inspect(tmp_path) == LogState(2, 5, torn=[], damaged=["1.log"])
 
 
 def test_a_segment_in_use_is_not_recovered(tmp_path: Path) -> None:
     with LogWriter(tmp_path) as writer:
         writer.append([prediction()])
         path = _segment(tmp_path)
-        with path.open("ab") as file:
-            file.write(b"unfinished")
+        size = path.stat().st_size
         assert recover(tmp_path) == []
+        assert path.stat().st_size == size  # what is set aside is not cut off either
+    with path.open("ab") as file:
+        file.write(b"unfinished")
     (sentence,) = recover(tmp_path)
     assert sentence == f"{path.name}: 10 bytes of an unfinished record cut off after 1 records"
     assert recover(tmp_path) == []
@@ -246,46 +249,58 @@ def test_killing_a_writer_loses_no_record_it_said_was_logged(tmp_path: Path) -> 
 # --- disks that do not take it ----------------------------------------------------------------------------------------
 
 
-def test_on_a_full_disk_nothing_half_written_stays_and_it_goes_on_afterwards(tmp_path: Path) -> None:
+def _frame(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Bytes of the frame of `prediction`; that much is set aside at a time from now on."""
+    size = len(framed(msgspec.msgpack.encode(prediction("1"))))
+    monkeypatch.setattr("assay.operate.predictions.log._ROOM_BYTES", size)
+    return size
+
+
+def test_on_a_full_disk_nothing_half_written_stays_and_it_goes_on_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = _frame(monkeypatch)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with LogWriter(tmp_path) as writer:
         writer.append([prediction("1")])
-        frame = _segment(tmp_path).stat().st_size
         try:
             resource.setrlimit(resource.RLIMIT_FSIZE, (2 * frame + 20, limits[1]))  # room for one and a piece
             with pytest.raises(StoreUnavailable, match="the disk is full"):
                 writer.append([prediction("2"), prediction("3")])
-            assert _segment(tmp_path).stat().st_size == 2 * frame
+            assert _ids(read_all(tmp_path)) == ["1"]
+            writer.append([prediction("4")])
             with pytest.raises(StoreUnavailable, match="the disk is full"):
-                writer.append([prediction("4")])
+                writer.append([prediction("5")])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        assert writer.counts == (4, 2, 0)
-        writer.append([prediction("5")])
-    assert _ids(read_all(tmp_path)) == ["1", "2", "5"]
+        assert writer.counts == (5, 2, 0)
+        writer.append([prediction("6")])
+    assert _ids(read_all(tmp_path)) == ["1", "4", "6"]
     assert inspect(tmp_path).torn == []
 
 
-def test_a_writer_that_sheds_goes_on_without_room_and_says_afterwards_what_is_missing(tmp_path: Path) -> None:
+def test_a_writer_that_sheds_goes_on_without_room_and_says_afterwards_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = _frame(monkeypatch)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with LogWriter(tmp_path, policy="shed") as writer:
         writer.append([prediction("1")])
-        frame = _segment(tmp_path).stat().st_size
         try:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (2 * frame + 20, limits[1]))  # room for one and a piece
+            resource.setrlimit(resource.RLIMIT_FSIZE, (frame + 20, limits[1]))
             writer.append([prediction("2"), prediction("3"), prediction("4")])
             writer.append([prediction("5")])
-            assert writer.counts == (5, 2, 3)
+            assert writer.counts == (5, 1, 4)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         writer.append([prediction("6")])
         writer.append([prediction("7")])
-        assert writer.counts == (7, 4, 3)
-    assert _ids(read_all(tmp_path)) == ["1", "2", "6", "7"]
+        assert writer.counts == (7, 3, 4)
+    assert _ids(read_all(tmp_path)) == ["1", "6", "7"]
     ((gap,),) = [piece.gaps for piece in segment_pieces(_segment(tmp_path))]
-    assert (gap.dropped, gap.reason) == (3, "File too large")
+    assert (gap.dropped, gap.reason) == (4, "File too large")
     assert gap.since < gap.until
-    assert inspect(tmp_path) == LogState(1, 4, [], [], dropped=3)
+    assert inspect(tmp_path) == LogState(1, 3, [], [], dropped=4)
 
 
 def test_a_gap_is_put_on_record_when_the_writer_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +310,7 @@ def test_a_gap_is_put_on_record_when_the_writer_is_closed(tmp_path: Path, monkey
     for is_full_to_the_end in (False, True):
         folder = tmp_path / str(is_full_to_the_end)
         with monkeypatch.context() as patch, LogWriter(folder, policy="shed", durability="always") as writer:
-            patch.setattr(os, "write", full)
+            patch.setattr(os, "posix_fallocate", full)
             writer.append([prediction("1"), prediction("2")])
             if not is_full_to_the_end:
                 patch.undo()
@@ -303,36 +318,28 @@ def test_a_gap_is_put_on_record_when_the_writer_is_closed(tmp_path: Path, monkey
         assert inspect(folder).dropped == (0 if is_full_to_the_end else 2)
 
 
-def test_where_a_piece_cannot_be_cut_off_the_next_record_goes_to_a_new_segment(
+def test_what_was_set_aside_and_not_used_is_given_back_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, pieces = os.write, [3]
+    with LogWriter(tmp_path) as writer:
+        writer.append([prediction("1")])
+        used = _frame(monkeypatch)
+        assert _segment(tmp_path).stat().st_size > 100 * used
+        assert inspect(tmp_path) == LogState(1, 1, [], [])  # what is set aside is no damage
+    assert _segment(tmp_path).stat().st_size == used
 
-    def write_a_piece(file: int, content: bytes) -> int:
-        if not pieces:
-            raise OSError(errno.EIO, "broken")
-        return write(file, content[: pieces.pop()])
 
+def test_where_it_cannot_be_given_back_nobody_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EIO, "broken")
 
-    with LogWriter(tmp_path) as writer:
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "write", write_a_piece)
-            patch.setattr(os, "ftruncate", refuse)
-            with pytest.raises(StoreUnavailable, match="broken"):
-                writer.append([prediction("1")])
-        writer.append([prediction("2")])
-    assert _ids(read_all(tmp_path)) == ["2"]
-    assert inspect(tmp_path).segments == 2
-
-
-def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = os.write
-    with LogWriter(tmp_path) as writer, monkeypatch.context() as patch:
-        patch.setattr(os, "write", lambda file, content: write(file, content[:5]))
-        writer.append([prediction("1"), prediction("2")])
-    assert _ids(read_all(tmp_path)) == ["1", "2"]
+    with monkeypatch.context() as patch, LogWriter(tmp_path) as writer:
+        writer.append([prediction("1")])
+        patch.setattr(os, "ftruncate", refuse)
+    assert _ids(read_all(tmp_path)) == ["1"]
+    assert inspect(tmp_path).torn == []
+    assert recover(tmp_path) == []  # nothing to tell of
+    assert _segment(tmp_path).stat().st_size == _frame(monkeypatch)
 
 
 def test_where_the_disk_does_not_take_what_was_logged_nothing_more_is_accepted_until_it_does(

@@ -56,7 +56,7 @@ def _asked(client: PredictionClient, times: int) -> tuple[list[str], list[str]]:
     answered, refused = [], []
     for _ in range(times):
         try:
-            answered += [id for id, _ in client.predict([ROW] * 10)]
+            answered += [id for id, _ in client.predict([ROW] * 300)]
         except AssayError as error:
             refused.append(str(error))
     return answered, refused
@@ -65,7 +65,7 @@ def _asked(client: PredictionClient, times: int) -> tuple[list[str], list[str]]:
 def test_a_full_disk_refuses_what_cannot_be_logged_until_there_is_room(store: SqlStore, tmp_path: Path) -> None:
     with ServerProcess(store, ENDPOINT, command=_command(tmp_path, "refuse")) as server:
         with PredictionClient(server.url) as client:
-            with _full_disk(server.pid, 20_000):
+            with _full_disk(server.pid, 600_000):
                 before, refused = _asked(client, 20)
                 assert before
                 assert refused
@@ -74,7 +74,7 @@ def test_a_full_disk_refuses_what_cannot_be_logged_until_there_is_room(store: Sq
                 status, headers = _ask(server.url, json.dumps({"rows": [ROW] * 100}).encode())
                 assert (status, headers["retry-after"]) == (503, "5")
             after, refused = _asked(client, 5)
-            assert (len(after), refused) == (50, [])
+            assert (len(after), refused) == (1500, [])
         logged = [one.id for one in read_all(log_folder(store, ENDPOINT))]
     assert not {*before, *after} - {*logged}
 
@@ -82,9 +82,9 @@ def test_a_full_disk_refuses_what_cannot_be_logged_until_there_is_room(store: Sq
 def test_a_server_that_sheds_answers_on_a_full_disk_and_counts_what_is_missing(store: SqlStore, tmp_path: Path) -> None:
     command = _command(tmp_path, "shed")
     with ServerProcess(store, ENDPOINT, command=command) as server, PredictionClient(server.url) as client:
-        with _full_disk(server.pid, 20_000):
+        with _full_disk(server.pid, 600_000):
             before, refused = _asked(client, 20)
-            assert (len(before), refused) == (200, [])
+            assert (len(before), refused) == (6000, [])
         after, _ = _asked(client, 1)
     logged = {one.id for one in read_all(log_folder(store, ENDPOINT))}
     gaps = [

@@ -1,16 +1,17 @@
 """Frames: how records stand in a segment of the log, and where whole ones end.
 
 A frame is the length of the payload (4 bytes, little-endian), the CRC-32 of it (4 bytes) and the payload, MessagePack
-of a `Prediction` or of a `Gap`. Nobody reads on behind a frame that is not whole.
+of a `Prediction` or of a `Gap`. Nobody reads on behind a frame that is not whole; zeros are space that was set aside.
 """
 
 import struct
 import zlib
 from collections.abc import Iterator
 
-__all__ = ["continues", "counted", "framed", "frames", "is_gap"]
+__all__ = ["HEADER_BYTES", "continues", "counted", "framed", "frames", "is_gap"]
 
 _HEADER = struct.Struct("<II")
+HEADER_BYTES = _HEADER.size
 _RECORD_START = b"\xdc\x00"  # MessagePack of an array with 16 to 255 fields; cannot occur inside UTF-8 text
 
 

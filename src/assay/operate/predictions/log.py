@@ -1,8 +1,9 @@
 """The prediction log: each prediction is with the kernel before it is answered, and so survives `kill -9`.
 
 A log is a folder of append-only *segments*. A process writes its own and nobody else's, so writers need no lock; the
-name of a segment sorts by the time it was begun and ends in the process id. A killed writer leaves at most one
-unfinished frame at the end, which no reader passes on.
+name of a segment sorts by the time it was begun and ends in the process id. Records are copied to memory that is the
+file: a call of the kernel for each would wait while the file system commits. A killed writer leaves at the end zeros
+that were set aside, and at most one unfinished frame, which no reader passes on.
 
 Where the disk does not take what is to be logged, a policy says whether nothing is answered (`refuse`) or answers go on
 without being logged (`shed`). Those are counted, and once there is room again a record of the gap comes first.
@@ -11,6 +12,7 @@ without being logged (`shed`). Those are counted, and once there is room again a
 import contextlib
 import errno
 import fcntl
+import mmap
 import os
 import threading
 import time
@@ -21,7 +23,7 @@ from typing import Literal, NamedTuple, Self
 
 import msgspec
 
-from assay.operate.predictions.frames import framed, frames, is_gap
+from assay.operate.predictions.frames import HEADER_BYTES, framed
 from assay.operate.predictions.prediction import Gap, Prediction
 from assay.record.clock import iso
 from assay.record.faults import storage_faults
@@ -32,6 +34,7 @@ Durability = Literal["process", "interval", "always"]
 Policy = Literal["refuse", "shed"]
 
 _SYNC_INTERVAL_S = 1.0
+_ROOM_BYTES = 512 * 1024  # of a segment that are set aside on disk at a time
 
 
 class Counts(NamedTuple):
@@ -74,6 +77,8 @@ class LogWriter:
         self._encode = msgspec.msgpack.Encoder().encode
         self._file = -1
         self._size = 0
+        self._space: mmap.mmap | None = None  # the segment in memory: what is written there is with the kernel
+        self._room = 0  # bytes of it
         self._fault: OSError | None = None
         self._lock = threading.Lock()  # held while the open file changes
         self._retired: list[int] = []  # segments that ended and are still to be synchronised and closed
@@ -91,15 +96,14 @@ class LogWriter:
         """Write the records in one go; when it returns they survive the death of this process, or were counted as lost.
 
         Where they could not be written, or earlier ones could not reach the disk, `refuse` raises StoreUnavailable:
-        then whoever waits for the predictions must not get them. Records in front of the one that did not fit may stay.
+        then whoever waits for the predictions must not get them.
         """
         self._accepted += len(predictions)
-        logged = self._logged
         try:
             self._append(predictions)
         except OSError as error:
             if self._policy == "shed":
-                self._drop(len(predictions) - (self._logged - logged), error)
+                self._drop(len(predictions), error)
                 return
             with storage_faults(str(self.folder)):
                 raise error.with_traceback(None) from None
@@ -126,7 +130,6 @@ class LogWriter:
         if self._size and self._size + len(content) > self._segment_bytes:
             self._begin_segment()
         self._write(content)
-        self._size += len(content)
         self._logged += len(predictions)
         self._gap = None
         if self._durability == "always":
@@ -149,6 +152,7 @@ class LogWriter:
         if self._gap is not None:
             with contextlib.suppress(OSError):  # there is still no room: only the counts say it
                 self._append([])
+        self._give_back()
         if self._durability != "process":
             self._synchronise()
         os.close(self._file)
@@ -161,32 +165,38 @@ class LogWriter:
         self.close()
 
     def _write(self, content: bytes) -> None:
-        written = 0
-        try:
-            while written < len(content):  # a nearly full disk, or a signal, makes a write short
-                written += os.write(self._file, memoryview(content)[written:])
-        except OSError:
-            self._cut_back(memoryview(content)[:written])
-            raise
+        """Whole or not at all: the first header comes last, and no reader goes on before it."""
+        begin, end = self._size, self._size + len(content)
+        if end > self._room:
+            self._make_room(end)
+        space = self._space
+        assert space is not None
+        space[begin + HEADER_BYTES : end] = content[HEADER_BYTES:]
+        space[begin : begin + HEADER_BYTES] = content[:HEADER_BYTES]
+        self._size = end
 
-    def _cut_back(self, written: memoryview) -> None:
-        """Leave whole frames only. They stay because a reader may have seen them already."""
-        whole = 0
-        for payload, end in frames(written):
-            whole = end
-            if is_gap(payload):
-                self._gap = None
-            else:
-                self._logged += 1
-        self._size += whole
-        try:
+    def _make_room(self, end: int) -> None:
+        """Set space aside on disk, so that writing there needs no call of the kernel and cannot find the disk full."""
+        room = -(-end // _ROOM_BYTES) * _ROOM_BYTES
+        os.posix_fallocate(self._file, self._room, room - self._room)
+        space, before = mmap.mmap(self._file, room), self._space
+        self._space, self._room = space, room
+        if before is not None:
+            before.close()
+
+    def _give_back(self) -> None:
+        """The segment ends: what was set aside and not used goes."""
+        if self._space is None:
+            return
+        self._space.close()
+        self._space, self._room = None, 0
+        with contextlib.suppress(OSError):  # zeros stay at its end, which nobody reads
             os.ftruncate(self._file, self._size)
-        except OSError:
-            self._size = self._segment_bytes  # never write behind an unfinished frame: the next goes to a new segment
 
     def _begin_segment(self) -> None:
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.log"
         file = self._locked_file(name)
+        self._give_back()
         with self._lock:
             previous, self._file, self._size = self._file, file, 0
             self._is_named = self._durability == "process"
@@ -215,7 +225,7 @@ class LogWriter:
     def _locked_file(self, name: str) -> int:
         """A new file that nobody sees under its name before it is locked: an unlocked segment is in nobody's use."""
         path, new = self.folder / name, self.folder / f"{name}.new"
-        file = os.open(new, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
         try:
             with contextlib.suppress(OSError):  # some network file systems have no locks
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held while this process lives: see `recover`

@@ -44,7 +44,7 @@ def inspect(folder: Path, *, without: Collection[str] = ()) -> LogState:
         )
         if continues(content, end):
             damaged.append(path.name)
-        elif end < len(content):
+        elif content[end:].strip(b"\0"):
             torn.append(path.name)
     return LogState(len(paths), records, torn, damaged, dropped)
 
@@ -69,5 +69,9 @@ def recover(folder: Path) -> list[str]:
                 continue
             file.truncate(end)
             os.fsync(file.fileno())
-        done.append(f"{path.name}: {len(content) - end} bytes of an unfinished record cut off after {count} records")
+        content = content.rstrip(b"\0")
+        if len(content) > end:
+            done.append(
+                f"{path.name}: {len(content) - end} bytes of an unfinished record cut off after {count} records"
+            )
     return done

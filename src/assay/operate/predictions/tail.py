@@ -26,6 +26,10 @@ from assay.record.store import Store
 __all__ = ["Tail"]
 
 
+# The kernel notes the time of a file when a page of it is first written to after it went to disk, and not again.
+_TIME_LAG_S = 60.0
+
+
 class Tail:
     """Reads each row of an endpoint's log once, as it grows and while it is compacted; one thread reads.
 
@@ -75,7 +79,9 @@ class Tail:
 
     def _is_older(self, path: Path) -> bool:
         """Whether a file was last written before `since`; one that is gone by now is in a part, or was deleted."""
-        return self._since is not None and path.exists() and path.stat().st_mtime < self._since.timestamp()
+        if self._since is None or not path.exists():
+            return False
+        return path.stat().st_mtime + _TIME_LAG_S < self._since.timestamp()
 
     def _of_parts(self, parts: list[Part], compacted: dict[str, int]) -> Iterator[pa.Table]:
         unread = {name for name, length in compacted.items() if self._ends.get(name, 0) < length}
