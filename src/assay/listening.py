@@ -30,16 +30,19 @@ _SWITCH_INTERVAL_S = 0.0002
 
 
 def http_server(
-    application: Any, ready: object, parent: int | None, *, shared: bool = False, **options: Any
+    application: Any, ready: object, parent: int | None, *, shared: bool = False, prompt: bool = False, **options: Any
 ) -> "uvicorn.Server":
     """A server for `run(sockets=[listener])` that announces `ready`, ends when `parent` has gone, and returns after
     SIGINT or SIGTERM when the requests under way are answered. Other processes have the listener too where it is
-    `shared`. `options` are further ones of uvicorn.
+    `shared`. A `prompt` one answers as `PromptProtocol` does. `options` are further ones of uvicorn.
     """
     import uvicorn
 
     from assay.fair_accept import FairAcceptor
     from assay.one_write import OneWriteProtocol
+    from assay.prompt_start import PromptProtocol
+
+    protocol = PromptProtocol if prompt else OneWriteProtocol
 
     class Server(uvicorn.Server):
         """Says when it is ready, notices that its parent has gone, and returns after a signal."""
@@ -55,7 +58,7 @@ def http_server(
 
         def _protocol(self) -> Any:
             state = self.server_state
-            return OneWriteProtocol(config=self.config, server_state=state, app_state=self.lifespan.state)
+            return protocol(config=self.config, server_state=state, app_state=self.lifespan.state)
 
         async def on_tick(self, counter: int) -> bool:
             if parent is not None and os.getppid() != parent:
@@ -77,7 +80,7 @@ def http_server(
     config = uvicorn.Config(
         application,
         loop="uvloop",
-        http=OneWriteProtocol,
+        http=protocol,
         ws="none",
         lifespan="on",
         log_level="warning",
