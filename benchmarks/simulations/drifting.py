@@ -10,11 +10,11 @@ import numpy as np
 from benchmarks.simulations.figures import Row, Share
 from numpy.typing import NDArray
 
-from assay.stats import OVERALL
+from assay.stats import OVERALL, BettingTest, rise_evidence
 from assay.stats.drift import Baseline, Distance, Numbers, SlowDrift, TableProfile, distance, judge, learn_bounds
 from assay.stats.drift.number_column import count_numbers
 
-__all__ = ["SHIFTS", "SPECIFIED", "bound_rates", "slow_rates", "table_rates"]
+__all__ = ["SHIFTS", "SPECIFIED", "bound_rates", "fall_rates", "slow_rates", "table_rates"]
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +27,7 @@ SPECIFIED = {
     (10, 0.05): (0.013, 0.08, 0.44, 0.77),
     (30, 0.05): (0.013, 0.12, 0.61, 0.96),
 }
+PROMISED, LIMIT, SPREAD = 0.76, 0.73, 0.02  # daily AUC: in the mean, where harm begins, and from day to day
 _COLUMNS = ["false alarms", "shift .1 σ", "shift .2 σ", "shift .3 σ"]
 _RULES = ("log-t of scores, α = .01", "3 standard deviations, in sample", "chance alone (KS P < .05)")
 
@@ -123,4 +124,35 @@ def slow_rates(seed: int, runs: int, *, windows: int = 200, rows: int = 1000) ->
             of = {"wander": f"{wander:g} σ", "creep": f"{creep:g} σ a window"}
             of["median, windows after it begins"] = "–" if math.isnan(median) else f"{median:.0f}"
             found.append(Row(of, {f"called within {windows} windows": Share(float(np.isfinite(calls).mean()), runs)}))
+    return found
+
+
+def fall_rates(seed: int, runs: int, cases: list[tuple[int, float]] | None = None, *, windows: int = 60) -> list[Row]:
+    """P(a fall of daily AUC is called within some windows), by when it began, beside a bet from the first window on."""
+    found = []
+    for good, after in cases or [(0, 0.73), *((good, auc) for good in (0, 10, 60) for auc in (0.71, 0.69, 0.65))]:
+        generator = np.random.default_rng([seed, 34, good, round(100 * after)])
+        first: dict[str, list[float]] = {"any beginning": [], "from the first window": []}
+        for _ in range(runs):
+            middle = np.repeat([PROMISED, after], [good, windows])
+            losses = np.clip(1.0 - generator.normal(middle, SPREAD), 0.0, 1.0)
+            late = rise_evidence(losses, np.zeros(len(losses)), 1.0 - LIMIT)
+            test, logs = BettingTest(1.0 - LIMIT), []
+            for loss in losses.tolist():
+                test.update(loss)
+                logs.append(test.log_e)
+            both = np.logaddexp(logs, late) - math.log(2.0)  # as the monitor does: half of the capital each
+            e_values = {"any beginning": both, "from the first window": np.asarray(logs)}
+            for rule, evidence in e_values.items():
+                called = np.flatnonzero(evidence >= math.log(2.0 / 0.05))
+                first[rule].append(float(called[0]) - good + 1.0 if len(called) else math.inf)
+        of = {"good windows before": f"{good}", "daily AUC since": f"{after:.2f}"}
+        for rule, calls in first.items():
+            median = float(np.median(calls))
+            of[f"median, {rule}"] = f"{median:.0f}" if median < math.inf else "–"
+        shares = {
+            f"called, {rule}": Share(float(np.isfinite(np.asarray(calls)).mean()), runs)
+            for rule, calls in first.items()
+        }
+        found.append(Row(of, dict(shares)))
     return found

@@ -296,6 +296,18 @@ def drift_slow(seed: int, scale: float) -> Table:
     return Table("Many windows, each a little further", text, f"{runs:,} runs", drifting.slow_rates(seed, runs))
 
 
+def falls(seed: int, scale: float) -> Table:
+    """How late a fall of performance is proven."""
+    runs = _many(400, scale)
+    text = (
+        "Daily AUC is .76 in the mean and moves by .02 from day to day; below .73 is harm (a monitor of "
+        "performance at an alpha of .05, half of which is the test's). After good windows it falls. Beside the "
+        "test in use stands a bet that counts from the first window on and knows no more than that an AUC is at "
+        "most 1, in use before. At .73 nothing is to be called."
+    )
+    return Table("A fall of performance", text, f"{runs:,} runs of 60 windows", drifting.fall_rates(seed, runs))
+
+
 _MOST_ROWS = 8_000_000
 
 TABLES: dict[str, Callable[[int, float], Table]] = {
@@ -321,9 +333,10 @@ TABLES: dict[str, Callable[[int, float], Table]] = {
     "drift bounds": drift_bounds,
     "drift tables": drift_tables,
     "slow drift": drift_slow,
+    "falls": falls,
 }
 
-_DRIFT = ("drift bounds", "drift tables", "slow drift")
+_DRIFT = ("drift bounds", "drift tables", "slow drift", "falls")
 _ONLINE = ("looks", "whole", "returning", "planned", "stopped", "canaries")
 
 PAGES: dict[str, list[str]] = {

@@ -1,7 +1,7 @@
 """Drift keeps the error rates that it states; `make simulate` runs the same larger for docs/drift_statistics.md."""
 
 import pytest
-from benchmarks.simulations.drifting import ALPHA, SPECIFIED, bound_rates, slow_rates, table_rates
+from benchmarks.simulations.drifting import ALPHA, SPECIFIED, bound_rates, fall_rates, slow_rates, table_rates
 
 
 @pytest.mark.slow
@@ -38,3 +38,16 @@ def test_slow_drift_is_called_where_it_is_and_seldom_where_it_is_not() -> None:
             assert share.at_most(0.2)  # 200 windows, one call in 1,000 in the mean
         else:
             assert share.at_least(0.9)
+
+
+@pytest.mark.slow
+@pytest.mark.no_cover
+def test_a_fall_is_proven_soon_whenever_it_began_and_nothing_at_the_limit() -> None:
+    at_limit, late = fall_rates(1, 60, [(0, 0.73), (60, 0.69)], windows=40)
+    found = at_limit.shares["called, any beginning"]
+    assert found is not None
+    assert found.at_most(0.025)
+    seen = late.shares["called, any beginning"]
+    assert seen is not None
+    assert seen.at_least(0.98)
+    assert int(late.of["median, any beginning"]) <= 14

@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -29,6 +30,13 @@ def test_infinite_scores_have_tails() -> None:
 def test_t_agrees_with_scipy(df: int) -> None:
     assert normal.t_quantile(0.9, df) == pytest.approx(float(stats.t.ppf(0.9, df)), rel=1e-12)
     assert normal.t_upper_tail(12.0, df) == pytest.approx(float(stats.t.sf(12.0, df)), rel=1e-9)
+
+
+def test_scores_have_as_much_above_them_as_t_has() -> None:
+    t, df = np.array([-9.0, 0.0, 2.0, 30.0, 1e9, -1e9]), np.array([3.0, 1.0, 7.0, 40.0, 5000.0, 5000.0])
+    found = normal.t_scores(t, df)
+    assert found[:4] == pytest.approx(stats.norm.isf(stats.t.sf(t[:4], df[:4])), rel=1e-9)
+    assert found[4:].tolist() == [37.0, -37.0], "no infinity, which no sum recovers from"
 
 
 def test_a_two_sided_interval_and_a_one_sided_test_use_the_same_z() -> None:

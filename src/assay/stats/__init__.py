@@ -26,6 +26,7 @@ from assay.stats.groups import (
     judged_together,
 )
 from assay.stats.intervals import Interval, newcombe_independent, wilson
+from assay.stats.late_rise import rise_evidence
 from assay.stats.metric import Metric
 from assay.stats.metrics import known_metrics, metric_named, metric_of_any_task, metrics_of
 from assay.stats.mix import Mix, kitagawa
@@ -159,6 +160,7 @@ __all__ = [
     "rate_equivalence_power",
     "ratio_p_above",
     "ratio_p_below",
+    "rise_evidence",
     "row_identities",
     "row_losses",
     "rows_needed",

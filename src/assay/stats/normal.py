@@ -21,6 +21,7 @@ __all__ = [
     "quantile",
     "t_quantile",
     "t_quantiles",
+    "t_scores",
     "t_upper_tail",
     "t_upper_tails",
     "upper_tail",
@@ -102,6 +103,14 @@ def t_quantiles(p: float, df: "NDArray[np.float64]") -> "NDArray[np.float64]":
 
     found: NDArray[np.float64] = stdtrit(df, p)
     return found
+
+
+def t_scores(t: "NDArray[np.float64]", df: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """[k] the z with as much above it as `t` has, between -37 and 37; NaN where df is not above 0."""
+    from scipy.special import ndtri, stdtr
+
+    found: NDArray[np.float64] = -ndtri(stdtr(df, -t))
+    return found.clip(-37.0, 37.0)
 
 
 def t_upper_tails(t: "NDArray[np.float64]", df: "NDArray[np.float64]") -> "NDArray[np.float64]":

@@ -14,7 +14,7 @@ import numpy as np
 from assay.errors import InvalidInput
 from assay.stats.normal import t_quantile
 
-__all__ = ["Decay", "RetrainingInterval", "decay_of", "interval_cost", "retraining_interval"]
+__all__ = ["Decay", "RetrainingInterval", "decay_of", "retraining_interval"]
 
 _LEAST = 2  # ages that a slope with an error is taken from
 
@@ -93,10 +93,3 @@ def retraining_interval(decay: Decay, cost: float, value: float, *, success: flo
         longest_s=best(decay.low),
         cost_per_second=None if found is None else 2.0 * cost / success / found,
     )
-
-
-def interval_cost(times: float) -> float:
-    """What training at `times` the best interval costs, of the best: (k + 1/k) / 2, so that 2 and ½ cost 1.25."""
-    if not 0 < times < math.inf:
-        raise InvalidInput(f"{times} times the best interval", expected="a number above 0")
-    return (times + 1.0 / times) / 2.0

@@ -15,10 +15,10 @@ from assay.stats.drift import (
     Kind,
     TableProfile,
     distance,
-    effect_interval,
-    measures_of,
     shares,
 )
+from assay.stats.drift.distances import measures_of
+from assay.stats.drift.effect_interval import effect_interval
 
 ANY_NUMBER = st.one_of(st.none(), st.floats(), st.integers(-2, 2).map(float))
 

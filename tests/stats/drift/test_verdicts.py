@@ -6,7 +6,8 @@ import pytest
 
 from assay.errors import InvalidInput
 from assay.stats import OVERALL, Segment
-from assay.stats.drift import Baseline, TableProfile, Verdict, judge, measures_of, same_season
+from assay.stats.drift import Baseline, TableProfile, Verdict, judge, same_season
+from assay.stats.drift.distances import measures_of
 
 ROWS = 1000
 

@@ -8,13 +8,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss, log_loss, precision_score, recall_score, roc_auc_score
 
 from assay.errors import InvalidInput
-from assay.stats.estimation import (
-    BINARY_METRICS,
-    Calibrator,
-    ExpectedCells,
-    estimate_binary,
-    estimate_binary_by,
-)
+from assay.stats.estimation import BINARY_METRICS, Calibrator, estimate_binary
+from assay.stats.estimation.expected_binary import ExpectedCells
 
 Floats = NDArray[np.float64]
 AS_THEY_ARE = Calibrator.as_they_are()
@@ -152,16 +147,7 @@ def test_under_concept_drift_the_estimate_is_wrong_and_does_not_know_it() -> Non
     assert inside == 0
 
 
-# --- segments and borders ---------------------------------------------------------------------------------------------
-
-
-def test_segments_are_those_of_their_rows() -> None:
-    chance = np.random.default_rng(8)
-    s, codes = chance.random(500), chance.integers(0, 3, 500)
-    found = estimate_binary_by(AS_THEY_ARE, s, "auc", codes, 4)
-    assert found[:3] == [estimate_binary(AS_THEY_ARE, s[codes == code], "auc") for code in range(3)]
-    assert math.isnan(found[3].value)
-    assert found[3].n == 0
+# --- borders ---------------------------------------------------------------------------------------------
 
 
 def test_the_order_of_rows_changes_nothing() -> None:

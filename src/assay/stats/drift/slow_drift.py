@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 
 from assay.errors import InvalidInput
 from assay.stats import normal
@@ -20,6 +21,7 @@ __all__ = ["SLOW_ALPHA", "SlowDrift"]
 SLOW_ALPHA = 0.001
 _BETS = (0.25, 0.5, 1.0)  # shifts of the predictions, in their standard deviations, that are betted on
 _LEAST = 3  # windows before the first bet
+_MOST = 1e100  # evidence is not counted beyond that
 
 
 class SlowDrift(msgspec.Struct, frozen=True):
@@ -58,10 +60,9 @@ class SlowDrift(msgspec.Struct, frozen=True):
         if self.windows >= _LEAST:
             spread = max(math.sqrt(self.squares / (self.windows - 1)), self.spread)
             t = (score - self.mean) / (spread * math.sqrt(1.0 + 1.0 / self.windows))
-            tail = normal.t_upper_tail(t, self.windows - 1)
-            z = -normal.quantile(min(max(tail, 1e-300), 1.0 - 1e-15))
+            z = float(normal.t_scores(np.array(t), np.array(self.windows - 1)))
             statistics = tuple(
-                max(1.0, before) * math.exp(bet * z - bet * bet / 2.0)
+                min(max(1.0, before) * math.exp(bet * z - bet * bet / 2.0), _MOST)
                 for before, bet in zip(statistics, _BETS, strict=True)
             )
         windows = self.windows + 1

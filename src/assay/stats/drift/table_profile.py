@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 import numpy as np
 
@@ -26,6 +26,23 @@ MISSING = "(missing)"
 _BATCH = 2**19
 _DENSE = 2**24
 _DAYS = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
+
+class ProfileOptions(TypedDict, total=False):
+    """How a table is profiled.
+
+    `columns` (all) by their Arrow type: numbers, booleans, text (plain or dictionary) as categories, dates and
+    timestamps by day in UTC; `kinds` says otherwise, such as {"zip": "category"} for a column of numbers. `segments`
+    are columns whose values, as text, part the rows, crossed up to `cross` of them; null is "(missing)". Categories are
+    counted by name up to a `cap`. `like` takes all of it from a profile that this one is to be compared with.
+    """
+
+    columns: Sequence[str] | None
+    segments: Sequence[str]
+    cross: int
+    kinds: Mapping[str, Kind] | None
+    cap: int
+    like: "TableProfile | None"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,31 +84,19 @@ class TableProfile:
         return empty_like(self.columns[name][OVERALL]) if found is None else found
 
     @classmethod
-    def of(
-        cls,
-        table: "pa.Table | pa.RecordBatch",
-        *,
-        columns: Sequence[str] | None = None,
-        segments: Sequence[str] = (),
-        cross: int = 1,
-        kinds: Mapping[str, Kind] | None = None,
-        cap: int = CAP,
-        like: "TableProfile | None" = None,
-    ) -> "TableProfile":
-        """The profile of an Arrow table.
-
-        `columns` (all) by their Arrow type: numbers, booleans, text (plain or dictionary) as categories, dates and
-        timestamps by day in UTC; `kinds` says otherwise, such as {"zip": "category"} for a column of numbers.
-        `segments` are columns whose values, as text, part the rows; null is "(missing)". `like` takes columns, kinds,
-        segments and cross from a profile that this one is to be compared with.
+    def of(cls, table: "pa.Table | pa.RecordBatch", **options: Unpack[ProfileOptions]) -> "TableProfile":
+        """The profile of an Arrow table, all columns by their Arrow type, where no options say otherwise.
 
         InvalidInput for a column that is not there, or that cannot be read as the kind.
         """
+        like = options.get("like")
         if like is not None:
-            columns, kinds = list(like.columns), like.kinds
-            segments, cross, cap = like.segment_columns, like.cross, _cap_of(like)
+            options = {"columns": list(like.columns), "kinds": like.kinds, "segments": like.segment_columns}
+            options |= {"cross": like.cross, "cap": _cap_of(like)}
+        columns, kinds = options.get("columns"), options.get("kinds") or {}
+        segments, cross, cap = options.get("segments", ()), options.get("cross", 1), options.get("cap", CAP)
         names = list(table.column_names if columns is None else columns)
-        for name in (*names, *segments, *(kinds or {})):
+        for name in (*names, *segments, *kinds):
             if name not in table.column_names:
                 raise InvalidInput(
                     f"the table has no column {name!r}",
@@ -105,22 +110,12 @@ class TableProfile:
             made = groupings(code_columns({name: _as_text(table, name) for name in segments}, table.num_rows), cross)
         found: dict[str, dict[Segment, ColumnProfile]] = {}
         for name in names:
-            kind = (kinds or {}).get(name) or _kind_of(table.schema.field(name).type, name)
+            kind = kinds.get(name) or _kind_of(table.schema.field(name).type, name)
             found[name] = _by_segment(_Column(table, name, kind, cap), made)
         return cls(found, tuple(segments), cross)
 
     @classmethod
-    def stream(
-        cls,
-        batches: "Iterable[pa.RecordBatch]",
-        *,
-        columns: Sequence[str] | None = None,
-        segments: Sequence[str] = (),
-        cross: int = 1,
-        kinds: Mapping[str, Kind] | None = None,
-        cap: int = CAP,
-        like: "TableProfile | None" = None,
-    ) -> "TableProfile":
+    def stream(cls, batches: "Iterable[pa.RecordBatch]", **options: Unpack[ProfileOptions]) -> "TableProfile":
         """As `of`, of batches that come one after the other; they are gathered to half a million rows, not kept.
 
         InvalidInput where there is no batch.
@@ -131,15 +126,7 @@ class TableProfile:
         held: list[pa.RecordBatch] = []
 
         def profiled() -> TableProfile:
-            one = cls.of(
-                pa.Table.from_batches(held),
-                columns=columns,
-                segments=segments,
-                cross=cross,
-                kinds=kinds,
-                cap=cap,
-                like=like,
-            )
+            one = cls.of(pa.Table.from_batches(held), **options)
             held.clear()
             return one if found is None else found + one
 

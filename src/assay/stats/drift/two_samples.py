@@ -16,6 +16,7 @@ from assay.errors import InvalidInput
 from assay.stats import normal
 from assay.stats.delong import delong
 from assay.stats.intervals import Interval
+from assay.stats.table_numbers import as_numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +26,6 @@ __all__ = ["TwoSamples", "two_sample_test"]
 Floats = NDArray[np.float64]
 
 _FEWEST = 50  # rows of a sample
-_MOST_CODES = 255  # categories that a tree tells apart; the others are one
 
 
 class TwoSamples(msgspec.Struct, frozen=True):
@@ -87,7 +87,8 @@ def two_sample_test(
             f"there are {parts[0].num_rows} reference and {parts[1].num_rows} current rows",
             expected=f"at least {_FEWEST} of each",
         )
-    X, categorical = _matrix(parts, names)
+    matrices, categorical = as_numbers(parts, names)
+    X = np.concatenate(matrices)
     y = np.repeat([0, 1], [part.num_rows for part in parts])
     areas, variances = [], []
     falls = np.zeros(len(names))
@@ -134,35 +135,3 @@ def _drawn(table: "pa.Table", most: int, generator: np.random.Generator) -> "pa.
     if table.num_rows <= most:
         return table
     return table.take(np.sort(generator.choice(table.num_rows, most, replace=False)))
-
-
-def _matrix(parts: "list[pa.Table]", names: list[str]) -> tuple[Floats, list[int]]:
-    """[rows, columns] numbers of both tables, text as codes of its frequent values; which columns are such codes."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    columns: list[Floats] = []
-    categorical = []
-    for place, name in enumerate(names):
-        both = [part[name].combine_chunks() for part in parts]
-        kind = both[0].type
-        if pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            texts = [one.cast(pa.large_string()) for one in both]
-            whole = pa.chunked_array(texts).combine_chunks()
-            counted = sorted(
-                zip(*(side.to_pylist() for side in pc.value_counts(whole).flatten()), strict=True),
-                key=lambda pair: (-pair[1], pair[0] or ""),
-            )
-            common = pa.array(
-                [value for value, _ in counted if value is not None][: _MOST_CODES - 1], pa.large_string()
-            )
-            codes = pc.index_in(whole, common)
-            values = pc.if_else(pc.and_(codes.is_null(), whole.is_valid()), len(common), codes).cast(pa.float64())
-            categorical.append(place)
-        else:
-            whole = pa.chunked_array(both, kind).combine_chunks()
-            if pa.types.is_temporal(kind):
-                whole = whole.cast(pa.timestamp("us") if pa.types.is_date(kind) else kind).cast(pa.int64())
-            values = whole.cast(pa.float64(), safe=False)
-        columns.append(values.to_numpy(zero_copy_only=False))
-    return np.stack(columns, axis=1), categorical

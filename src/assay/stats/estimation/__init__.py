@@ -2,7 +2,6 @@
 
     calibrator = Calibrator.fit(reference_scores, reference_labels)   # or Calibrator.as_they_are()
     estimated = estimate_binary(calibrator, scores, "auc")            # a value with its interval
-    by_segment = estimate_binary_by(calibrator, scores, "auc", codes, size)
 
 Of classes by the expected cells of the confusion matrix (CBPE), weighted towards the new rows where a `density_ratio`
 is given (PAPE); of numbers by a model of the loss (`LossModel`, DLE). All of them hold under covariate shift only: if
@@ -15,26 +14,22 @@ from assay.stats.estimation.calibrator import Calibrator
 from assay.stats.estimation.expected_binary import (
     BINARY_METRICS,
     Expectation,
-    ExpectedCells,
     estimate_binary,
-    estimate_binary_by,
 )
-from assay.stats.estimation.expected_classes import CLASS_METRICS, estimate_classes
-from assay.stats.estimation.loss_model import LossModel
+from assay.stats.estimation.expected_classes import estimate_classes
+from assay.stats.estimation.loss_model import LOSS_METRICS, LossModel
 from assay.stats.estimation.shift_weights import density_ratio, effective_rows
 
 __all__ = [
     "BINARY_METRICS",
-    "CLASS_METRICS",
+    "LOSS_METRICS",
     "BackTest",
     "Calibrator",
     "Expectation",
-    "ExpectedCells",
     "LossModel",
     "back_test",
     "density_ratio",
     "effective_rows",
     "estimate_binary",
-    "estimate_binary_by",
     "estimate_classes",
 ]

@@ -5,7 +5,6 @@ The interval is for the metric that the labels will show: the chance of these la
 the calibrator's own error. Labels are taken to be independent given the scores.
 """
 
-import itertools
 import math
 from typing import Literal
 
@@ -17,7 +16,7 @@ from assay.errors import InvalidInput, nearest
 from assay.stats import normal
 from assay.stats.estimation.calibrator import Calibrator
 
-__all__ = ["BINARY_METRICS", "Expectation", "ExpectedCells", "estimate_binary", "estimate_binary_by"]
+__all__ = ["BINARY_METRICS", "Expectation", "ExpectedCells", "estimate_binary"]
 
 Floats = NDArray[np.float64]
 BinaryMetric = Literal["accuracy", "recall", "precision", "fpr", "prevalence", "brier", "log_loss", "auc"]
@@ -108,26 +107,6 @@ def estimate_binary(
     half = normal.critical_value(confidence) * error
     low, high = max(0.0, value - half), value + half
     return Expectation(value, low, high if metric == "log_loss" else min(1.0, high), error, len(s))
-
-
-def estimate_binary_by(
-    calibrator: Calibrator,
-    scores: ArrayLike,
-    metric: str,
-    codes: NDArray[np.int64],
-    size: int,
-    *,
-    threshold: float = 0.5,
-    confidence: float = 0.95,
-) -> list[Expectation]:
-    """The same for each of `size` segments, `codes` [n] being those of the rows."""
-    s = np.asarray(scores, dtype=np.float64)
-    order = np.argsort(codes, kind="stable")
-    ends = np.searchsorted(codes[order], np.arange(size + 1))
-    return [
-        estimate_binary(calibrator, s[order[a:b]], metric, threshold=threshold, confidence=confidence)
-        for a, b in itertools.pairwise(ends)
-    ]
 
 
 # Each gives the expected metric, and [n] by how much it moves where a label goes from 0 to 1.
