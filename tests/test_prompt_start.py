@@ -9,6 +9,7 @@ import uvicorn
 from tests.test_one_write import POST, Transport, said
 from uvicorn.server import ServerState
 
+from assay.overload import FEW, Overload
 from assay.prompt_start import PromptProtocol
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -39,6 +40,23 @@ def test_a_whole_request_is_answered_before_the_loop_turns() -> None:
             protocol.data_received(POST)
             assert len(transport.written) == number
             assert not protocol.tasks
+
+    asyncio.run(run())
+
+
+def test_what_comes_behind_many_others_in_a_turn_stands_in_line() -> None:
+    async def run() -> None:
+        many = [connected(hello) for _ in range(FEW + 2)]
+        shared = Overload()
+        for protocol, _ in many:
+            protocol.overload = shared
+            protocol.data_received(POST)
+        assert [len(transport.written) for _, transport in many] == [1] * FEW + [0, 0]
+        await turns()
+        assert [len(transport.written) for _, transport in many] == [1] * (FEW + 2)
+        protocol, transport = many[-1]
+        protocol.data_received(POST)
+        assert len(transport.written) == 2  # another turn
 
     asyncio.run(run())
 

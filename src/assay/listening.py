@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import InvalidInput, PortInUse
@@ -30,19 +30,31 @@ _SWITCH_INTERVAL_S = 0.0002
 
 
 def http_server(
-    application: Any, ready: object, parent: int | None, *, shared: bool = False, prompt: bool = False, **options: Any
+    application: Any,
+    ready: object,
+    parent: int | None,
+    *,
+    shared: bool = False,
+    prompt: bool = False,
+    turned_away: Callable[[], object] = lambda: None,
+    **options: Any,
 ) -> "uvicorn.Server":
     """A server for `run(sockets=[listener])` that announces `ready`, ends when `parent` has gone, and returns after
     SIGINT or SIGTERM when the requests under way are answered. Other processes have the listener too where it is
-    `shared`. A `prompt` one answers as `PromptProtocol` does. `options` are further ones of uvicorn.
+    `shared`. A `prompt` one answers as `PromptProtocol` does. `turned_away` is called for each request that is answered
+    503 because too many wait. `options` are further ones of uvicorn.
     """
     import uvicorn
 
     from assay.fair_accept import FairAcceptor
     from assay.one_write import OneWriteProtocol
+    from assay.overload import Overload
     from assay.prompt_start import PromptProtocol
 
-    protocol = PromptProtocol if prompt else OneWriteProtocol
+    class Protocol(PromptProtocol if prompt else OneWriteProtocol):  # type: ignore[misc] # either is one
+        """The one of this server."""
+
+        overload = Overload(turned_away)
 
     class Server(uvicorn.Server):
         """Says when it is ready, notices that its parent has gone, and returns after a signal."""
@@ -58,7 +70,7 @@ def http_server(
 
         def _protocol(self) -> Any:
             state = self.server_state
-            return protocol(config=self.config, server_state=state, app_state=self.lifespan.state)
+            return Protocol(config=self.config, server_state=state, app_state=self.lifespan.state)
 
         async def on_tick(self, counter: int) -> bool:
             if parent is not None and os.getppid() != parent:
@@ -80,7 +92,7 @@ def http_server(
     config = uvicorn.Config(
         application,
         loop="uvloop",
-        http=protocol,
+        http=Protocol,
         ws="none",
         lifespan="on",
         log_level="warning",

@@ -1,6 +1,7 @@
 """A request that is there as a whole is answered in the turn of the loop in which it came, without a task of its own.
 
-Uvicorn makes a task for each, which runs a turn later. What has to wait goes on as such a task.
+Uvicorn makes a task for each, which runs a turn later. What has to wait goes on as such a task, and so does what comes
+in a turn behind many others: it stands in line, where it is turned away if the line is too long.
 """
 
 import types
@@ -28,7 +29,7 @@ class PromptProtocol(OneWriteProtocol):
             held, self._held = self._held, None
         if held is None:
             return
-        if held[0].more_body:
+        if held[0].more_body or not self.overload.at_once(self.loop):
             self._start_asgi_task(*held)
         else:
             self._answer(*held)

@@ -58,7 +58,8 @@ def endpoint_detail(found: "EndpointDetail") -> RenderableType:
     else:
         parts.append(Text(f"no workers; `assay serve {found.endpoint}` starts one", "dim"))
     if found.decisions:
-        decided = table("revision", "decision", "what", "when", "who", "why", title="decisions")
+        widths = {"who": 12, "why": 50}
+        decided = table("revision", "decision", "what", "when", "who", "why", title="decisions", widths=widths)
         for decision in found.decisions:
             why = (decision.kind, when(decision.ts), decision.actor, decision.reason)
             decided.add_row(str(decision.revision), str(decision.decision), *why)

@@ -10,7 +10,7 @@ from assay.cli.tables import pairs, table, when
 if TYPE_CHECKING:
     from assay.operate.online_tests.definition import OnlineTest
     from assay.operate.online_tests.planning import TestPlan
-    from assay.operate.online_tests.readings import MetricReading, TestReading
+    from assay.operate.online_tests.readings import MetricReading, Shift, TestReading
     from assay.operate.online_tests.reallocating import Reallocation
     from assay.operate.online_tests.self_checking import SelfCheck
     from assay.operate.online_tests.stopping import TestEnd
@@ -78,6 +78,8 @@ def reading_of_test(reading: "TestReading") -> RenderableType:
             metrics.add_row(arm.arm, *_cells(one))
     counts = table("variant", "units", "closed", "changed", "forced rows", "fallback rows")
     for name, own in reading.counts.items():
+        if reading.kind == "shadow" and not own.exposed and name == next(iter(reading.counts)):
+            continue  # the champion answers the units of all the others
         counts.add_row(name, *(f"{n:,}" for n in (own.exposed, own.closed, own.changed, own.forced, own.fallback)))
     days = f", about {reading.needed_days:g} days more" if reading.needed_days else ""
     foot = f"{reading.design}; phase {reading.phase}; as of {when(reading.as_of)}{days}"
@@ -109,7 +111,8 @@ def planned_test(plan: "TestPlan") -> RenderableType:
             f"{one.inflation:.2f}",
             f"{one.units:,}",
         )
-    return Group(Text(head, "bold"), *(Text(f"- {word}") for word in plan.words), shown)
+    parts = [Text(head, "bold"), *(Text(f"- {word}") for word in plan.words)]
+    return Group(*parts, shown) if plan.metrics else Group(*parts)
 
 
 def checked_metrics(check: "SelfCheck") -> RenderableType:
@@ -141,12 +144,7 @@ def _besides(reading: "TestReading") -> list[RenderableType]:
     shown: list[RenderableType] = []
     for arm in reading.arms:
         if arm.shift is not None:
-            one = arm.shift
-            share = "" if one.disagreement is None else f", another decision on {one.disagreement:.1%}"
-            said = f"{arm.arm} answered {one.rows - one.without_shadow:,} of {one.rows:,} rows{share}"
-            shown.append(
-                Text(f"{said}; outputs {_number(one.mean_shift)} higher [{_number(one.low)}, {_number(one.high)}]")
-            )
+            shown.append(Text(_beside(arm.arm, arm.shift)))
         for name, paired in (arm.pairs or {}).items():
             apart = f"; apart it would take {paired.unpaired_units:,} units" if paired.unpaired_units else ""
             exact = (
@@ -166,6 +164,21 @@ def _besides(reading: "TestReading") -> list[RenderableType]:
             parts.add_row(part.arm, part.metric, part.part, units, *numbers, says)
         shown.append(parts)
     return shown
+
+
+def _beside(arm: str, shift: "Shift") -> str:
+    """How a shadow answers beside the champion."""
+    if not shift.rows:
+        return f"{arm}: the champion has answered no rows since the test began, so there is nothing to compare yet"
+    answered = shift.rows - shift.without_shadow
+    said = f"{arm} answered {answered:,} of {shift.rows:,} rows"
+    said += f", {shift.failed:,} of them with an error" if shift.failed else ""
+    if shift.disagreement is None or shift.mean_shift is None:
+        return f"{said}; no row has an output of both yet"
+    said += f", another decision on {shift.disagreement:.1%}; outputs differ by {_number(shift.mean_shift)}"
+    if shift.low is None or shift.high is None:
+        return f"{said}, in too few units for an interval"
+    return f"{said} [{_number(shift.low)}, {_number(shift.high)}]"
 
 
 def _cells(one: "MetricReading") -> list[str]:

@@ -143,3 +143,72 @@ def test_a_covariate_is_followed_too(store: SqlStore) -> None:
         serve(store, names(100)[number * 33 :], at=BEGIN + (number + 1) * HOUR, output=lambda _, place: place / 90)
         _same(store, followed, test, BEGIN + (number + 2) * HOUR)
     assert followed.read(BEGIN + 9 * HOUR).arms[0].metrics[0].effect is not None
+
+
+PAIRED = (
+    *METRICS[:2],
+    Metric(name="errors", numerator="error", role="guardrail", margin=0.05, window="0s"),
+)
+
+
+@pytest.fixture
+def shadow(store: SqlStore) -> OnlineTest:
+    """A shadow beside the champion, after an hour that no test was about."""
+    endpoint(store)
+    _hour(store, 0)
+    store.clock.advance(BEGIN + HOUR)
+    return new_test(store, ENDPOINT, ["2"], metrics=PAIRED, kind="shadow")
+
+
+def test_looks_at_what_is_new_of_a_shadow_say_what_looks_at_the_whole_log_say(
+    store: SqlStore, shadow: OnlineTest
+) -> None:
+    followed = FollowedTest(store, shadow.test_id)
+    _same(store, followed, shadow, BEGIN + HOUR)
+    for number in range(1, 8):
+        ids = _hour(store, number)
+        if number == 3:
+            compact_closed(store, ENDPOINT)
+        if number == 5:
+            at = BEGIN + number * HOUR + timedelta(minutes=9)
+            record_labels(store, [Label(id, 1.0, at, 1) for id in ids[:5]] + [Label(ids[9], 0.0, at, 9)])
+        _same(store, followed, shadow, BEGIN + (number + 1) * HOUR)
+    assert followed.begun == 1
+    (arm,) = followed.read(BEGIN + 12 * HOUR).arms
+    assert arm.shift is not None
+    assert arm.shift.rows == 7 * 150
+    assert arm.pairs is not None
+    assert arm.pairs["wrong"].pairs > 200
+    again = FollowedTest(store, shadow.test_id)
+    assert again.read(BEGIN + 12 * HOUR) == followed.read(BEGIN + 12 * HOUR), "a new process goes on"
+    _same(store, followed, shadow, BEGIN + 3 * HOUR)
+    assert followed.begun == 2, "a look before the last one"
+
+
+def test_a_look_at_a_shadow_reads_only_what_is_new(
+    store: SqlStore, shadow: OnlineTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    plain = Tail.read_new
+
+    def counted(tail: Tail, *columns: list[str]) -> object:
+        found = plain(tail, *columns)
+        read.append(found.num_rows)
+        return found
+
+    monkeypatch.setattr(Tail, "read_new", counted)
+    followed = FollowedTest(store, shadow.test_id)
+    followed.read(BEGIN + HOUR)
+    for number in range(1, 4):
+        _hour(store, number)
+        followed.read(BEGIN + (number + 1) * HOUR)
+    assert read == [150, 300, 300, 300], "the hour before it, then answers of both"
+
+
+def test_what_was_erased_of_a_shadow_is_forgotten(store: SqlStore, shadow: OnlineTest) -> None:
+    followed = FollowedTest(store, shadow.test_id)
+    _hour(store, 1)
+    _same(store, followed, shadow, BEGIN + 5 * HOUR)
+    assert erase_predictions(store, ENDPOINT, unit="u7", delete=True).rows > 0
+    _same(store, followed, shadow, BEGIN + 6 * HOUR)
+    assert followed.begun == 2

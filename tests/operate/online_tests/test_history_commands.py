@@ -1,6 +1,7 @@
 """What is asked of an endpoint's past: plans, and the check of metrics on the user's own log."""
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -9,12 +10,16 @@ import pytest
 from tests.operate.online_tests.online_world import ACCURACY, BEGIN, coin, endpoint, names, serve
 from tests.operate.serving_helpers import ENDPOINT
 
+from assay.errors import InvalidInput
+from assay.operate.online_tests.definition import Design
 from assay.operate.online_tests.history import read_history
+from assay.operate.online_tests.judging import look_of
 from assay.operate.online_tests.metric import Metric
 from assay.operate.online_tests.planning import Wanted, plan_history
 from assay.operate.online_tests.self_checking import check_history
 from assay.record.sqlstore import SqlStore
 from assay.stats.duration import mean_units, noninferiority_units
+from assay.stats.effects import Effect, Sums, difference
 from assay.stats.group_sequential import inflation
 
 _DAY = timedelta(days=1)
@@ -99,3 +104,60 @@ def test_alpha_of_a_plan_is_one_sided_for_guardrails_and_shared_by_success_metri
     assert other.fixed_units == noninferiority_units(0.25, 0.02, alpha=0.05, power=0.9)
     looks = plan_history("e", [guard], None, msgspec.structs.replace(wanted, design="group"))
     assert looks.metrics[0].inflation == inflation(5, 0.1, 0.8)
+
+
+def _served_without_errors(store: SqlStore, units: int) -> None:
+    endpoint(store)
+    serve(store, names(units), at=BEGIN, label=coin(3, lambda _: 0.5))
+    store.clock.advance(BEGIN + 5 * _DAY)
+
+
+def test_a_guardrail_that_had_no_event_yet_is_said_beside_a_plan_of_the_others(store: SqlStore) -> None:
+    _served_without_errors(store, 400)
+    errors = Metric(name="errors", numerator="error", role="guardrail", margin=0.01, window="0s")
+    history = read_history(store, ENDPOINT, [ACCURACY, errors], store.clock.latest(), 28.0)
+    plan = plan_history(ENDPOINT, [ACCURACY, errors], history, Wanted(0.1, None, "anytime", 5, 0.05, 0.8))
+    (planned,), (left_out,) = plan.metrics, plan.unplanned
+    assert (planned.metric, left_out.metric, left_out.closed, left_out.level) == ("wrong", "errors", 400, 0.0)
+    assert left_out.most == pytest.approx(3 / 400, rel=0.01)
+    assert "all 400 closed units have the value 0" in left_out.words
+    assert left_out.units is not None
+    held = [look_of(Design(), errors, _nothing_in(n), [], 1)[0].high for n in (left_out.units - 1, left_out.units)]
+    assert held[0] >= 0.01 > held[1], "a look proves the margin from that number of units on, and not before"
+    assert plan.units == max(planned.units, left_out.units)
+    assert plan.limiting == ("errors" if left_out.units > planned.units else "wrong")
+
+
+def _nothing_in(units: int) -> Effect:
+    sums = Sums.of(np.zeros(units))
+    return difference([sums], [sums])
+
+
+@pytest.mark.parametrize("design", ["group", "fixed"])
+def test_planned_looks_hold_a_guardrail_without_events_at_their_end(store: SqlStore, design: str) -> None:
+    _served_without_errors(store, 40)
+    errors = Metric(name="errors", numerator="error", role="guardrail", margin=0.01, window="0s")
+    history = read_history(store, ENDPOINT, [errors], store.clock.latest(), 28.0)
+    plan = plan_history(ENDPOINT, [errors], history, Wanted(None, None, design, 5, 0.05, 0.8))
+    assert not plan.metrics
+    assert plan.units == plan.unplanned[0].units
+    assert plan.words[0] == "errors takes longest"
+    planned = Design(kind="fixed", n=plan.units)
+    look = look_of(planned, errors, _nothing_in(plan.units), [1.0], 1)
+    assert look[0].high < 0.01
+
+
+def test_a_metric_without_labels_yet_is_named_and_one_alone_is_refused(store: SqlStore) -> None:
+    endpoint(store)
+    serve(store, names(40), at=BEGIN, label=lambda *_: None)
+    store.clock.advance(BEGIN + 5 * _DAY)
+    errors = Metric(name="errors", numerator="error", role="guardrail", margin=0.01, window="0s")
+    history = read_history(store, ENDPOINT, [ACCURACY, errors], store.clock.latest(), 28.0)
+    wanted = Wanted(0.1, None, "anytime", 5, 0.05, 0.8)
+    plan = plan_history(ENDPOINT, [ACCURACY, errors], history, wanted)
+    assert [one.metric for one in plan.unplanned] == ["wrong", "errors"]
+    assert "no closed unit has a value yet" in plan.unplanned[0].words
+    assert plan.limiting == "errors"
+    alone = replace(history, metrics=history.metrics[:1])
+    with pytest.raises(InvalidInput, match="no closed unit has a value yet"):
+        plan_history(ENDPOINT, [ACCURACY], alone, wanted)

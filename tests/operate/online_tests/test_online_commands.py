@@ -204,3 +204,11 @@ def test_the_commands_go_through_a_test_from_plan_to_end(
     assert "inconclusive" in said("test", "status", "t")
     assert '"outcome": "inconclusive"' in said("test", "status", "t", "--json")
     assert "ended" in said("test", "stop", "t", "--reason=enough")
+
+
+def test_a_shadow_test_of_a_version_without_a_pass_says_so_on_record(store: Store) -> None:
+    endpoint(store)
+    new_test(store, ENDPOINT, ["2"], metrics=[ACCURACY], kind="shadow", name="beside")
+    entry = store.query("ledger", order_by=["-seq"], limit=1)[0]
+    assert "delays/2 has no verdict" in entry["body"]
+    assert "the gate let it pass" not in entry["body"]

@@ -97,3 +97,14 @@ def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(RequestError) as refused:
         asyncio.run(whole({}, receive))
     assert refused.value.status == 408
+
+
+def test_large_bodies_that_memory_has_no_room_for_are_turned_away_and_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bodies, "_MOST_BYTES", 10)
+    with pytest.raises(RequestError, match="too many large bodies") as refused:
+        _read(b"a" * 8, b"b" * 8, b"c")
+    assert (refused.value.status, refused.value.retry_after) == (503, 1)
+    assert _read(b"a" * 8, b"b" * 8) == b"a" * 8 + b"b" * 8, "one that is whole is answered"
+    assert bodies._coming.held == 0

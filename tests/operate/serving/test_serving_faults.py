@@ -7,6 +7,8 @@ import json
 import resource
 import socket
 import time
+import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -175,3 +177,50 @@ def test_ten_thousand_open_connections_keep_nobody_from_an_answer(store: SqlStor
         for one in connections:
             one.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.slow
+@pytest.mark.no_cover
+def test_ten_thousand_that_ask_at_once_are_answered_or_told_when_to_come_again(store: SqlStore, tmp_path: Path) -> None:
+    wanted, rows = 10_000, 20
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < wanted + 200:
+        pytest.skip(f"this process may open {hard} files only")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    add_route(store, add_version(store))
+    request = post(json.dumps({"rows": [ROW] * rows}).encode())
+
+    async def run(url: str) -> list[tuple[int, bytes]]:
+        host, port = url.removeprefix("http://").split(":")
+        connections = []
+        for _ in range(wanted // 100):
+            connections += await asyncio.gather(*(asyncio.open_connection(host, int(port)) for _ in range(100)))
+
+        async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[int, bytes]:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            writer.close()
+            return int(head.split()[1]), head
+
+        async with asyncio.timeout(60):
+            return await asyncio.gather(*(ask(*one) for one in connections))
+
+    knobs = "import assay.overload\nassay.overload.Overload.__init__.__kwdefaults__['deadline_s'] = 1.0"
+    try:
+        with ServerProcess(store, ENDPOINT, command=serve_command(tmp_path / "store", before=knobs)) as server:
+            answers = asyncio.run(run(server.url))
+            with PredictionClient(server.url) as client:
+                assert client.ready()
+                client.predict([ROW])
+                with urllib.request.urlopen(server.url + "/metrics") as metrics:
+                    counted = metrics.read().decode()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    statuses = Counter(status for status, _ in answers)
+    assert set(statuses) == {200, 503}, statuses
+    assert statuses[200] >= 64
+    assert all(b"retry-after: " in head for status, head in answers if status == 503)
+    logged = len(read_all(log_folder(store, ENDPOINT)))
+    assert logged == rows * statuses[200] + 1
+    refused = next(line for line in counted.splitlines() if line.startswith("assay_refused_requests_total"))
+    assert float(refused.split()[-1]) == statuses[503]

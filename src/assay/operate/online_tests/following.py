@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from assay.operate.online_tests.definition import OnlineTest, find_test
 from assay.operate.online_tests.readings import TestReading, seen_before
 from assay.operate.online_tests.running import RunningTest
-from assay.operate.online_tests.status import judge, read_test
+from assay.operate.online_tests.running_pairs import RunningPairs
+from assay.operate.online_tests.status import judge, judge_pairs
 from assay.operate.predictions.tail import Tail
 from assay.record.clock import iso, moment, to_us
 from assay.record.store import Store
@@ -27,28 +28,28 @@ class FollowedTest:
         self.test_id = test_id
         self.begun = 0
         self._store = store
-        self._running: RunningTest | None = None
+        self._running: RunningTest | RunningPairs | None = None
         self._removed = 0
 
     def read(self, as_of: datetime) -> TestReading:
-        """A look at what was known at `as_of`, as `status.read_test` gives it; of a shadow test by the whole log.
+        """A look at what was known at `as_of`, as `status.read_test` gives it.
 
         Where something was taken out of the log, or `as_of` is before the last look, all is read anew.
         """
         test = find_test(self._store, self.test_id)
-        if test.kind == "shadow":
-            return read_test(self._store, test, as_of)
         removed = self._last_removal()
         running = self._running
-        if running is None or removed != self._removed or to_us(as_of) < running.evidence.as_of_us:
+        if running is None or removed != self._removed or to_us(as_of) < running.as_of_us:
             running = self._begin(test)
             self._removed = removed
+        seen = seen_before(self._store, test.test_id, iso(as_of))
         try:
-            evidence = running.refresh(self._store, self._tail, as_of)
+            if isinstance(running, RunningPairs):
+                return judge_pairs(test, running.refresh(self._store, self._tail, test, as_of), seen, iso(as_of))
+            return judge(test, running.refresh(self._store, self._tail, as_of), seen, iso(as_of))
         except BaseException:  # part of what is new may have been taken in
             self.forget()
             raise
-        return judge(test, evidence, seen_before(self._store, test.test_id, iso(as_of)), iso(as_of))
 
     def forget(self) -> None:
         """Let the memory go; the next look reads all of the log."""
@@ -56,11 +57,11 @@ class FollowedTest:
             self._running.close()
         self._running = None
 
-    def _begin(self, test: OnlineTest) -> RunningTest:
+    def _begin(self, test: OnlineTest) -> RunningTest | RunningPairs:
         self.forget()
         lookback = timedelta(microseconds=max(metric.lookback_us for metric in test.metrics))
         self._tail = Tail(self._store, test.endpoint, since=moment(test.started) - lookback - _BEFORE)
-        self._running = RunningTest(test)
+        self._running = RunningPairs(test) if test.kind == "shadow" else RunningTest(test)
         self.begun += 1
         return self._running
 

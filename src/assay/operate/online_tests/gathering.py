@@ -19,13 +19,18 @@ from assay.record.store import Store
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["add_closed", "count_exposed", "evidence_in", "evidence_of", "gather", "labels_of"]
+__all__ = ["LOG_COLUMNS", "add_closed", "count_exposed", "evidence_in", "evidence_of", "gather", "labels_of"]
+
+LOG_COLUMNS = [
+    *("id", "unit", "experiment", "role", "reason", "variant", "phase", "moment", "output", "status", "latency_us"),
+    "mv_id",
+]  # that metrics are made of
 
 
 def gather(store: Store, test: OnlineTest, as_of: datetime) -> Evidence:
     """What was known of an A/B test or a bandit at `as_of`."""
     labels = labels_of(store, test.endpoint, test.metrics, as_of)
-    with predictions_database(store, test.endpoint) as connection:
+    with predictions_database(store, test.endpoint, columns=LOG_COLUMNS) as connection:
         return evidence_in(connection, "predictions", labels, test, to_us(as_of))
 
 

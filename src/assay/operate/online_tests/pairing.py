@@ -33,8 +33,19 @@ from assay.stats.shadow_pairs import discordant, paired_effect
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Pairs", "gather_pairs", "pairs_in"]
+__all__ = ["LOG_COLUMNS", "Pairs", "gather_pairs", "pairs_in"]
 
+LOG_COLUMNS = [
+    "id",
+    "unit",
+    "role",
+    "reason",
+    "mv_id",
+    "moment",
+    "output",
+    "status",
+    "latency_us",
+]  # of what is compared
 _ANSWERS = ("live", "shadow")
 _SIDES = ("difference", "champion", "challenger")
 
@@ -51,7 +62,8 @@ class Pairs(msgspec.Struct):
 def gather_pairs(store: Store, test: OnlineTest, as_of: datetime) -> Pairs:
     """What was known of a shadow test at `as_of`."""
     labels = labels_of(store, test.endpoint, test.metrics, as_of)
-    with predictions_database(store, test.endpoint) as connection:
+    begun = moment(test.started)
+    with predictions_database(store, test.endpoint, since=begun, columns=LOG_COLUMNS) as connection:
         return pairs_in(connection, "predictions", labels, test, to_us(as_of))
 
 
@@ -91,15 +103,17 @@ def pairs_in(
 def _make_pairs(connection: "duckdb.DuckDBPyConnection", log: str, test: OnlineTest, place: int, until_us: int) -> None:
     """The table `pair`: rows that the champion answered while the test ran, beside what the challenger said."""
     champion, challenger = test.arms[0].mv_id, test.arms[place].mv_id
+    begun = to_us(moment(test.started))
     answer = "struct_pack(output := {0}.output, status := {0}.status, latency_us := {0}.latency_us)"
     connection.execute(
         f"create or replace table pair as select coalesce(l.unit, l.id) as unit, l.unit is null as single, l.id, "
         f"epoch_us(l.moment) as t, s.id is not null as has_shadow, {answer.format('l')} as live, "
         f"{answer.format('s')} as shadow from {log} l left join (select id, any_value(output) as output, "
         f"any_value(status) as status, any_value(latency_us) as latency_us from {log} "
-        f"where role = 'shadow' and mv_id = '{challenger}' group by id having count(*) = 1) s on s.id = l.id "
+        f"where role = 'shadow' and mv_id = '{challenger}' and epoch_us(moment) >= {begun} "
+        f"group by id having count(*) = 1) s on s.id = l.id "
         f"where l.role = 'live' and l.mv_id = '{champion}' and l.reason in ('only', 'hash', 'outside') "
-        f"and epoch_us(l.moment) between {to_us(moment(test.started))} and {until_us}"
+        f"and epoch_us(l.moment) between {begun} and {until_us}"
     )
 
 

@@ -5,7 +5,7 @@ have to hold, labels that come late. Days are counted as the log's units came: t
 """
 
 import math
-from typing import Annotated, cast
+from typing import Annotated, Literal, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from assay.build.data.words import check_word
 from assay.errors import InvalidInput
+from assay.operate.online_tests.definition import Design
 from assay.operate.online_tests.history import History, MetricHistory, read_history
 from assay.operate.online_tests.metric import Metric
 from assay.operate.online_tests.metric_files import chosen_metrics, load_metrics
+from assay.operate.online_tests.unplanned import Unplanned, unplanned
 from assay.operation import operation
 from assay.record.store import Store
 from assay.stats import duration
@@ -25,6 +27,7 @@ from assay.stats.effects import Sums
 __all__ = ["MetricPlan", "TestPlan", "Wanted", "plan_history", "plan_test"]
 
 _DAY_US = 86_400_000_000
+DesignKind = Literal["anytime", "group", "fixed"]
 _ENGINES = {"anytime": "at will", "group": "obrien-fleming", "fixed": "fixed"}
 
 
@@ -52,7 +55,10 @@ class MetricPlan(msgspec.Struct, frozen=True):
 
 
 class TestPlan(msgspec.Struct, frozen=True):
-    """Units of each variant and in all, days until the last of them has closed, and the metric that takes longest."""
+    """Units of each variant and in all, days until the last of them has closed, and the metric that takes longest.
+
+    `unplanned` are metrics that the past says too little of; where they are known to need units, these count.
+    """
 
     __test__ = False  # pytest takes it for tests otherwise
 
@@ -66,6 +72,7 @@ class TestPlan(msgspec.Struct, frozen=True):
     limiting: str
     words: list[str]
     metrics: list[MetricPlan]
+    unplanned: list[Unplanned] = []
 
 
 @operation("test plan")
@@ -126,38 +133,56 @@ def plan_history(endpoint: str, metrics: list[Metric], history: History | None, 
     """The same from what was read of the past, or from given numbers alone."""
     success = sum(metric.role == "success" for metric in metrics)
     each = duration.power_of_each(wanted.power, len(metrics) - success, success=success > 0)
-    planned = []
+    planned, flat = [], []
     for place, metric in enumerate(metrics):
         past = history.metrics[place] if history is not None else None
-        planned.append(_planned(metric, past, wanted, each, max(1, success * wanted.versions)))
-    limiting = max(planned, key=lambda one: one.units)
+        moments = _moments(metric, past, wanted)
+        if moments.variance > 0:
+            planned.append(_planned(metric, past, moments, wanted, each, max(1, success * wanted.versions)))
+        else:
+            flat.append((metric, 0 if past is None else len(past.closed_us), moments.level))
+    needed = {one.metric: one.units for one in planned}
+    most = max(needed.values(), default=0)
+    design = Design(kind=cast("DesignKind", wanted.design), alpha=wanted.alpha, looks=wanted.looks)
+    left_out = [unplanned(metric, closed, level, design, most) for metric, closed, level in flat]
+    needed |= {one.metric: one.units for one in left_out if one.units is not None}
+    if not needed:
+        raise InvalidInput(left_out[0].words, expected="values that differ")
+    limiting = max(needed, key=lambda name: needed[name])
+    units = needed[limiting]
     waits = max(metric.window_us + metric.maturity_us for metric in metrics) / _DAY_US
-    total = limiting.units * (1 + wanted.versions)
+    total = units * (1 + wanted.versions)
     per_day, lasts = _lasts(history, wanted, total)
     return TestPlan(
         endpoint=endpoint,
         design=wanted.design,
-        units=limiting.units,
+        units=units,
         total=total,
         days=round(lasts + waits, 2) if lasts is not None else None,
         units_per_day=round(per_day, 1),
         waits_days=waits,
-        limiting=limiting.metric,
-        words=_words(limiting, wanted, waits, success, len(metrics) - success),
+        limiting=limiting,
+        words=[
+            *_words(limiting, planned, wanted, waits, success, len(metrics) - success),
+            *(one.words for one in left_out),
+        ],
         metrics=planned,
+        unplanned=left_out,
     )
 
 
-def _planned(metric: Metric, past: MetricHistory | None, wanted: Wanted, power: float, tested: int) -> MetricPlan:
-    level, variance, explained = _moments(metric, past)
-    level = wanted.level if wanted.level is not None else level
-    variance = wanted.deviation**2 if wanted.deviation is not None else variance
-    if math.isnan(level) or not variance > 0:
-        raise InvalidInput(
-            f"the log has {0 if past is None else len(past.closed_us)} closed units with a value of {metric.name!r}, "
-            "which do not vary",
-            expected="values that differ, or --level and --deviation",
-        )
+class _Moments(NamedTuple):
+    """Level and variance of a unit, beside its covariate, which explains a share of what there was before."""
+
+    level: float
+    variance: float
+    explained: float
+
+
+def _planned(
+    metric: Metric, past: MetricHistory | None, moments: _Moments, wanted: Wanted, power: float, tested: int
+) -> MetricPlan:
+    level, variance, explained = moments
     rows, correlation = _hang_together(past)
     if metric.role == "guardrail":
         difference = metric.margin or 0.0
@@ -190,19 +215,21 @@ def _planned(metric: Metric, past: MetricHistory | None, wanted: Wanted, power: 
     )
 
 
-def _moments(metric: Metric, past: MetricHistory | None) -> tuple[float, float, float]:
-    """Level, variance of a unit beside its covariate, and the share of the variance that this explains."""
-    if past is None or len(past.closed_us) < 2:
-        return math.nan, math.nan, 0.0
-    y = past.columns["y"]
-    sums = Sums.of(y, denominator=past.columns.get("d"))
-    variance, explained = sums.variance, 0.0
-    if "x" in past.columns and variance > 0:
-        value = y if metric.kind != "ratio" else (y - sums.mean * past.columns["d"]) / past.columns["d"].mean()
-        x = past.columns["x"]
-        if x.std() > 0:
-            explained = float(np.corrcoef(value, x)[0, 1] ** 2)
-    return sums.mean, variance * (1 - explained), explained
+def _moments(metric: Metric, past: MetricHistory | None, wanted: Wanted) -> _Moments:
+    """As given or as the past says; without a variance where neither does."""
+    level, variance, explained = math.nan, 0.0, 0.0
+    if past is not None and len(past.closed_us):
+        y = past.columns["y"]
+        sums = Sums.of(y, denominator=past.columns.get("d"))
+        level, variance = sums.mean, sums.variance
+        if "x" in past.columns and variance > 0:
+            value = y if metric.kind != "ratio" else (y - sums.mean * past.columns["d"]) / past.columns["d"].mean()
+            x = past.columns["x"]
+            if x.std() > 0:
+                explained = float(np.corrcoef(value, x)[0, 1] ** 2)
+    level = wanted.level if wanted.level is not None else level
+    variance = wanted.deviation**2 if wanted.deviation is not None else variance * (1 - explained)
+    return _Moments(level, 0.0 if math.isnan(level) else variance, explained)
 
 
 def _hang_together(past: MetricHistory | None) -> tuple[float, float]:
@@ -242,7 +269,21 @@ def _lasts(history: History | None, wanted: Wanted, total: int) -> tuple[float, 
     return per_day, lasted + (total - seen) / last if last > 0 else None
 
 
-def _words(limiting: MetricPlan, wanted: Wanted, waits: float, success: int, guardrails: int) -> list[str]:
+def _words(
+    name: str, planned: list[MetricPlan], wanted: Wanted, waits: float, success: int, guardrails: int
+) -> list[str]:
+    limiting = next((one for one in planned if one.metric == name), None)
+    words = [f"{name} takes longest"] if limiting is None else _limiting_words(limiting, wanted)
+    if guardrails and planned:
+        words.append(f"each metric has a power of {planned[0].power:.3f}, so that all hold with {wanted.power:.2f}")
+    if success * wanted.versions > 1:
+        words.append(f"alpha is shared by {success * wanted.versions} comparisons")
+    if waits:
+        words.append(f"{waits:g} {'day' if waits == 1 else 'days'} more until windows close and labels are in")
+    return words
+
+
+def _limiting_words(limiting: MetricPlan, wanted: Wanted) -> list[str]:
     words = [f"{limiting.metric} takes longest: {limiting.fixed_units:,} units of each variant for a single look"]
     if limiting.inflation > 1.001:
         how = "at any time" if wanted.design == "anytime" else f"{wanted.looks} times"
@@ -254,10 +295,4 @@ def _words(limiting: MetricPlan, wanted: Wanted, waits: float, success: int, gua
             f"{limiting.rows_per_unit:.1f} rows of a unit hang together (correlation {limiting.correlation:.2f}): "
             f"taken as independent they would seem {limiting.design_effect:.2f} times as many as they are worth"
         )
-    if guardrails:
-        words.append(f"each metric has a power of {limiting.power:.3f}, so that all hold with {wanted.power:.2f}")
-    if success * wanted.versions > 1:
-        words.append(f"alpha is shared by {success * wanted.versions} comparisons")
-    if waits:
-        words.append(f"{waits:g} days more until windows close and labels are in")
     return words

@@ -14,32 +14,24 @@ import pyarrow.compute as pc
 
 from assay.build.data.sql import own_database
 from assay.errors import InvalidInput
-from assay.operate.labels.known import LABELS, label_rows, without_older
+from assay.operate.labels.known import LABELS, without_older
 from assay.operate.online_tests.aggregating import Exponents
 from assay.operate.online_tests.definition import OnlineTest
 from assay.operate.online_tests.evidence import Evidence
 from assay.operate.online_tests.few_units import add_few, are_few
-from assay.operate.online_tests.gathering import add_closed, evidence_of
+from assay.operate.online_tests.gathering import LOG_COLUMNS, add_closed, evidence_of
+from assay.operate.online_tests.new_labels import NewLabels
 from assay.operate.online_tests.open_units import OpenUnit, OpenUnits
 from assay.operate.online_tests.seen_ids import SeenIds
 from assay.operate.online_tests.units import make_values, windows_of
 from assay.operate.predictions.tail import Tail
-from assay.record.clock import from_us, iso, to_us
-from assay.record.store import Sql, Store
+from assay.record.clock import to_us
+from assay.record.store import Store
 
 __all__ = ["RunningTest"]
 
-_COLUMNS = [
-    *("id", "unit", "experiment", "role", "reason", "variant", "phase", "moment", "output", "status", "latency_us"),
-    "mv_id",
-]
 _REPEATED = ("experiment", "role", "reason", "variant", "status", "mv_id")  # texts of which there are few
-_AGAIN_US = 60_000_000  # labels of so long before are read again: who tells them may commit them later than that
 _WHOLE, _PARTS = 20_000, 20  # with more rows, and more than a part of all, all is summed again instead of row by row
-_TOLD = (
-    "select {key}, value, event_ts, ingest_ts, revision from {table} "
-    "where {of} name = :name and ingest_ts > :since and ingest_ts <= :until"
-)
 
 
 class RunningTest:
@@ -63,9 +55,14 @@ class RunningTest:
         self._labels: dict[str, list[pa.Table]] = {name: [] for name in self._names}
         self._ids = SeenIds()  # of rows whose labels count
         self._pending: pa.Table | None = None  # rows from behind the last look
-        self._lately: dict[str, set[tuple[object, ...]]] = {name: set() for name in self._names}
+        self._new_labels = NewLabels(test.endpoint)
         self._connection = own_database()
         self._connection.execute("set timezone = 'UTC'")
+
+    @property
+    def as_of_us(self) -> int:
+        """The last look, 0 before it."""
+        return self.evidence.as_of_us
 
     def close(self) -> None:
         """Let the memory go."""
@@ -76,24 +73,10 @@ class RunningTest:
 
         A label that is committed a minute after its time, or later, is not seen.
         """
-        rows = tail.read_new(_COLUMNS)
+        rows = tail.read_new(LOG_COLUMNS)
         last = self.evidence.as_of_us
-        since = from_us(last - _AGAIN_US) if last else ""
-        labels = {name: self._new_labels(store, name, since, as_of) for name in self._names}
+        labels = {name: self._new_labels.read(store, name, last, as_of) for name in self._names}
         return self.update(rows, labels, to_us(as_of))
-
-    def _new_labels(self, store: Store, name: str, since: str, as_of: datetime) -> pa.Table:
-        """Labels that came after `since`, a time as text, and were not seen before."""
-        values = {"name": name, "since": since, "until": iso(as_of), "endpoint": self.test.endpoint}
-        of_units = _TOLD.format(key="null, unit, event", table="unit_label", of="endpoint = :endpoint and")
-        values_too = {key: value for key, value in values.items() if key != "endpoint"}
-        found = [
-            *store.tuples(Sql(_TOLD.format(key="prediction_id, null, null", table="label", of=""), values_too)),
-            *store.tuples(Sql(of_units, values)),
-        ]
-        known, again = self._lately[name], from_us(to_us(as_of) - _AGAIN_US)
-        self._lately[name] = {(*row[:3], row[6]) for row in found if row[5] > again}
-        return label_rows(["prediction_id", "unit", "event"], [row for row in found if (*row[:3], row[6]) not in known])
 
     def update(self, rows: pa.Table, labels: Mapping[str, pa.Table], as_of_us: int) -> Evidence:
         """Take in new rows of the log and new labels by name (`labels.known.LABELS`), as known at `as_of_us`."""
@@ -121,7 +104,7 @@ class RunningTest:
 
     def _fresh_rows(self, rows: pa.Table, as_of_us: int) -> pa.Table:
         """Rows up to the look, which are kept; those from behind it wait for the next."""
-        given = rows.select(_COLUMNS)
+        given = rows.select(LOG_COLUMNS)
         if not self._needs_log:
             given = given.filter(pc.equal(given["experiment"], self.test.test_id))
         if self._pending is not None and self._pending.num_rows:

@@ -13,7 +13,7 @@ from assay.operate.online_tests.metric import Metric, check_metrics
 from assay.operate.online_tests.metric_files import chosen_metrics, load_metrics
 from assay.operate.routing.changing import set_shadows, set_split
 from assay.operation import operation
-from assay.prove.promotion import passed_or_overridden
+from assay.prove.promotion import gate_standing, passed_or_overridden
 from assay.record.canonical import canonical_json
 from assay.record.clock import iso
 from assay.record.identity import new_id
@@ -54,7 +54,8 @@ def start_test(
 ) -> OnlineTest:
     """Begin an A/B test, a shadow test or a bandit of one or more versions against the champion of an endpoint.
 
-    Versions are numbers of the endpoint's model, or MODEL/VERSION. Each needs a passing verdict of the gate.
+    Versions are numbers of the endpoint's model, or MODEL/VERSION. Each needs a passing verdict of the gate,
+    but for a shadow, which answers nobody.
     """
     chosen = chosen_metrics(load_metrics(metrics), metric, guardrail)
     if shadow and bandit:
@@ -141,9 +142,17 @@ def new_test(
             rollout=rollout,
             phases=(),
         )
-        said = f"override: {override}" if override else "the gate let it pass"
+        said = f"override: {override}" if override else _said_by_gate(store, arms, kind)
         routed = _routed(store, test, route, shares, coverage, phase=1, reason=f"test {called} begins; {said}")
         return _write(store, test, routed, shares, coverage)
+
+
+def _said_by_gate(store: Store, arms: Sequence[Arm], kind: Kind) -> str:
+    """Why the versions may take part: shadows may also without a pass, and then it is said."""
+    if kind != "shadow":
+        return "the gate let it pass"
+    champion, *others = (version_by_id(store, arm.mv_id) for arm in arms)
+    return "; ".join(gate_standing(store, one, champion).words for one in others)
 
 
 def add_phase(store: Store, test: OnlineTest, weights: Sequence[int], coverage: int, *, reason: str) -> OnlineTest:

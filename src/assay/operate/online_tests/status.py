@@ -12,13 +12,13 @@ from assay.operate.online_tests.evidence import Evidence
 from assay.operate.online_tests.exploring import explore
 from assay.operate.online_tests.gathering import gather
 from assay.operate.online_tests.judging import Effects, effects_of, held_because, judged_arms, look_at
-from assay.operate.online_tests.pairing import gather_pairs
+from assay.operate.online_tests.pairing import Pairs, gather_pairs
 from assay.operate.online_tests.readings import ArmReading, Outcome, Seen, TestReading, keep_reading, seen_before
 from assay.operation import operation
 from assay.record.clock import iso, written_moment
 from assay.record.store import Store
 
-__all__ = ["judge", "list_tests", "look_at_test", "read_test", "settled", "show_test"]
+__all__ = ["judge", "judge_pairs", "list_tests", "look_at_test", "read_test", "settled", "show_test"]
 
 _DAY_US = 86_400_000_000
 _SETTLES = timedelta(seconds=2)  # more than lies between the time of a row and its being in the log
@@ -72,8 +72,12 @@ def read_test(store: Store, test: OnlineTest, as_of: datetime) -> TestReading:
     seen = seen_before(store, test.test_id, iso(as_of))
     if test.kind != "shadow":
         return judge(test, gather(store, test, as_of), seen, iso(as_of))
-    pairs = gather_pairs(store, test, as_of)
-    reading = judge(test, pairs.evidence, seen, iso(as_of), pairs.effects)
+    return judge_pairs(test, gather_pairs(store, test, as_of), seen, iso(as_of))
+
+
+def judge_pairs(test: OnlineTest, pairs: Pairs, seen: Seen, as_of: str) -> TestReading:
+    """A look at a shadow test from its pairs; `seen` takes in this look."""
+    reading = judge(test, pairs.evidence, seen, as_of, pairs.effects)
     arms = [
         msgspec.structs.replace(arm, shift=pairs.shifts[arm.arm], pairs=pairs.labelled[arm.arm]) for arm in reading.arms
     ]

@@ -13,7 +13,7 @@ from assay.operate.online_tests.starting import CHAMPION_SHADOW, add_phase, cove
 from assay.operate.online_tests.status import read_test, settled
 from assay.operate.routing.changing import end_split, set_shadows
 from assay.operation import operation
-from assay.prove.promotion import Promotion, promote
+from assay.prove.promotion import Promotion, go_live
 from assay.record.clock import iso
 from assay.record.ledger import decide
 from assay.record.models.routes import current_route
@@ -103,7 +103,7 @@ def stop_test(store: Store, test: OnlineTest, *, reason: str, promoted: bool = F
         if promoted:
             arm = next(arm for arm in test.arms if arm.name == passed[0].arm)
             because = f"test {test.name} passed, reading {reading.seq}"
-            promotion = promote(store, arm.model, arm.version, override=because)
+            promotion = go_live(store, arm.model, arm.version, proof=because)
         return TestEnd(test.name, test.test_id, reading.outcome, reason, decision, reading, promotion)
 
 

@@ -17,6 +17,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 _PACKED_BYTES = 1400  # what is smaller takes one packet as it is
+_MOST_BYTES = 256 * 1024 * 1024  # of all bodies together that have begun to come
+_LATER_S = 1  # such a body is here or gone soon
 BODY_S = 30.0  # from the head of a request to the end of its body
 _SHOWN = 100  # characters of somebody else's text in a message
 _WINDOW_BITS = {b"gzip": 31, b"deflate": 15}  # how zlib is told of the format
@@ -25,7 +27,8 @@ _FAST = 1  # the level of compression: higher ones take several times as long, f
 
 async def whole(headers: dict[bytes, bytes], receive: Receive) -> bytes:
     """The body, decompressed. RequestError: 413 where it is too large, 408 where it does not come, 415 where it is
-    packed in some other way than gzip or deflate, 400 where its packing is broken or its sender has gone.
+    packed in some other way than gzip or deflate, 400 where its packing is broken or its sender has gone, 503 where
+    large bodies come from so many at once that memory has no room for them.
     """
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared[:20]) > MAX_BODY_BYTES:
@@ -77,14 +80,29 @@ async def _rest(message: Message, receive: Receive) -> bytes:
             while True:
                 if message["type"] == "http.disconnect":
                     raise RequestError(400, "the request ended before its body")
-                body += message.get("body", b"")
+                piece = message.get("body", b"")
+                body += piece
+                _coming.held += len(piece)
                 if len(body) > MAX_BODY_BYTES:
                     raise _too_large()
                 if not message.get("more_body", False):
                     return bytes(body)
+                if _coming.held > _MOST_BYTES:
+                    raise RequestError(503, "too many large bodies come at once, send fewer rows at a time", _LATER_S)
                 message = await receive()
     except TimeoutError:
         raise RequestError(408, f"the body did not come within {BODY_S:g} s") from None
+    finally:
+        _coming.held -= len(body)
+
+
+class _Coming:
+    """Bytes of bodies that this process waits for the rest of."""
+
+    held = 0
+
+
+_coming = _Coming()
 
 
 def _unpacked(body: bytes, encoding: bytes) -> bytes:

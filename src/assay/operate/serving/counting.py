@@ -95,6 +95,11 @@ class Counting:
         """An HTTP answer."""
         self._more(self.counted.answers, str(status), 1)
 
+    def turned_away(self) -> None:
+        """A request that was answered 503 before it was read, because too many waited."""
+        self.counted.refused += 1
+        self.answered(503)
+
     def signature(self, column: str, kind: str, action: str, values: int) -> None:
         """Values that broke the signature and what became of them."""
         self._more(self.counted.signature, f"{column}\t{kind}\t{action}", values)

@@ -80,7 +80,9 @@ def answer_for(
         ready = Serving(url, os.getpid(), endpoint, version.model, version.version, grpc_port=grpc_port)
         started = time.monotonic()
         try:
-            server = http_server(application, ready, parent, shared=alive is not None, prompt=True)
+            turned_away = application.engine.counting.turned_away
+            shared = alive is not None
+            server = http_server(application, ready, parent, shared=shared, prompt=True, turned_away=turned_away)
             with steady(), application.engine.guard.watching():
                 server.run(sockets=[listener])
         finally:
