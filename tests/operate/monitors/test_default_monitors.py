@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from tests.operate.monitors.monitor_world import (
     BEGIN,
@@ -15,13 +16,18 @@ from tests.operate.monitors.monitor_world import (
     serve_day,
     trained_version,
 )
-from tests.operate.serving_helpers import ENDPOINT, add_route
+from tests.operate.serving_helpers import ENDPOINT, Fixed, add_route
 
+from assay.build.models.packaging import LoadedModel, opened_model, package_model
 from assay.errors import InvalidInput
 from assay.operate.monitors.checking import Checked, check_due
 from assay.operate.monitors.definition import Definition, MonitorKind
+from assay.operate.monitors.kinds import quality
 from assay.operate.monitors.records import DEFAULTS, declare_monitors, make_defaults, monitors_of, reset_baseline
+from assay.record.models.registry import ModelVersion
 from assay.record.sqlstore import SqlStore
+from assay.record.store import Store
+from assay.record.tracking.runs import start_run
 
 
 def of(found: list[Checked], name: str) -> list[Checked]:
@@ -90,6 +96,52 @@ def test_a_broken_column_alarms_at_once_and_in_words(store: SqlStore, change: ob
     assert words in alert["message"]
 
 
+def test_what_days_of_training_were_like_is_not_broken(store: SqlStore) -> None:
+    chance, days = np.random.default_rng(3), 20
+    rain = [np.zeros(200) if day % 3 else chance.gamma(2, 100, 200) for day in range(days)]
+    rain[4][:120] = np.nan  # a gauge failed for a while
+    table = pa.table(
+        {
+            "distance": pa.array(np.concatenate(rain), from_pandas=True),
+            "carrier": chance.choice(CARRIERS, 200 * days, p=SHARES),
+            "day": pa.array([(BEGIN - (days - day) * DAY).date() for day in range(days) for _ in range(200)]),
+        }
+    )
+    store.clock.advance(BEGIN)
+    with start_run(store, "training") as run:
+        version = package_model(store, "delays", Fixed(0.5), table, ["distance", "carrier"], run=run, time="day")
+    add_route(store, version)
+    declare_monitors(store, "delays", ENDPOINT, {"data": Definition(kind="quality", persistence=(1, 1))})
+
+    def missing(share: float) -> object:
+        return lambda place, cell: (None, cell[1]) if place < share * 300 else cell
+
+    changes = [None, missing(0.5), missing(0.9), lambda place, cell: (40.0, cell[1])]
+    for day, change in enumerate(changes):
+        serve_day(store, day, version, distance=lambda chance, rows: np.zeros(rows), change=change)  # type: ignore[arg-type]
+    found = check_due(store)
+    assert [one.outcome.status for one in found] == ["ok", "ok", "alarm", "alarm"]
+    assert "distance has no value in 90.0 % of rows" in found[2].outcome.words
+    assert "distance is constant, 40 in all 300 rows" in found[3].outcome.words
+    assert found[3].outcome.detail["defects"] == ["distance"]
+
+
+def test_a_season_that_moves_values_far_has_changed_no_unit(store: SqlStore) -> None:
+    version = endpoint(store, days=True)
+    declare_monitors(store, "delays", ENDPOINT, {"data": Definition(kind="quality", floor=1.0)})
+    factors = [1.2, 1.4, 1.5, 1.609344, 1.8, 2.2, 2.54, 60.0]
+
+    def times(factor: float) -> Callable[[np.random.Generator, int], np.ndarray]:
+        return lambda chance, rows: chance.normal(1000, 200, rows) * factor
+
+    for day, factor in enumerate(factors):
+        serve_day(store, day, version, distance=times(factor))
+    found = check_due(store)
+    assert [one.outcome.status for one in found] == ["ok"] * 7 + ["alarm"]
+    serve_day(store, 8, version, distance=times(60.0))
+    assert [one.outcome.status for one in check_due(store)] == ["alarm"]  # it stays broken until it is whole
+
+
 def test_new_values_alarm_when_they_come_again_and_a_few_do_not(store: SqlStore) -> None:
     version = endpoint(store)
     declare_monitors(store, "delays", ENDPOINT, {"data": Definition(kind="quality", segments=["carrier"])})
@@ -107,6 +159,7 @@ def test_new_values_alarm_when_they_come_again_and_a_few_do_not(store: SqlStore)
     assert worst.value is not None
     assert worst.low > 0.01
     assert worst.value == pytest.approx(0.1)
+    assert found[2].outcome.detail["defects"] == []  # a model that is trained again knows it
 
 
 def test_answers_that_move_alone_are_prediction_drift(store: SqlStore) -> None:
@@ -266,3 +319,21 @@ def known_means(shares: tuple[float, ...], day: int) -> Callable[[np.random.Gene
         return np.array([means[str(one)] for one in carriers]) + chance.normal(0, 0.02, len(values))
 
     return answers
+
+
+def test_a_version_is_opened_once_however_many_windows_there_are(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def counted(store: Store, version: ModelVersion) -> LoadedModel:
+        opened.append(version.mv_id)
+        return opened_model(store, version)
+
+    monkeypatch.setattr(quality, "opened_model", counted)
+    version = endpoint(store)
+    declare_monitors(store, "delays", ENDPOINT, {"data": Definition(kind="quality")})
+    for day in range(4):
+        serve_day(store, day, version)
+    assert [one.outcome.status for one in check_due(store)] == ["ok"] * 4
+    assert opened == [version.mv_id]

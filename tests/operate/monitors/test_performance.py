@@ -9,10 +9,10 @@ from assay.errors import InvalidInput
 from assay.operate.monitors.definition import Definition
 from assay.operate.monitors.kind import Outcome
 from assay.operate.monitors.kinds import performance
-from assay.operate.monitors.kinds.harm import harm_after, harm_of
+from assay.operate.monitors.kinds.harm import Observed, harm_after, harm_of
 from assay.operate.monitors.kinds.promised import Reference, keep_reference, of_windows
 from assay.record.sqlstore import SqlStore
-from assay.stats import BettingTest, metric_named
+from assay.stats import BettingTest, metric_named, rise_evidence
 
 PROMISED = {"all rows": Reference(0.76, 0.75, 60)}
 
@@ -73,13 +73,14 @@ def test_a_window_with_few_labels_is_told_and_changes_nothing(store: SqlStore) -
     assert outcome.status == "no_data"
     assert "8 of 200 answers have a label" in outcome.words
     after = look(store, performance.Performance(), monitor, window_of(1, scores, labels))
-    assert finding(after, "auc").p == pytest.approx(harm_p([after.value]))
+    assert finding(after, "auc").p == pytest.approx(harm_p([after]))
 
 
-def harm_p(values: list[float | None]) -> float:
+def harm_p(outcomes: list[Outcome]) -> float:
     harm = harm_of(PROMISED["all rows"], metric_named("auc"), 0.02)
     assert harm is not None
-    return harm_after(harm, [value for value in values if value is not None]).p
+    found = [finding(outcome, "auc") for outcome in outcomes]
+    return harm_after(harm, [Observed(one.value, one.low, one.high) for one in found if one.value is not None]).p
 
 
 def test_a_metric_without_better_and_worse_is_refused(store: SqlStore) -> None:
@@ -91,16 +92,19 @@ def test_a_metric_without_better_and_worse_is_refused(store: SqlStore) -> None:
 # --- the test over windows --------------------------------------------------------------------------------------------
 
 
-def test_capping_the_loss_leaves_the_bets_what_they_are() -> None:
-    """Values below four times the limit's loss bet as `BettingTest` does against the limit itself."""
+def test_losses_are_told_from_the_best_value_and_errors_from_the_interval() -> None:
     harm = harm_of(Reference(0.76, 0.74, 60), metric_named("auc"), 0.02)
     assert harm is not None
     assert harm.limit == pytest.approx(0.72)
-    by_hand = BettingTest(1 - 0.72)
-    values = [0.7, 0.5, 0.81, 0.66, 0.4, 0.3]
-    for value in values:
-        by_hand.update(1 - value)
-    assert harm_after(harm, values).e_value == pytest.approx(math.exp(by_hand.log_largest))
+    windows = [Observed(value, value - 0.0196, value + 0.0196) for value in (0.7, 0.76, 0.71, 0.66, 0.74, 0.6, 0.61)]
+    late = rise_evidence([1 - one.value for one in windows], [0.01] * len(windows), 0.28)
+    test, early = BettingTest(0.25), []
+    for one in windows:
+        test.update((1 - one.value) / (4 * 0.28))
+        early.append(test.log_e)
+    whole = (np.exp(early) + np.exp(late)) / 2  # half of the capital each
+    assert harm_after(harm, windows).e_value == pytest.approx(whole.max(), rel=1e-3)
+    assert [Observed(0.7).error, Observed(0.7, 0.6, math.nan).error] == [0.0, 0.0]
 
 
 def test_a_fall_is_proven_once_the_evidence_is_in(store: SqlStore) -> None:
@@ -111,8 +115,7 @@ def test_a_fall_is_proven_once_the_evidence_is_in(store: SqlStore) -> None:
     first = states.index("alarm")
     assert 5 < first < 25
     assert set(states[first:]) == {"alarm"}
-    values = [outcome.value for outcome in outcomes]
-    assert harm_p(values[: first + 1]) <= 0.025 < harm_p(values[:first])
+    assert harm_p(outcomes[: first + 1]) <= 0.025 < harm_p(outcomes[:first])
     assert outcomes[first].words.startswith(
         f"auc of all rows is proven below 0.730 (promised 0.760 by the hold-out), after {first + 1} windows"
     )
@@ -124,9 +127,9 @@ def test_a_segment_that_falls_is_found_while_the_whole_stands(store: SqlStore) -
     references = {name: Reference(0.76, 0.75, 60) for name in ("all rows", "origin=JFK", "origin=EWR")}
     keep_reference(store, monitor.monitor_id, references)
     for day in range(25):
-        fine, bad = scored(generator, 1500, 1.0), scored(generator, 200, -0.4)
+        fine, bad = scored(generator, 2500, 1.0), scored(generator, 100, -0.4)
         scores, labels = (np.concatenate(pair) for pair in zip(fine, bad, strict=True))
-        origin = ["EWR"] * 1500 + ["JFK"] * 200
+        origin = ["EWR"] * 2500 + ["JFK"] * 100
         outcome = look(store, performance.Performance(), monitor, window_of(day, scores, labels, origin=origin))
     assert outcome.status == "alarm"
     assert finding(outcome, "auc", "origin=JFK").state == "drift"
@@ -181,7 +184,7 @@ def test_windows_at_the_limit_alarm_no_more_often_than_alpha() -> None:
         held, watched = np.clip(generator.normal(0.72, 0.05, 10), 0, 1), np.clip(generator.normal(0.72, 0.05, 60), 0, 1)
         harm = harm_of(of_windows(held.tolist(), True, alpha=alpha / 2, origin="x"), metric, 0.0)
         assert harm is not None
-        alarms += harm_after(harm, watched.tolist()).p <= alpha / 2
+        alarms += harm_after(harm, [Observed(value) for value in watched.tolist()]).p <= alpha / 2
     assert alarms / sequences <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / sequences)
 
 

@@ -34,7 +34,8 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     `columns` are inputs (all where none is named), `segments` the inputs by whose values each check is also made.
     `season` compares windows only with those of the same hour or weekday. Labels count once they are `maturity` old.
     `alpha`, `floor` and `tolerance` are the kind's own where they are None. An alarm needs
-    `persistence`: 2 of 3 windows.
+    `persistence`: 2 of 3 windows. Drift also looks for many windows each a little further where `slow`, and for inputs
+    that no longer go together where `together`.
     """
 
     kind: MonitorKind
@@ -49,6 +50,8 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     floor: float | None = None
     tolerance: float | None = None
     persistence: tuple[int, int] = (2, 3)
+    slow: bool = False
+    together: bool = False
     severity: Literal["info", "warning", "critical"] = "warning"
     owner: str | None = None
     runbook: str | None = None
@@ -93,5 +96,9 @@ def check_definition(definition: Definition, where: str) -> None:
         )
     if definition.season != "none" and definition.rows is not None:
         raise InvalidInput("windows by count have no season", where=where, expected="a window of time")
+    if definition.slow and definition.kind not in ("drift", "prediction_drift"):
+        raise InvalidInput(f"slow of the kind {definition.kind}", where=where, expected="drift or prediction_drift")
+    if definition.together and definition.kind != "drift":
+        raise InvalidInput(f"together of the kind {definition.kind}", where=where, expected="drift")
     if len(set(definition.segments)) < len(definition.segments):
         raise InvalidInput("segments name a column twice", where=where, expected="different columns")

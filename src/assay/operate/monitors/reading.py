@@ -83,6 +83,12 @@ class LogWindows:
         moments += [one.first for several in (self._index or {}).values() for one in several]
         return min(moments, default=None)
 
+    def last_moment(self) -> str | None:
+        """The moment of the last row; None for an empty log."""
+        moments = [part.last_ts for part in self._parts if part.rows and part.deleted is None]
+        moments += [one.last for several in (self._index or {}).values() for one in several if one.rows]
+        return max(moments, default=None)
+
     def rows_since(self, since: str) -> int:
         """How many rows there may be from a moment on, at most: whole stretches are counted."""
         parts = sum(part.rows for part in self._parts if part.deleted is None and part.last_ts >= since)

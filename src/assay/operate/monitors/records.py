@@ -158,8 +158,8 @@ def _put(store: Store, known: Row | None, model: str, endpoint: str, name: str, 
 
 def _is_default(row: Row) -> bool:
     """Whether a monitor is as `default_monitors` makes it: only such ones outlive their absence from a project file."""
-    plain = canonical_json(msgspec.to_builtins(Definition(kind=row["kind"])))
-    return bool(row["detail"] == plain and row["name"] == row["kind"])
+    monitor = monitor_of(row)
+    return monitor is not None and monitor.name == row["kind"] and monitor.definition == Definition(kind=row["kind"])
 
 
 def _switch(store: Store, row: Row, reason: str) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from assay.errors import InvalidInput
 from assay.operate.monitors.definition import Definition, Monitor, check_definition
 from assay.operate.monitors.kind import OVERALL_SEGMENT
-from assay.operate.monitors.kinds.harm import harm_after, harm_of
+from assay.operate.monitors.kinds.harm import Observed, harm_after, harm_of
 from assay.operate.monitors.kinds.performance import DEFAULT_METRICS, MEASURE, tolerance_of
 from assay.operate.monitors.kinds.promised import Reference, kept_reference
 from assay.operate.monitors.records import find_monitor
@@ -102,7 +102,8 @@ def standing(store: Store, monitor: Monitor) -> Standing:
         )
     key = {"monitor_id": monitor.monitor_id}
     where = {**key, "subject": metric.name, "segment": OVERALL_SEGMENT, "measure": MEASURE}
-    found = {row["window"]: row["value"] for row in store.query("monitor_finding", where)}
+    rows = store.query("monitor_finding", where)
+    found = {row["window"]: Observed(row["value"], row["low"], row["high"]) for row in rows}
     checks = store.query("monitor_check", key, order_by=["ts", "started", "window"])
     evidence = harm_after(harm, [found[check["window"]] for check in checks if check["window"] in found])
     alarms = [check["window"] for check in checks if check["status"] == "alarm"]

@@ -18,7 +18,7 @@ from assay.prove.evaluation import CANDIDATE, load_evaluation
 from assay.record.store import Store
 from assay.stats import BINARY, Profile, Segment, Task
 
-__all__ = ["MODEL", "Answers", "HoldOut", "answers_of", "hold_out_of", "segment_name"]
+__all__ = ["MODEL", "Answers", "HoldOut", "answers_of", "hold_out_of", "newest_hold_out", "segment_name"]
 
 MODEL = "model"
 _DEFAULT_THRESHOLD = 0.5
@@ -38,9 +38,11 @@ class HoldOut:
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
     """`outputs` [n] and `labels` [n], NaN where none is known; `segments` [n] text by column; `place` [n] the place of
-    each row among the parts in time of its window: days where `has_days`, eighths where it is short.
+    each row among the parts in time of its window: days where `has_days`, eighths where it is short. `table` holds the
+    rows as they were logged.
     """
 
+    table: pa.Table
     task: Task
     threshold: float
     outputs: NDArray[np.float64]
@@ -101,6 +103,7 @@ def answers_of(monitor: Monitor, window: Window, hold_out: HoldOut | None) -> An
     outputs = rows["output"].to_numpy().astype(np.float64)
     known = labels.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
     return Answers(
+        table=rows,
         task=_task(hold_out, outputs, known),
         threshold=_threshold(hold_out),
         outputs=outputs,
@@ -114,9 +117,12 @@ def answers_of(monitor: Monitor, window: Window, hold_out: HoldOut | None) -> An
 def hold_out_of(store: Store, monitor: Monitor, window: Window) -> HoldOut | None:
     """The newest evaluation of the version that answered; None where several did, or it was never evaluated."""
     versions: Sequence[str] = [monitor.mv_id] if monitor.mv_id else window.rows["mv_id"].unique().to_pylist()
-    if len(versions) != 1:
-        return None
-    kept = store.query("evaluation", {"mv_id": versions[0]}, order_by=["-ts"], limit=1)
+    return newest_hold_out(store, versions[0]) if len(versions) == 1 else None
+
+
+def newest_hold_out(store: Store, mv_id: str) -> HoldOut | None:
+    """The newest evaluation of a version; None where it was never evaluated."""
+    kept = store.query("evaluation", {"mv_id": mv_id}, order_by=["-ts"], limit=1)
     if not kept:
         return None
     try:

@@ -10,6 +10,8 @@ from assay.errors import InvalidInput, nearest
 from assay.operate.monitors.definition import Monitor
 from assay.operate.monitors.importance import bearing
 from assay.operate.monitors.kind import OVERALL_SEGMENT, Finding, FindingState, Outcome, Window
+from assay.operate.monitors.kinds.slowly import slowly
+from assay.operate.monitors.kinds.together import together
 from assay.operate.monitors.moved import mix_said
 from assay.operate.monitors.persistence import raised_before, settled, status_of, told
 from assay.operate.monitors.profiles import ANSWER, CLASS, input_columns, loaded_profile, only, profile_of
@@ -62,7 +64,19 @@ class Drift:
         columns = input_columns(store, monitor, window.rows)
         weights = bearing(window.rows, columns)
         found = [found_of(one, weights, calibrated.get(one.segment, 0) >= MINIMUM_WINDOWS) for one in verdicts]
+        kept: dict[str, object] = {}
+        if monitor.definition.slow:
+            harms = {(one.subject, one.measure): one.harm for one in found if one.segment == OVERALL_SEGMENT}
+            known = len(reference) >= MINIMUM_WINDOWS
+            slow, kept = slowly(
+                store, monitor, window, baseline.reference, current, measures, harms, is_calibrated=known
+            )
+            found += slow
+        if monitor.definition.together:
+            of_all = together(store, monitor, window)
+            found += [of_all] if of_all is not None else []
         outcome = outcome_of(store, monitor, found, len(reference))
+        outcome = msgspec.structs.replace(outcome, detail={**outcome.detail, **kept})
         if self.answers and outcome.status in ("watch", "alarm"):
             said = [mix_said(baseline.reference, current, by) for by in monitor.definition.segments]
             words = "; ".join([outcome.words, *(one for one in said if one)])

@@ -1,8 +1,8 @@
 """Performance estimated before labels are there, under covariate shift only, and whether such estimates were right.
 
-Expected cells from the probabilities that answers are worth by the hold-out of the version (`stats.estimation`). Where
-a monitor of performance looks at the same windows and the same metric, each of its figures says whether the interval
-held what came: the back-test. An estimate whose back-test fails is shown, and alarms nobody.
+How it is estimated is the task's (`estimating`). Where a monitor of performance looks at the same windows and the same
+metric, each of its figures says whether the interval held what came: the back-test. An estimate whose back-test fails
+is shown, and alarms nobody.
 """
 
 import math
@@ -10,67 +10,51 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from assay.errors import InvalidInput, nearest
 from assay.operate.monitors.definition import Monitor
 from assay.operate.monitors.kind import OVERALL_SEGMENT, Finding, Outcome, Window
 from assay.operate.monitors.kinds.answers import HoldOut, answers_of, hold_out_of
+from assay.operate.monitors.kinds.estimating import CONFIDENCE, FEWEST_LABELLED, checked_metric, estimator_of
 from assay.operate.monitors.kinds.past import past_of
 from assay.operate.monitors.kinds.performance import MEASURE, tolerance_of
 from assay.operate.monitors.kinds.promised import of_hold_out
 from assay.operate.monitors.persistence import settled, status_of, told
 from assay.record.store import Store
-from assay.stats import BINARY, OVERALL, Metric, metric_named
-from assay.stats.estimation import BINARY_METRICS, BackTest, Calibrator, Expectation, back_test, estimate_binary
-from assay.stats.histogram import bin_edges
+from assay.stats import Metric, metric_named
+from assay.stats.estimation import BackTest, Expectation, back_test
 
-__all__ = ["Estimate", "calibrator_of"]
+__all__ = ["Estimate"]
 
-_DEFAULT = "auc"
-_CONFIDENCE = 0.95
 _UNDER = "estimated under covariate shift only"
-_FEWEST = 50
+_FEWEST = 50  # rows of a segment
 
 
 class Estimate:
-    """The kind `estimate`, of binary models that were evaluated."""
+    """The kind `estimate`: of binary and multiclass models by their probabilities, of numbers by labelled answers."""
 
     matures = False
 
     def check(self, store: Store, monitor: Monitor, window: Window, earlier: Sequence[str]) -> Outcome:  # noqa: ARG002
-        """Estimate one window. InvalidInput for a metric that needs labels, and a model that is not binary."""
-        name = monitor.definition.metric or _DEFAULT
-        if name not in BINARY_METRICS:
-            raise InvalidInput(
-                f"{name} cannot be estimated without labels",
-                where=f"monitor {monitor.name}",
-                expected=", ".join(BINARY_METRICS),
-                hint=nearest(name, list(BINARY_METRICS)),
-            )
+        """Estimate one window. InvalidInput for a metric that needs labels, and answers that are no probabilities."""
         hold_out = hold_out_of(store, monitor, window)
-        if hold_out is not None and not hold_out.profile.task.has_scores:
-            raise InvalidInput(
-                f"estimates of a {hold_out.profile.task.name} model", expected="a binary model's probabilities"
-            )
         answers = answers_of(monitor, window, hold_out)
+        name = checked_metric(monitor, answers.task.name)
         if answers.rows < _FEWEST:
             return Outcome(status="no_data", value=None, words=f"{answers.rows} answers are too few for an estimate")
-        if ((answers.outputs < 0.0) | (answers.outputs > 1.0)).any():
-            raise InvalidInput("answers outside [0, 1]", expected="a binary model's probabilities")
-        metric = metric_named(name, BINARY)
-        calibrator = calibrator_of(hold_out) if hold_out else Calibrator.as_they_are()
-        found = {
-            segment: estimate_binary(
-                calibrator, answers.outputs[mask], name, threshold=answers.threshold, confidence=_CONFIDENCE
-            )
-            for segment, mask in answers.masks().items()
-            if mask.sum() >= _FEWEST
-        }
+        estimator = estimator_of(store, monitor, window, answers, hold_out, name)
+        if estimator is None:
+            words = f"{name} is estimated once {FEWEST_LABELLED} earlier answers have labels"
+            return Outcome(status="no_data", value=None, words=words)
+        metric = metric_named(name, answers.task)
+        found = {segment: estimator.of(mask) for segment, mask in answers.masks().items() if mask.sum() >= _FEWEST}
         tested = _back_tested(store, monitor, window, name)
+        is_believed = tested.verdict != "fails" and estimator.is_fitted
         findings = [
-            _finding(monitor, metric, hold_out, segment, one, is_believed=tested.verdict != "fails")
+            _finding(monitor, metric, hold_out, segment, one, basis=estimator.basis, is_believed=is_believed)
             for segment, one in found.items()
             if not math.isnan(one.value)
         ]
+        if not findings:
+            return Outcome(status="no_data", value=None, words=f"{name} is not defined for these answers")
         findings = settled(store, monitor, findings)
         whole = findings[0]
         moved = told(findings)
@@ -81,18 +65,17 @@ class Estimate:
         return Outcome(status=status_of(findings[:-1]), value=whole.value, words=words, findings=findings)
 
 
-def calibrator_of(hold_out: HoldOut) -> Calibrator:
-    """What scores were worth on the hold-out, by isotonic regression over the bins of its profile."""
-    histogram = hold_out.profile.histograms[hold_out.model]
-    whole = histogram.only(hold_out.profile.segments.index(OVERALL))
-    unit = whole.unit
-    return Calibrator.of_counts(bin_edges(whole.bin), whole.positives / unit, whole.negatives / unit)
-
-
 def _finding(
-    monitor: Monitor, metric: Metric, hold_out: HoldOut | None, segment: str, one: Expectation, *, is_believed: bool
+    monitor: Monitor,
+    metric: Metric,
+    hold_out: HoldOut | None,
+    segment: str,
+    one: Expectation,
+    *,
+    basis: str,
+    is_believed: bool,
 ) -> Finding:
-    shown = f"{metric.name} of {segment} is {one.value:.3f} ({one.low:.3f} to {one.high:.3f}), {_UNDER}"
+    shown = f"{metric.name} of {segment} is {one.value:.3f} ({one.low:.3f} to {one.high:.3f}), {_UNDER}, by {basis}"
     plain = Finding(
         subject=metric.name,
         measure="estimate",
@@ -107,7 +90,7 @@ def _finding(
     if hold_out is None or metric.larger_is_better is None:
         why = "there is no hold-out" if hold_out is None else "no direction is better"
         return msgspec.structs.replace(plain, words=f"{shown}; {why} to hold it against")
-    promised = of_hold_out(hold_out, metric, alpha=1 - _CONFIDENCE).get(segment)
+    promised = of_hold_out(hold_out, metric, alpha=1 - CONFIDENCE).get(segment)
     if promised is None:
         return msgspec.structs.replace(plain, words=f"{shown}; the hold-out had too few rows of it")
     tolerance = tolerance_of(monitor, metric, promised.mean)
@@ -142,7 +125,7 @@ def _back_tested(store: Store, monitor: Monitor, window: Window, name: str) -> B
         seen = past.found.get((name, OVERALL_SEGMENT, "estimate"))
         if seen and past.window in true and seen.low is not None and seen.high is not None:
             inside.append(seen.low <= true[past.window] <= seen.high)
-    return back_test(inside, confidence=_CONFIDENCE)
+    return back_test(inside, confidence=CONFIDENCE)
 
 
 def _of_back_test(tested: BackTest, name: str) -> Finding:

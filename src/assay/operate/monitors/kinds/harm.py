@@ -1,25 +1,28 @@
 """The sequential harm test: has a metric become worse than it may truly have been at the reference?
 
-One observation a window: the metric of its rows once their labels are in, as a loss of 0 or more. Rows of a window
-share weather and luck; windows are far more independent. The test bets against "the mean is at most the limit"
-(Waudby-Smith and Ramdas 2023), after Podkopaev and Ramdas (2022): an alarm is proof that the risk is above the upper
-bound of the source plus a tolerance. One may look after every window; the probability that it ever alarms without cause
-is at most alpha, half of it spent on the source's bound, half on the test.
+One observation a window: the metric of its rows once their labels are in. Rows of a window share weather and luck;
+windows are far more independent. An alarm is proof that the risk is above the upper bound of the source plus a
+tolerance, after Podkopaev and Ramdas (2022); whenever the fall began, good windows before it do not hide it for long
+(`stats.late_rise`). One may look after every window; the probability that it ever alarms without cause is at most
+alpha, half of it spent on the source's bound, half on the test.
 """
 
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 
 from assay.operate.monitors.kinds.promised import Reference
-from assay.stats import BettingTest, Metric
+from assay.stats import BettingTest, Metric, rise_evidence
+from assay.stats.normal import critical_value
 
-__all__ = ["Evidence", "Harm", "harm_after", "harm_of", "limit_of"]
+__all__ = ["Evidence", "Harm", "Observed", "harm_after", "harm_of", "limit_of"]
 
 _LARGEST_LOG = math.log(sys.float_info.max)
-_CAP = 4.0  # times the limit: larger losses count as that, which makes the test slower and never wrong
+_CAP = 4.0  # times the limit: larger losses count as that in the early half, which makes it slower and never wrong
+_CONFIDENCE = 0.95  # of the interval of a window's metric
 
 
 class Harm(msgspec.Struct, frozen=True):
@@ -41,6 +44,21 @@ class Harm(msgspec.Struct, frozen=True):
     def is_worse(self, value: float) -> bool:
         """Whether a value is beyond the limit."""
         return self.loss(value) > self.limit_loss
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """The metric of a window, with the interval that its rows alone give; None where there is none."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def error(self) -> float:
+        """The standard error by chance; 0 where none is known."""
+        if self.low is None or self.high is None or not math.isfinite(self.high - self.low):
+            return 0.0
+        return (self.high - self.low) / (2.0 * critical_value(_CONFIDENCE))
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -73,12 +91,18 @@ def harm_of(reference: Reference, metric: Metric, tolerance: float) -> Harm | No
     return harm
 
 
-def harm_after(harm: Harm, values: Iterable[float]) -> Evidence:
-    """The evidence after the values of windows, in the order in which they came."""
-    test = BettingTest(1.0 / _CAP)
-    seen = []
-    for value in values:
-        test.update(min(1.0, harm.loss(value) / (_CAP * harm.limit_loss)))
-        seen.append(value)
-    mean = math.fsum(seen) / len(seen) if seen else None
-    return Evidence(len(seen), mean, math.exp(min(test.log_largest, _LARGEST_LOG)))
+def harm_after(harm: Harm, windows: Sequence[Observed]) -> Evidence:
+    """The evidence after windows, in the order in which they came.
+
+    Half of the capital bets from the first window on, knowing of losses only how good they can be: a great fall right
+    after a promotion is proven in a few windows, whatever its distribution. The other half is that of `rise_evidence`,
+    which needs some windows first and sees falls that begin late. Both are tests by betting, so their mean is one.
+    """
+    losses = [harm.loss(one.value) for one in windows]
+    late = rise_evidence(losses, [one.error for one in windows], harm.limit_loss).tolist()
+    early, largest = BettingTest(1.0 / _CAP), 0.0
+    for loss, log in zip(losses, late, strict=True):
+        early.update(min(1.0, loss / (_CAP * harm.limit_loss)))
+        largest = max(largest, float(np.logaddexp(early.log_e, log)) - math.log(2.0))
+    mean = math.fsum(one.value for one in windows) / len(windows) if windows else None
+    return Evidence(len(windows), mean, math.exp(min(largest, _LARGEST_LOG)))

@@ -16,7 +16,7 @@ from assay.operate.monitors.definition import Monitor
 from assay.operate.monitors.kind import OVERALL_SEGMENT, Finding, FindingState, Outcome, Window
 from assay.operate.monitors.kinds.answers import MODEL, Answers, HoldOut, answers_of, hold_out_of, segment_name
 from assay.operate.monitors.kinds.attribution import attributed, parts_of
-from assay.operate.monitors.kinds.harm import Evidence, Harm, harm_after, harm_of
+from assay.operate.monitors.kinds.harm import Evidence, Harm, Observed, harm_after, harm_of
 from assay.operate.monitors.kinds.past import Past, past_of
 from assay.operate.monitors.kinds.promised import FIRST_WINDOWS, Reference, kept_reference, of_hold_out, of_windows
 from assay.operate.monitors.persistence import status_of
@@ -181,10 +181,14 @@ def _judged(
     harm = harm_of(reference, metric, tolerance_of(monitor, metric, reference.mean))
     if harm is None:
         return segment, one, reference, None, None
-    values = [value for seen in past if (value := seen.value(metric.name, segment, MEASURE)) is not None]
+    windows = [
+        Observed(found.value, found.low, found.high)
+        for seen in past
+        if (found := seen.found.get((metric.name, segment, MEASURE))) is not None and found.value is not None
+    ]
     if reference.origin.startswith("the first"):
-        values = values[reference.windows :]
-    return segment, one, reference, harm, harm_after(harm, [*values, one.value])
+        windows = windows[reference.windows :]
+    return segment, one, reference, harm, harm_after(harm, [*windows, Observed(one.value, one.low, one.high)])
 
 
 def _settled(

@@ -1,7 +1,8 @@
 """Quality: values that are missing, of the wrong type, out of range or never seen, and columns that are broken.
 
-A rate alarms where it is surely a point or more above that of training, if it comes again. A broken column alarms at
-once: it is missing altogether, constant, of another type, or in another unit.
+A rate alarms where it is surely a point or more above that of training, if it comes again; of missing values, above
+that of every day of training. A broken column alarms at once: it is missing altogether, constant, of another type, or
+in another unit, and no day of training was like that.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 
 from assay.build.models.learned import LearnedColumn
 from assay.build.models.packaging import opened_model
+from assay.build.models.stored_features import StoredFeature
 from assay.build.models.training_profile import TrainingProfile, training_profile_of
 from assay.build.views.registry.registered import find_view
 from assay.errors import AssayError, InvalidInput, nearest
@@ -21,23 +23,39 @@ from assay.operate.monitors.definition import Monitor
 from assay.operate.monitors.importance import bearing
 from assay.operate.monitors.kind import OVERALL_SEGMENT, Finding, Outcome, Window
 from assay.operate.monitors.persistence import settled, status_of, told
-from assay.operate.monitors.profiles import input_columns, window_table
+from assay.operate.monitors.profiles import input_columns, loaded_profile, profile_of, window_table
+from assay.operate.monitors.references import served_profiles
 from assay.operate.monitors.segments import by_segment, feature
-from assay.record.models.registry import version_by_id
+from assay.record.models.registry import ModelVersion, version_by_id
 from assay.record.store import Store
-from assay.stats.drift import ALPHA
+from assay.stats.drift import ALPHA, ColumnProfile, Numbers
+from assay.stats.drift.number_column import starts_of
 from assay.stats.intervals import wilson
 
 __all__ = ["Quality"]
 
 _FLOOR = 0.01  # a point more than in training
 _LEAST_ROWS = 30  # of a segment
+_NEW = ("out_of_range", "unseen")  # values that a model learns when it is trained again; all else is a defect
 _WORDS = {
     "missing": "has no value in",
     "mistyped": "is of another type in",
     "out_of_range": "is out of the range of training in",
     "unseen": "has values that training never had in",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What is kept with a version."""
+
+    learned: dict[str, LearnedColumn]
+    features: Sequence[StoredFeature]
+    profile: TrainingProfile | None
+
+
+_OPENED: dict[tuple[str, str], _Opened] = {}
+_MOST_OPENED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +87,7 @@ class Quality:
                 raise InvalidInput(
                     f"there is no input {name!r}", expected=", ".join(inputs), hint=nearest(name, list(inputs))
                 )
+        profile_of(store, monitor, window)  # kept: later windows are compared with it
         weights = bearing(window.rows, list(inputs.values()))
         chosen = [inputs[name] for name in names if name in learned.columns]
         parts = by_segment(window.rows, monitor.definition.segments)
@@ -87,15 +106,21 @@ class Quality:
                 rates = _rates(learned.columns[one.name], given, read, is_number=one.is_number)
                 for measure, (count, of, expected) in rates.items():
                     harm = weights.get(one.name, 1.0)
-                    found.append(_rate(monitor, one.name, segment, measure, count, of, expected, confidence, harm))
+                    most = max(expected, _most_missing(learned, one.name) if measure == "missing" else 0.0)
+                    rate = _rate(monitor, one.name, segment, measure, count, of, expected, most, confidence, harm)
+                    found.append(rate)
         table = window_table(window.rows, list(inputs.values()))
         breaks = {}
         for one in chosen:
             whole = None if learned.profile is None else learned.profile.whole
             before = whole.column(one.name) if whole is not None and one.name in whole.columns else None
             given = feature(window.rows, one.name) if _has(window.rows, one.name) else pa.nulls(window.rows.num_rows)
-            words = broken(one.name, learned.columns[one.name], before, given, table[one.name].combine_chunks())
-            if words is not None:
+            read = table[one.name].combine_chunks()
+            words = broken(one.name, learned.columns[one.name], before, given, read)
+            if words is None or _is_usual(learned, one.name, before, read):
+                continue
+            last = _last_whole(store, monitor, window, learned, one.name)
+            if last is None or broken(one.name, learned.columns[one.name], last, given, read) is not None:
                 breaks[one.name] = words
         return _outcome(store, monitor, found, breaks, weights, learned.owners, window)
 
@@ -106,21 +131,74 @@ def _learned(store: Store, monitor: Monitor) -> _Learned | None:
         return None
     try:
         version = version_by_id(store, mv_id)
-        model = opened_model(store, version)
-        profile = training_profile_of(store, version)
+        opened = _opened(store, version)
     except AssayError:  # it was made elsewhere, or removed
         return None
-    if not model.learned:
+    if not opened.learned:
         return None
     owners = {}
-    for one in model.features:
+    for one in opened.features:
         try:
             owner = find_view(store, one.reference).declared.owner
         except AssayError:
             continue
         if owner:
             owners[one.input] = owner
-    return _Learned({one.name: one for one in model.learned}, profile, owners)
+    return _Learned(opened.learned, opened.profile, owners)
+
+
+def _opened(store: Store, version: ModelVersion) -> _Opened:
+    """What a version says of its columns; read once a process, since a version never changes."""
+    key = (store.location, version.hash)
+    if key not in _OPENED:
+        model = opened_model(store, version)
+        learned = {one.name: one for one in model.learned}
+        if len(_OPENED) >= _MOST_OPENED:
+            _OPENED.pop(next(iter(_OPENED)))
+        _OPENED[key] = _Opened(learned, model.features, training_profile_of(store, version))
+    return _OPENED[key]
+
+
+def _is_usual(learned: _Learned, name: str, before: ColumnProfile | None, read: pa.Array) -> bool:
+    """Whether the same would be said of a window of training: no rain all day is weather, and no broken column."""
+    now = pc.unique(read.drop_null()).to_numpy(zero_copy_only=False)
+    for one in _windows(learned, name):
+        if not isinstance(one, Numbers):
+            continue
+        values = np.repeat(starts_of(one.kind, one.bins), one.counts)
+        if len(one.bins) == 1:
+            if len(now) == 1 and np.isclose(now[0], values[0], rtol=2.0**-8):
+                return True
+            continue
+        rows = pa.array(np.concatenate([values, np.full(one.missing, np.nan)]), pa.float64(), from_pandas=True)
+        if len(now) != 1 and broken(name, learned.columns[name], before, rows, rows) is not None:
+            return True
+    return False
+
+
+def _last_whole(store: Store, monitor: Monitor, window: Window, learned: _Learned, name: str) -> ColumnProfile | None:
+    """The column in the last window in which it was whole, else on the last day of training; None where there is none.
+
+    A unit changes from one window to the next. What moves with the seasons was nearly as it is now shortly before.
+    """
+    where = {"monitor_id": monitor.monitor_id, "subject": name, "measure": "broken"}
+    spoilt = {row["window"] for row in store.query("monitor_finding", where)}
+    for row in reversed(served_profiles(store, monitor, window)):
+        if row["window"] not in spoilt:
+            profile = loaded_profile(store, row)
+            return profile.column(name) if name in profile.columns else None
+    return next(iter(reversed(_windows(learned, name))), None)
+
+
+def _most_missing(learned: _Learned, name: str) -> float:
+    """The largest rate of missing values that a window of training had: they come in bursts where a sensor fails."""
+    return max((one.missing / one.rows for one in _windows(learned, name) if one.rows >= _LEAST_ROWS), default=0.0)
+
+
+def _windows(learned: _Learned, name: str) -> list[ColumnProfile]:
+    """The column in each of the windows of training that were kept."""
+    windows = learned.profile.windows if learned.profile is not None else ()
+    return [table.column(name) for _, table in windows if name in table.columns]
 
 
 def _has(rows: pa.Table, name: str) -> bool:
@@ -156,6 +234,7 @@ def _rate(
     count: int,
     of: int,
     expected: float,
+    most: float,
     confidence: float,
     weight: float,
 ) -> Finding:
@@ -173,12 +252,12 @@ def _rate(
         words=words,
         value=rate,
         expected=expected,
-        bound=expected + floor,
+        bound=most + floor,
         low=interval.low,
         high=interval.high,
         harm=max(0.0, rate - expected) / floor * weight if floor else None,
         rows=of,
-        raised=interval.low >= expected + floor,
+        raised=interval.low >= most + floor,
     )
 
 
@@ -219,7 +298,8 @@ def _outcome(
     if subjects[1:]:
         words += f", and {len(subjects) - 1} more inputs: {', '.join(subjects[1:4])}"
     whose = list(dict.fromkeys(owners[one] for one in subjects if one in owners))
-    detail: dict[str, object] = {"columns": subjects, "broken": sorted(breaks)}
+    defects = {one.subject for one in worst if one.measure not in _NEW}
+    detail: dict[str, object] = {"columns": subjects, "broken": sorted(breaks), "defects": sorted(defects)}
     if whose:
         words += f"; the data are those of {', '.join(whose)}"
         detail["owner"] = whose[0]
