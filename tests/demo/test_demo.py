@@ -22,7 +22,7 @@ from assay.record.sqlstore import SqlStore
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 KEYS = {
-    *("dataset", "runs", "champion", "refused", "promoted", "decay", "retrained"),
+    *("dataset", "runs", "champion", "refused", "promoted", "decay", "moved", "retrained"),
     *("rollback_seconds", "predictions_logged", "report"),
 }
 
@@ -131,6 +131,15 @@ def test_the_other_candidate_replaces_the_champion(done: Done) -> None:
     assert 0 < said["rollback_seconds"] < 1
 
 
+def test_drift_is_told_with_its_harm(done: Done) -> None:
+    """Autumn is unlike the months before summer; whether that harms is for labels to say."""
+    told = done.said["moved"]
+    assert told["columns"][0] in {"temp", "dewp"}
+    assert told["words"].startswith(f"{told['columns'][0]}: the ")
+    assert "against training" in told["words"]
+    assert "; it harms: labels prove a daily AUC below 0." in told["words"]
+
+
 def test_every_number_is_that_of_the_store(done: Done, store: SqlStore) -> None:
     said = done.said
     model = said["model"]
@@ -158,7 +167,7 @@ def test_every_number_is_that_of_the_store(done: Done, store: SqlStore) -> None:
         check = checks[said[part].get("segment", "overall"), said[part]["metric"]]
         assert check["delta"] == said[part]["delta"]
         assert [check["low"], check["high"]] == said[part]["interval"]
-    monitor = store.query("monitor", {"model": model}, order_by=["ts"])[0]
+    monitor = store.query("monitor", {"model": model, "kind": "performance"}, order_by=["ts"])[0]
     values = store.query("monitor_check", {"monitor_id": monitor["monitor_id"], "status !=": "no_data"})
     assert said["decay"]["days"] == len(values)
     assert said["decay"]["observed_auc"] == pytest.approx(sum(row["value"] for row in values) / len(values))

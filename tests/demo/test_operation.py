@@ -99,9 +99,14 @@ def test_an_alarm_retrains_by_the_performance_trigger(turned: Turned) -> None:
     alert = turned.store.query("alert", order_by=["ts"])[0]
     assert (alert["action"], alert["linked_run"]) == ("retrained", found.retrained.run_id)
     assert alert["opened"] <= alert["acked"] <= alert["closed"]
-    watched = turned.store.query("monitor", {"model": found.model}, order_by=["ts"])[0]
+    where: dict[str, object] = {"model": found.model, "kind": "performance"}
+    watched = turned.store.query("monitor", where, order_by=["ts"])[0]
     state = standing(turned.store, find_monitor(turned.store, watched["monitor_id"]))
     assert (state.alarm, state.windows) == (found.decay.alarm_day, found.decay.days)
+
+
+def test_of_a_week_or_two_no_drift_is_told(turned: Turned) -> None:
+    assert (turned.quiet.moved, turned.alarmed.moved) == (None, None)
 
 
 def test_one_candidate_was_promoted_under_traffic_and_the_way_back_rehearsed(turned: Turned) -> None:

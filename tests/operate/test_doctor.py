@@ -57,6 +57,20 @@ def test_a_damaged_blob_and_a_route_without_a_decision_are_problems(store: SqlSt
     assert any("a record of kind route names it" in problem for problem in found.problems)
 
 
+def test_a_checkpoint_that_was_altered_is_a_problem(tmp_path: Path, meddle: Callable[[SqlStore, str], None]) -> None:
+    from assay.record.audit.keys import new_key
+    from assay.record.audit.signed_checkpoints import checkpoint
+    from assay.record.location import open_store
+
+    signed = open_store(tmp_path / "signed")
+    new_key(signed, file=str(tmp_path / "k.pem"))
+    checkpoint(signed, key=str(tmp_path / "k.pem"))
+    assert examine(signed).sound
+    meddle(signed, "UPDATE ledger_checkpoint SET count = 7")
+    assert examine(signed).problems == ["ledger: checkpoint of entry 1 is not what was signed"]
+    signed.close()
+
+
 def test_a_bad_record_in_the_middle_of_a_log_is_a_problem_that_mending_leaves(store: SqlStore) -> None:
     path = _segment(store)
     content = bytearray(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Second chapter: the champion serves, months pass as requests, labels arrive late, and a monitor watches."""
+"""Second chapter: the champion serves, months pass as requests, labels arrive late, and monitors watch."""
 
 import math
 from datetime import date, timedelta
@@ -18,7 +18,7 @@ from assay.operate.monitors.checking import check_due
 from assay.operate.monitors.definition import Definition, Monitor
 from assay.operate.monitors.kind import OVERALL_SEGMENT
 from assay.operate.monitors.kinds.promised import of_windows
-from assay.operate.monitors.records import find_monitor
+from assay.operate.monitors.records import declare_monitors, find_monitor, reset_baseline
 from assay.operate.monitors.versions import Standing, standing, watch_version
 from assay.operate.windows import ServingDays
 from assay.progress import tell
@@ -33,6 +33,13 @@ TOLERANCE = 0.02  # a loss of two points of daily AUC is agreed to be unimportan
 ALPHA = 0.05
 MATURITY = timedelta(days=1)  # by the end of the next day the flights of a day have landed
 WATCHED = Definition(kind="performance", metric="auc", window="1d", maturity="1d", tolerance=TOLERANCE, alpha=ALPHA)
+
+# By week: a day's weather is not what moves a year.
+MOVING = {
+    "skew": Definition(kind="skew", window="7d"),
+    "prediction_drift": Definition(kind="prediction_drift", window="7d"),
+}
+LOOKED_BACK = timedelta(weeks=9)
 
 
 def watch(turn: Turn, champion: ModelVersion, hold_out: pa.Table, since: date) -> Monitor:
@@ -61,6 +68,7 @@ def watch_until_decay(
     """Replay day after day until the monitor alarms; returns it, where it stands, and the first day not replayed."""
     past = turn.known_by(GO_LIVE)
     (hold_out,) = split_by_time(past, "departure", [start_of(HOLD_OUT), start_of(GO_LIVE)])
+    declare_monitors(turn.store, turn.model, turn.model, MOVING)
     monitor = watch(turn, champion, hold_out, GO_LIVE)
     total = (LAST_DAY - GO_LIVE).days
     for number, day in enumerate(days_between(GO_LIVE, LAST_DAY)):
@@ -72,9 +80,16 @@ def watch_until_decay(
         close_day(turn.store, turn.model, monitor, days, day - MATURITY)
         if standing(turn.store, monitor).alarm:
             break
+    _look_back(turn, champion, day)
     state = standing(turn.store, monitor)
     tell("serve", 1.0, f"{replay.sent:,} predictions, alarm for {state.alarm}")
     return monitor, state, day + timedelta(days=1)
+
+
+def _look_back(turn: Turn, champion: ModelVersion, today: date) -> None:
+    """What moved in the last weeks, looked at in one go now that the labels have spoken."""
+    reset_baseline(turn.store, turn.model, champion.mv_id, since=start_of(max(GO_LIVE, today - LOOKED_BACK)))
+    check_due(turn.store, [find_monitor(turn.store, name, turn.model) for name in MOVING])
 
 
 def close_day(store: Store, model: str, monitor: Monitor, days: ServingDays, day: date) -> None:

@@ -1,8 +1,9 @@
 """The year as it would have happened: each day's flights become requests, their labels arrive after they landed."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,11 +11,10 @@ import pyarrow.compute as pc
 from assay.demo.pipeline import FEATURES, LABEL
 from assay.errors import AssayError
 from assay.operate.labels.recording import Label, record_labels
-from assay.operate.serving.client import PredictionClient
 from assay.operate.windows import ServingDays
 from assay.record.store import Observer, Store
 
-__all__ = ["Replay", "days_between", "start_of"]
+__all__ = ["Client", "Replay", "days_between", "start_of"]
 
 
 def start_of(day: date) -> datetime:
@@ -29,6 +29,16 @@ def days_between(first: date, last: date) -> Iterator[date]:
         first += timedelta(days=1)
 
 
+class Client(Protocol):
+    """Whoever answers: a client of a server, or what takes its place."""
+
+    def predict(
+        self, rows: Sequence[Mapping[str, object]], *, event_ts: datetime | None = None
+    ) -> list[tuple[str, float]]:
+        """Id and probability of each row; AssayError where there is no answer."""
+        ...
+
+
 class Replay:
     """Sends flights to the server and keeps the labels back until their time has come.
 
@@ -38,7 +48,7 @@ class Replay:
     def __init__(
         self,
         store: Store,
-        client: PredictionClient,
+        client: Client,
         features: pa.Table,
         days: ServingDays,
         *,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from assay.operate.predictions.compacting import Compacted, compact_predictions
     from assay.operate.predictions.removing import ErasedUnit, PrunedPredictions, erase_predictions, prune_predictions
     from assay.operate.project.aging import Staleness
+    from assay.operate.project.asking import request_approval
     from assay.operate.project.running import CandidateRun, run_project
     from assay.operate.project.scaffold import NewProject, init
     from assay.operate.project.tuning import ProjectSearch, search_project
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from assay.operate.serve_endpoint import serve
     from assay.operate.serving.client import PredictionClient, ServerProcess
     from assay.operate.serving.process import Served
+    from assay.operate.triggers.calling import fire_trigger
     from assay.operate.triggers.commands import TriggerDrill, list_triggers, rehearse_trigger, trigger_history
     from assay.operate.triggers.definition import TriggerDefinition
     from assay.operate.watching.commands import (
@@ -117,6 +119,7 @@ __all__ = [
     "end_test",
     "erase_predictions",
     "examine",
+    "fire_trigger",
     "get_features",
     "init",
     "label_coverage",
@@ -142,6 +145,7 @@ __all__ = [
     "release_status",
     "replay",
     "replay_release",
+    "request_approval",
     "reset_baseline",
     "reset_endpoint",
     "resume_release",

@@ -4,11 +4,13 @@ from typing import Annotated
 
 import msgspec
 
+from assay.errors import StoreUnavailable
 from assay.operate.predictions.checking import check_log
 from assay.operate.predictions.folder import log_folders
 from assay.operate.predictions.recovering import recover
 from assay.operation import operation
 from assay.record import soundness
+from assay.record.audit.verification import verify
 from assay.record.store import Store
 
 __all__ = ["Examination", "examine"]
@@ -39,7 +41,8 @@ def examine(
     mended = [*soundness.mend(store), *(line for folder in folders for line in recover(folder))] if mend else []
     found = soundness.check(store)
     logs = [check_log(store, folder.name) for folder in folders]
-    problems = [*found.problems, *(text for log in logs for text in log.problems)]
+    ledger = [text for text in _ledger(store) if text not in found.problems]
+    problems = [*found.problems, *ledger, *(text for log in logs for text in log.problems)]
     return Examination(
         sound=not problems,
         problems=problems,
@@ -50,3 +53,11 @@ def examine(
         ledger_entries=found.ledger_entries,
         predictions=sum(log.predictions for log in logs),
     )
+
+
+def _ledger(store: Store) -> list[str]:
+    """What is wrong with signatures, checkpoints and anchors, beside the chain itself."""
+    try:
+        return [f"ledger: {text}" for text in verify(store).problems]
+    except StoreUnavailable as error:  # damage that keeps the rows from being read
+        return [error.what]

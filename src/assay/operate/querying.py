@@ -25,7 +25,7 @@ from assay.record.store import Store
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["AnsweredCount", "PredictionAnswer", "query_predictions"]
+__all__ = ["AnsweredCount", "PredictionAnswer", "checked_query", "explained", "query_predictions"]
 
 _FORMATS = {".parquet": "format parquet, compression zstd", ".csv": "format csv, header", ".json": "format json"}
 _LISTED = 100
@@ -115,13 +115,13 @@ def query_predictions(
             register_labels(connection, store, endpoint)
         if where is not None:
             _restrict(connection, where)
-        query = _checked(connection, sql or f"select {columns or '*'} from predictions")  # noqa: S608 - the user's own
+        query = checked_query(connection, sql or f"select {columns or '*'} from predictions")  # noqa: S608 - the user's own
         ((rows, errors),) = connection.sql(_TOTALS).fetchall()
         gaps = [Gap(*row) for row in connection.sql("select dropped, since, until, reason from gaps").fetchall()]
         counts: list[AnsweredCount] = []
         names: list[str] = []
         found: list[list[Any]] = []
-        with _explained(query):
+        with explained(query):
             if new is not None and target is not None:
                 _written(connection, query, new, target)
             elif sql is None and columns is None:
@@ -145,19 +145,20 @@ def _target(out: str) -> Path:
 
 
 def _restrict(connection: "duckdb.DuckDBPyConnection", where: str) -> None:
-    with _explained(where, lines_before=1):
+    with explained(where, lines_before=1):
         connection.execute("create view every_prediction as from predictions")
-        _checked(connection, f"from every_prediction where (\n{where}\n)")
+        checked_query(connection, f"from every_prediction where (\n{where}\n)")
         connection.sql(f"select count(*) from every_prediction where (\n{where}\n)")  # noqa: S608 - the user's own
     connection.execute("drop view every_prediction")
     connection.execute("alter view predictions rename to every_prediction")
     connection.execute(f"create view predictions as from every_prediction where (\n{where}\n)")
 
 
-def _checked(connection: "duckdb.DuckDBPyConnection", sql: str) -> str:
+def checked_query(connection: "duckdb.DuckDBPyConnection", sql: str) -> str:
+    """The query without a semicolon at its end; InvalidInput unless it is one that only reads."""
     import duckdb
 
-    with _explained(sql):
+    with explained(sql):
         statements = connection.extract_statements(sql)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise InvalidInput(
@@ -176,7 +177,7 @@ def _written(connection: "duckdb.DuckDBPyConnection", query: str, new: Path, tar
 
 
 @contextlib.contextmanager
-def _explained(text: str, *, lines_before: int = 0) -> Iterator[None]:
+def explained(text: str, *, lines_before: int = 0) -> Iterator[None]:
     """What DuckDB says about a text, with the place in it."""
     import duckdb
 

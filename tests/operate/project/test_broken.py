@@ -39,10 +39,10 @@ def test_a_window_that_only_moved_is_not_broken(seed: int) -> None:
 @pytest.mark.parametrize(
     ("name", "factor", "words"),
     [
-        ("wind", 1.609344, "miles and kilometres"),
-        ("wind", 1 / 1.609344, "miles and kilometres"),
-        ("wind", 1000.0, "a thousand and one"),
-        ("wind", 41.0, "by a factor of 4"),
+        ("wind", 1.609344, "as from miles to kilometres"),
+        ("wind", 1 / 1.609344, "as from kilometres to miles"),
+        ("wind", 1000.0, "as from thousands to units"),
+        ("wind", 41.0, "times what they were"),
     ],
 )
 def test_another_unit_is_seen(name: str, factor: float, words: str) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,36 @@ margin = 0.05
     assert caught.value.hint == "did you mean 'C'?"
     edit('estimator = "linear"', 'estimator = "liner"')
     with pytest.raises(InvalidInput, match="there is no estimator 'liner'"):
+        run_project(store)
+
+
+def test_the_last_days_judge_however_long_the_past_is(store: Store) -> None:
+    Path("assay.toml").write_text(
+        """name = "days"
+[data]
+source = "flights.csv"
+label = "late"
+positive = "yes"
+ignore = ["flight"]
+[split]
+how = "time"
+by = ["day"]
+test = "3d"
+[model]
+task = "binary"
+estimator = "linear"
+[policy.metrics.brier]
+margin = 0.05
+"""
+    )
+    for days in (20, 40):
+        write_table(rows=20 * days)
+        table = csv.read_csv("flights.csv")
+        day = [date(2026, 1, 1) + timedelta(days=place // 20) for place in range(table.num_rows)]
+        csv.write_csv(table.append_column("day", pa.array(day)), "flights.csv")
+        assert run_project(store).rows == {"train": 20 * (days - 4), "test": 80}  # from three days before the last one
+    edit('by = ["day"]', 'by = ["flight"]')
+    with pytest.raises(InvalidInput, match="'flight' holds numbers, and test is a length of time"):
         run_project(store)
 
 

@@ -71,8 +71,15 @@ def test_without_a_project_the_way_to_one_is_said() -> None:
         ("[params]", "[parms]", "the project file has an unknown key 'parms'", "line 12: parms", "'params'"),
         ('"multiclass"', '"classes"', "unknown value 'classes'", "line 9: model.task", ""),
         ('how = "group"', 'how = "gruop"', "unknown value 'gruop'", "line 16: split.how", "'group'"),
-        ("test = 0.3", 'test = "some"', "expected `float`, got `str`", "line 18: split.test", ""),
+        ("test = 0.3", 'test = "14d"', "test is '14d'", "line 18: split.test", ""),
         ("test = 0.3", "test = 30", "test is 30", "line 18: split.test", ""),
+        (
+            "[params]",
+            '[release]\nrollback_within = "a month"\n\n[params]',
+            "rollback_within is 'a month'",
+            "line 13: release.rollback_within",
+            "",
+        ),
         ('by = ["island"]', "", "a split by group names no column", "line 15: split", ""),
         (
             "margin = 0.05",

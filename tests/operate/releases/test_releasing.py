@@ -1,12 +1,16 @@
 """`assay release`: what begins one, what a person may do to it, and what is said of it."""
 
+import io
 import json
 import threading
 import time
 
 import pytest
+from rich.console import Console
 from tests.operate.releases.release_worlds import BROKEN, ENDPOINT, HEALTHY, SOON, Behaviour, World, versions
+from tests.prove.worlds import judged
 
+from assay.cli.releases import release_report
 from assay.errors import Conflict, InvalidInput, NotFound, Refused
 from assay.operate.online_tests.metric import Metric
 from assay.operate.online_tests.starting import new_test
@@ -73,6 +77,41 @@ def test_a_shadow_needs_no_verdict_but_what_comes_after_it_does(store: SqlStore)
     assert len(route.shadows) == 1
 
 
+def test_a_shadow_without_a_verdict_says_so_loudly_as_long_as_it_is_one(store: SqlStore) -> None:
+    versions(store, verdict=False)
+    report = release(store, ENDPOINT, 2, strategy="shadow,canary:10", detach=True)
+    assert report.unproven is not None
+    assert "late/2 has no verdict against the champion" in report.unproven
+    assert "before canary 10 % the release is held" in report.unproven
+    text = io.StringIO()
+    Console(file=text, width=200).print(release_report(report))
+    assert "WITHOUT A PASS: late/2 has no verdict" in text.getvalue()
+    entry = store.query("ledger", order_by=["-seq"], limit=1)[0]
+    assert "has no verdict" in json.loads(entry["body"])["detail"]["reason"]
+    assert abort_release(store, ENDPOINT, "enough").unproven is None
+
+
+def test_a_version_that_failed_its_gate_may_watch_and_no_more(store: SqlStore) -> None:
+    champion, challenger = versions(store, verdict=False)
+    judged(store, challenger, champion, -0.2)
+    before = [store.query(kind) for kind in KINDS]
+    with pytest.raises(Refused, match="the gate's verdict on late/2 is fail") as refused:
+        release(store, ENDPOINT, 2, strategy="shadow,canary:10", detach=True)
+    assert "--strategy shadow" in str(refused.value.hint)
+    assert [store.query(kind) for kind in KINDS] == before
+    watching = release(store, ENDPOINT, 2, strategy="shadow", detach=True)
+    assert watching.unproven is not None
+    assert "is fail: " in watching.unproven
+    assert "before it is promoted" in watching.unproven
+    abort_release(store, ENDPOINT, "seen")
+    assert release(store, ENDPOINT, 2, strategy="shadow,canary:10", override="we know", detach=True).unproven is None
+
+
+def test_a_version_that_passed_begins_as_a_shadow_without_a_word(store: SqlStore) -> None:
+    versions(store)
+    assert release(store, ENDPOINT, 2, strategy="shadow,canary:10", detach=True).unproven is None
+
+
 def test_direct_promotes_at_once(store: SqlStore) -> None:
     _, challenger = versions(store)
     report = release(store, ENDPOINT, 2, strategy="direct")
@@ -114,7 +153,7 @@ def test_a_paused_release_waits_and_goes_on_in_a_new_phase(store: SqlStore) -> N
     with pytest.raises(Conflict):
         pause_release(store, ENDPOINT, "lunch")
     report = resume_release(store, ENDPOINT, "back")
-    assert (report.status, report.verdict) == ("running", "inconclusive")
+    assert (report.status, report.verdict) == ("running", None), "a verdict was not asked for"
     now = find_rollout(store, ENDPOINT)
     assert [(one.phase, one.step) for one in now.detail.phases] == [(1, 0), (2, 0)]
     split = current_route(store, ENDPOINT).split

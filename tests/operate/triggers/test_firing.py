@@ -29,11 +29,13 @@ def watch(store: SqlStore, name: str = "quality", kind: str = "performance") -> 
     store.append("monitor", {**row, "every_s": 86_400, "owner": "ops", "detail": "{}"})
 
 
-def checked(store: SqlStore, day: int, status: str, name: str = "quality", rows: int = 100) -> None:
+def checked(
+    store: SqlStore, day: int, status: str, name: str = "quality", rows: int = 100, detail: str | None = None
+) -> None:
     end = BEGIN + (day + 1) * DAY
     window = str((BEGIN + day * DAY).date())
     row = {"monitor_id": name, "window": window, "status": status, "value": 0.6, "rows": rows}
-    store.append("monitor_check", {**row, "started": iso(end - DAY), "ended": iso(end)})
+    store.append("monitor_check", {**row, "started": iso(end - DAY), "ended": iso(end), "detail": detail})
 
 
 def declared(store: SqlStore, definition: TriggerDefinition, name: str = "only") -> None:
@@ -109,6 +111,17 @@ def test_broken_data_stop_it_until_they_are_mended(store: SqlStore) -> None:
     assert at(store, 1) == []
     assert "the data are broken: feed alarms" in firings(store)[0].reason
     checked(store, 1, "ok", "feed")
+    assert len(at(store, 2)) == 1
+
+
+def test_values_that_are_only_new_keep_nothing_back_and_defects_do(store: SqlStore) -> None:
+    watch(store)
+    watch(store, "feed", "quality")
+    declared(store, HARM)
+    checked(store, 0, "alarm")
+    checked(store, 0, "alarm", "feed", detail='{"defects": ["hour"]}')
+    assert at(store, 1) == []
+    checked(store, 1, "alarm", "feed", detail='{"defects": []}')
     assert len(at(store, 2)) == 1
 
 

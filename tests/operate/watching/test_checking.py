@@ -1,14 +1,17 @@
 """Broken data stop a story before anything is trained, and their owner is told."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv
 from tests.operate.loop_helpers import at, write_table
 
+from assay.operate.project.broken import broken_columns
 from assay.operate.project.settings import ProjectFile, load_project
-from assay.operate.watching.checking import data_alert_key
+from assay.operate.watching.checking import broken_since, data_alert_key
 from assay.operate.watching.story import Story
 from assay.operate.watching.ticking import tick
 from assay.record.alerts.alert import Alert, alert_of
@@ -64,7 +67,7 @@ def test_a_unit_that_changed_upstream_stops_it_tells_the_owner_and_is_closed_whe
     assert told.status == "stopped"
     assert told.reason is not None
     assert "the data are broken since the champion was trained: 'hour' was" in told.reason
-    assert "as between seconds and hours" in told.reason
+    assert "as from hours to seconds" in told.reason
     assert len(store.query("run")) == runs, "nothing was trained"
     (alert,) = open_alerts(store, loaded)
     assert (alert.owner, alert.model) == ("ana@example.org", loaded.model_name)
@@ -91,3 +94,27 @@ def test_what_is_trained_is_what_was_checked(store: SqlStore, trained: ProjectFi
     rows = store.query("run_io", {"run_id": told.run_id, "role": "input"})
     artifacts = store.query("artifact", {"artifact_id in": [one["artifact_id"] for one in rows]})
     assert told.detail["data"] in {one["hash"] for one in artifacts}
+
+
+def test_a_unit_that_changed_for_some_days_is_not_hidden_by_those_after_them() -> None:
+    def days(first: int, count: int, factor: float = 1.0) -> pa.Table:
+        chance = np.random.default_rng(first)
+        begin = datetime(2026, 1, 1) + timedelta(days=first)
+        rows = 100 * count
+        return pa.table(
+            {
+                "day": [begin + timedelta(days=row // 100) for row in range(rows)],
+                "hour": factor * chance.uniform(6, 23, rows),
+                "temp": chance.normal(10 + first / 10, 4, rows),  # what moves with the season
+            }
+        )
+
+    before, spoilt = days(0, 40), pa.concat_tables([days(40, 15), days(55, 5, factor=60.0), days(60, 25)])
+    assert broken_columns(before, spoilt, {"day"}) == []
+    (found,) = broken_since(before, spoilt, "day", {"day"})
+    assert (found.column, found.fault) == ("hour", "unit")
+    assert found.words.startswith("from 2026-02-25 on, ")
+    assert "'hour' was 14.4" in found.words
+    assert broken_since(before, pa.concat_tables([days(40, 15), days(55, 24)]), "day", {"day"}) == []
+    undated = before.drop_columns(["day"]), spoilt.drop_columns(["day"])
+    assert broken_since(*undated, None, set()) == [], "without days nobody can tell"

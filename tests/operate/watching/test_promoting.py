@@ -136,7 +136,10 @@ def test_a_release_by_steps_is_followed_until_somebody_ends_it(store: SqlStore, 
     assert promoted_in(store, steps, 3.1) == "open"
     (story,) = open_stories(store)
     assert story.stage == "release"
-    assert open_rollout(store, project.model_name) is not None
+    begun = open_rollout(store, project.model_name)
+    assert begun is not None
+    assert begun.detail.look is not None
+    assert begun.detail.look.inputs.elapsed_s >= 0, "also where the clock of the loop is that of a replay"
     abort_release(store, project.model_name, reason="errors")
     store.clock.advance(BEGIN + timedelta(hours=3.2))
     (told,) = tick(store, [steps]).stories

@@ -10,6 +10,7 @@ from assay.operate.project.settings import load_project
 from assay.operate.watching.commands import retrain, show_story
 from assay.operate.watching.story import open_stories
 from assay.operate.watching.ticking import tick
+from assay.record.clock import Clock
 from assay.record.models.registry import CHAMPION, alias
 from assay.record.sqlstore import SqlStore
 
@@ -27,6 +28,7 @@ def test_a_regression_in_service_is_rolled_back_and_the_champion_stays(
     assert retrain(store, ENDPOINT).story.status == "promoted", "where nothing serves"
     champion = alias(store, ENDPOINT, CHAMPION)
     world = World(store)
+    monkeypatch.setattr(Clock, "now", lambda _clock: world.now)
     world.request(500)
     write_rows(1)
     assert retrain(store, ENDPOINT).story.status == "open", "its canary has begun"

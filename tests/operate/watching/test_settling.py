@@ -17,8 +17,8 @@ def alarmed(store: SqlStore, project: ProjectFile, day: int) -> str:
     """A monitor of harm that alarms for a day, and its alert."""
     name = project.model_name
     (monitor,) = declare_monitors(store, name, name, {"harm": Definition(kind="drift")})
-    begin = BEGIN + (day - 1) * DAY
-    window = {"window": str(begin.date()), "started": iso(begin), "ended": iso(begin + DAY), "rows": 100}
+    begin = BEGIN + (day - 0.6) * DAY  # after the champion came
+    window = {"window": str(begin.date()), "started": iso(begin), "ended": iso(begin + DAY / 2), "rows": 100}
     store.append("monitor_check", {"monitor_id": monitor.monitor_id, "status": "alarm", "value": 0.6, **window})
     return open_alert(store, f"monitor:harm:{name}", "AUC fell", monitor_id=monitor.monitor_id).alert_id
 

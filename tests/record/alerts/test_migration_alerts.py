@@ -73,6 +73,7 @@ def test_alerts_webhooks_and_what_waits_are_kept(either_store: SqlStore) -> None
     assert [(hook.name, hook.signed, hook.least, hook.digest) for hook in webhooks(store)] == [
         ("hook", True, None, None)
     ]
+    assert [row["noticed"] for row in store.query("outbox")] == [_WHO["ts"]], "what happened before is nobody's news"
     again = open_alert(store, "monitor:feature_skew:delays", "still served otherwise", model="delays")
     assert (again.alert_id, again.times) == ("a1", 2)
     assert close_alert(store, "a1", action="fixed", reason="it is right now").closed is not None

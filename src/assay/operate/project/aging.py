@@ -171,4 +171,5 @@ def _advice(advised: RetrainingInterval | None) -> str:
     if advised.best_s is None:
         return "no decay is shown: no age pays for a training"
     days = timedelta(seconds=advised.best_s) / timedelta(days=1)
-    return f"train about every {days:,.1f} days"
+    # (k + 1/k) / 2 at k times the best interval: economics.md, section 8.
+    return f"train about every {days:,.1f} days; twice or half as often costs a quarter more, so roughly is enough"

@@ -16,6 +16,7 @@ from assay.build.data.columns import column, is_number, is_text
 from assay.build.data.split_times import Moments, is_time
 from assay.errors import InvalidInput
 from assay.record.table_hash import content_hash
+from assay.stats.drift import QUANTILES, changed_unit
 from assay.stats.intervals import wilson
 
 __all__ = ["BrokenColumn", "broken_columns", "rows_since"]
@@ -24,28 +25,6 @@ _FEW = 50  # new rows below which nothing but type and presence is judged
 _CONFIDENCE = 0.999  # of the share that is missing
 _MORE_MISSING = 0.2  # a fifth of the rows more than in training
 _STILLER = 3  # times as long as it ever stood still before
-_PLACES = np.linspace(0.05, 0.95, 19)
-_STRAIGHT = 0.99  # R² of the new quantiles on the old ones: the shape is the same
-_NEAR = 0.03
-_FAR = 9.5
-# slope and start of the line by which one unit becomes another, where the shape stays as it is; and back
-_UNITS = {
-    "miles and kilometres": (1.609344, 0.0),
-    "metres and feet": (3.28084, 0.0),
-    "inches and centimetres": (2.54, 0.0),
-    "kilograms and pounds": (2.204623, 0.0),
-    "knots and kilometres per hour": (1.852, 0.0),
-    "metres and kilometres per second and hour": (3.6, 0.0),
-    "gallons and litres": (3.785412, 0.0),
-    "degrees Celsius and Fahrenheit": (1.8, 32.0),
-    "degrees Celsius and Kelvin": (1.0, 273.15),
-    "days and weeks": (7.0, 0.0),
-    "hours and days": (24.0, 0.0),
-    "minutes and hours": (60.0, 0.0),
-    "shares and percent": (100.0, 0.0),
-    "a thousand and one": (1000.0, 0.0),
-    "seconds and hours": (3600.0, 0.0),
-}
 
 Floats = NDArray[np.float64]
 
@@ -121,44 +100,23 @@ def _longest_run(values: pa.ChunkedArray) -> int:
 
 
 def _unit(name: str, old: pa.ChunkedArray, new: pa.ChunkedArray) -> BrokenColumn | None:
-    """Whether the same quantity is written in another unit: its quantiles lie on a line that is no accident."""
+    """Whether the same quantity is written in another unit."""
     if not is_number(old.type):
         return None
-    then, today = _quantiles(old), _quantiles(new)
-    if then is None or today is None:
+    then, today = (_values(one) for one in (old, new))
+    if not len(then) or not len(today):
         return None
-    slope, start = np.polyfit(then, today, 1)
-    rest = today - (slope * then + start)
-    if slope <= 0 or 1 - np.square(rest).sum() / np.square(today - today.mean()).sum() < _STRAIGHT:
-        return None
-    unit = next((words for words, line in _UNITS.items() if _is_line(then, today, *line)), None)
-    same_zero = abs(start) <= _NEAR * slope * float(np.abs(then).max())
-    factor = max(slope, 1 / slope)
-    if unit is None and not (same_zero and factor >= _FAR):
+    found = changed_unit(np.quantile(then, QUANTILES), np.quantile(today, QUANTILES), min(len(then), len(today)))
+    if found is None:
         return None
     means = f"{float(then.mean()):,.4g} on average and is {float(today.mean()):,.4g}"
-    why = f"as between {unit}" if unit else f"by a factor of {factor:,.3g}"
-    return BrokenColumn(name, "unit", f"{name!r} was {means}, {why}: the unit may be another")
+    return BrokenColumn(name, "unit", f"{name!r} was {means}, {found.words}: the unit may be another")
 
 
-def _is_line(then: Floats, today: Floats, slope: float, start: float) -> bool:
-    """Whether values became others along a line, or back along it, as nearly as the scatter of quantiles allows."""
-    for before, after in ((then, today), (today, then)):
-        expected = slope * before + start
-        moved = float(np.abs(expected - before).mean())  # by as much the unit moves them
-        if float(np.abs(after - expected).mean()) < _NEAR * (moved + float(np.abs(after).mean())) / 2:
-            return True
-    return False
-
-
-def _quantiles(values: pa.ChunkedArray) -> Floats | None:
-    """19 quantiles; None for few values, or so few different ones that they say nothing of a shape."""
+def _values(values: pa.ChunkedArray) -> Floats:
     known = pc.drop_null(values).cast(pa.float64()).to_numpy()
-    known = known[np.isfinite(known)]
-    if len(known) < _FEW:
-        return None
-    found: Floats = np.quantile(known, _PLACES)
-    return found if len(np.unique(found)) >= 2 * len(_PLACES) // 3 else None
+    finite: Floats = known[np.isfinite(known)]
+    return finite
 
 
 def _family(kind: pa.DataType) -> str:

@@ -1,6 +1,7 @@
 """From a project's data to a candidate that was judged: the way that `assay run` goes."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
@@ -9,7 +10,7 @@ from assay.build.data.columns import column
 from assay.build.data.expectation_files import load_expectations
 from assay.build.data.leakage import check_leakage
 from assay.build.data.sources import source
-from assay.build.data.split_times import is_time
+from assay.build.data.split_times import Moments, is_time
 from assay.build.data.splits import Split, split
 from assay.build.models.packaging import load_model, package_model
 from assay.build.models.table_model import TableModel
@@ -29,6 +30,7 @@ from assay.prove.segments import Segments
 from assay.record import tables
 from assay.record.canonical import digest
 from assay.record.datasets import DatasetVersion, dataset, dataset_version, snapshot
+from assay.record.lengths import checked_length
 from assay.record.models.registry import CHAMPION, ModelVersion, alias, version_by_id
 from assay.record.models.versions import set_version_tags
 from assay.record.store import Store
@@ -235,9 +237,23 @@ def _split(project: ProjectFile, table: pa.Table) -> Split:
         by = {"label": project.data.label, "by": project.split.by}
     elif how == "group":
         by = {"group": project.split.by}
-    elif how == "time":
-        by = {"time": project.split.by[0]}
+    test = project.split.test
     try:
-        return split(table, how, test=project.split.test, seed=project.split.seed, **by)  # type: ignore[arg-type] # each takes what it was given
+        if how == "time":
+            by = {"time": project.split.by[0]}
+            if isinstance(test, str):
+                by["cuts"] = [_last(table, project.split.by[0], checked_length(test, "test"))]
+        share = {} if isinstance(test, str) else {"test": test}
+        return split(table, how, seed=project.split.seed, **share, **by)  # type: ignore[arg-type] # each takes what it was given
     except InvalidInput as error:
         raise error.at(project.where("split")) from error
+
+
+def _last(table: pa.Table, time: str, length: timedelta) -> datetime:
+    """When the last rows of so long begin."""
+    moments = Moments(table, time)
+    if not moments.is_time:
+        raise InvalidInput(f"{time!r} holds numbers, and test is a length of time", expected="a share between 0 and 1")
+    newest = pa.scalar(int(moments.values[moments.known].max()), pa.timestamp("us", "UTC")).as_py()
+    begin: datetime = newest - length
+    return begin

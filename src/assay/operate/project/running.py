@@ -11,6 +11,7 @@ from assay.build.data.finding import Finding
 from assay.build.steps.handles import taken
 from assay.build.steps.pipeline import pipeline
 from assay.errors import InvalidInput
+from assay.operate.project.approval import declare_approval
 from assay.operate.project.baseline import SIMPLEST, baselines_of, scores_beside
 from assay.operate.project.candidate import judge_candidate, prepare, register_once, train_model, trained
 from assay.operate.project.settings import ProjectFile, load_project
@@ -124,6 +125,7 @@ def make_candidate(
         resume=resume,
     )
     made = flow(str(settings.file), params, story, data)
+    declare_approval(store, settings)
     steps = [StepOutcome(one.name, one.state, one.seconds) for one in show_run(store, made.run_id).steps]
     passed = made.judgement.verdict == "pass"
     return CandidateRun(

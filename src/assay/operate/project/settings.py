@@ -8,15 +8,19 @@ import msgspec
 from assay.errors import InvalidInput, NotFound
 from assay.operate.monitors.definition import Definition, check_definition
 from assay.operate.online_tests.metric_files import TestsPart
+from assay.operate.project.alert_rules import AlertRulesPart, check_alert_rules
 from assay.operate.releases.rules import Rules, read_rules
 from assay.operate.releases.strategy import parse_strategy
 from assay.operate.triggers.definition import TriggerDefinition, check_trigger
+from assay.prove.approvals.policy import check_policy_words
 from assay.prove.policy import Policy, check_margins, check_policy
+from assay.record.lengths import checked_length
 from assay.record.location import PROJECT_FILE, find_project
 from assay.record.models.registered_models import check_model_name
 from assay.record.toml_text import parse_toml, place, read_text
 
 __all__ = [
+    "ApprovalPart",
     "Data",
     "ModelPart",
     "ProjectFile",
@@ -57,10 +61,13 @@ class SqlStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SplitPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which rows judge. `by` are the columns of the time, the group or the strata; by default the label's."""
+    """Which rows judge: a share `test` of them, or by time also a length such as `14d`, the last of them.
+
+    `by` are the columns of the time, the group or the strata; by default the label's.
+    """
 
     how: Literal["random", "stratified", "group", "time"] = "random"
-    test: float = 0.25
+    test: float | str = 0.25
     by: list[str] = []
     seed: int = 0
 
@@ -97,12 +104,26 @@ class ReleasePart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a candidate that the loop has trained goes live: steps as `assay release` takes them, and its rules.
 
     `direct` promotes at once; `rules` is a TOML file of guardrails beside the project file. With `approval` it waits
-    for a person who says yes.
+    for a person who says yes. A champion that is proven worse than the one before it, within `rollback_within` of its
+    promotion, is taken back; with "0d" none is.
     """
 
     strategy: str = "shadow,canary:1,5,25,50"
     rules: str | None = None
     approval: bool = False
+    rollback_within: str = "30d"
+
+
+class ApprovalPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who has to agree before a version goes live, as `assay approve policy` takes it: the risk tier, for how long.
+
+    With `one_person` a team of one waits for `delay` instead, as long as nobody else can agree.
+    """
+
+    tier: str
+    days: int | None = None
+    one_person: bool | None = None
+    delay: str | None = None
 
 
 class RetrainingPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,6 +176,8 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     release: ReleasePart = ReleasePart()
     retraining: RetrainingPart = RetrainingPart()
     staleness: StalenessPart | None = None
+    alert_rules: AlertRulesPart | None = None
+    approval: ApprovalPart | None = None
 
 
 class ProjectFile(msgspec.Struct, frozen=True):
@@ -178,6 +201,8 @@ class ProjectFile(msgspec.Struct, frozen=True):
     release: ReleasePart
     retraining: RetrainingPart
     staleness: StalenessPart | None
+    alert_rules: AlertRulesPart | None
+    approval: ApprovalPart | None
 
     @property
     def model_name(self) -> str:
@@ -232,6 +257,12 @@ def _check(project: ProjectFile) -> None:
         parse_strategy(project.release.strategy)
     except InvalidInput as error:
         raise error.at(project.where("release", "strategy")) from error
+    for keys, wrong in check_alert_rules(project.alert_rules) if project.alert_rules is not None else ():
+        raise wrong.at(project.where("alert_rules", *keys))
+    where = project.where("release", "rollback_within")
+    checked_length(project.release.rollback_within, "rollback_within", where=where)
+    if (asked := project.approval) is not None:
+        check_policy_words(asked.tier, asked.days, asked.delay, project.where("approval"))
     _check_staleness(project)
     model, split = project.model, project.split
     check_model_name(project.model_name)
@@ -241,10 +272,7 @@ def _check(project: ProjectFile) -> None:
             where=project.where("model"),
             expected='code = "pipeline.py", or estimator = "linear"',
         )
-    if not 0 < split.test < 1:
-        raise InvalidInput(
-            f"test is {split.test:g}", where=project.where("split", "test"), expected="a share between 0 and 1"
-        )
+    _check_test(project)
     if split.how in ("group", "time") and len(split.by) < 1:
         raise InvalidInput(
             f"a split by {split.how} names no column", where=project.where("split"), expected='by = ["COLUMN"]'
@@ -260,6 +288,16 @@ def _check(project: ProjectFile) -> None:
         names.append(step.name)
     if project.data.label in project.data.ignore:
         raise InvalidInput("the label is ignored", where=project.where("data", "ignore"), expected="other columns")
+
+
+def _check_test(project: ProjectFile) -> None:
+    test, where = project.split.test, project.where("split", "test")
+    if isinstance(test, str):
+        if project.split.how != "time":
+            raise InvalidInput(f"test is {test!r}", where=where, expected='a share between 0 and 1, or how = "time"')
+        checked_length(test, "test", where=where, zero=False)
+    elif not 0 < test < 1:
+        raise InvalidInput(f"test is {test:g}", where=where, expected="a share between 0 and 1")
 
 
 def _check_staleness(project: ProjectFile) -> None:

@@ -26,7 +26,8 @@ class Quality(msgspec.Struct, frozen=True):
 class Inputs(msgspec.Struct, frozen=True):
     """All that a decision is made from. `elapsed_s` is how long the step has run; `judged` which guardrails can be.
 
-    `code` is the version of Assay that decided.
+    `awaited` are conditions under which people agreed, and that do not hold yet. `code` is the version of Assay that
+    decided.
     """
 
     rules: Rules
@@ -39,6 +40,7 @@ class Inputs(msgspec.Struct, frozen=True):
     quality: Quality | None
     as_of: str
     code: str
+    awaited: tuple[str, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -97,7 +99,7 @@ def _needed(inputs: Inputs, evidence: tuple[Evidence, ...]) -> tuple[str, ...]:
     needed += [f"{name}: the champion has not answered enough yet to compare with" for name in unjudged]
     if step.kind == "ab" and (inputs.quality is None or inputs.quality.verdict != "pass"):
         needed.append(f"quality: {inputs.quality.words if inputs.quality else 'no reading of the test yet'}")
-    return tuple(needed)
+    return (*needed, *inputs.awaited)
 
 
 def _expected(inputs: Inputs, guardrail: str) -> bool:

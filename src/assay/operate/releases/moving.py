@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from assay.errors import Conflict, Refused
+from assay.operate.releases.approved import going_of, plan_of
 from assay.operate.releases.deciding import Decision, Inputs
 from assay.operate.releases.quality import begin_test, close_test
 from assay.operate.releases.records import (
@@ -19,7 +20,7 @@ from assay.operate.releases.records import (
 )
 from assay.operate.releases.strategy import Step, coverage_of
 from assay.operate.routing.changing import end_split, set_split
-from assay.prove.promotion import passed_or_overridden, promote
+from assay.prove.promotion import go_live, passed_or_overridden
 from assay.record.alerts.incident import open_incident
 from assay.record.canonical import digest
 from assay.record.clock import iso, moment
@@ -68,7 +69,7 @@ def carry_out(store: Store, rollout: Rollout, inputs: Inputs, decision: Decision
 def hold(store: Store, rollout: Rollout, reason: str) -> Event:
     """Stop a release where it is, at a person's word; guardrails go on and may take it back."""
     if rollout.status != "running":
-        raise Conflict(f"the release at {rollout.endpoint!r} is {rollout.status} already")
+        raise Conflict(f"the release at {rollout.endpoint!r} is {_spoken(rollout)} already")
     with store.transaction():
         save(store, rollout, status="held", reason=reason)
         return add_event(store, rollout.rollout_id, "hold", rollout.step, reason)
@@ -77,7 +78,7 @@ def hold(store: Store, rollout: Rollout, reason: str) -> Event:
 def resume(store: Store, rollout: Rollout, reason: str) -> Event:
     """Let a release go on in a new phase of its step; what mismatched before counts as looked at."""
     if rollout.status != "held":
-        raise Conflict(f"the release at {rollout.endpoint!r} is {rollout.status}, not held")
+        raise Conflict(f"the release at {rollout.endpoint!r} is {_spoken(rollout)}, not held")
     with store.transaction():
         settled = tuple(msgspec.structs.replace(phase, settled=True) for phase in rollout.detail.phases)
         known = msgspec.structs.replace(rollout, detail=_with(rollout.detail, phases=settled))
@@ -89,11 +90,15 @@ def resume(store: Store, rollout: Rollout, reason: str) -> Event:
 def abort(store: Store, rollout: Rollout, reason: str) -> Event:
     """End a release at a person's word: the champion answers everything again."""
     if rollout.status not in ("running", "held"):
-        raise Conflict(f"the release at {rollout.endpoint!r} is over: {rollout.status}")
+        raise Conflict(f"the release at {rollout.endpoint!r} is over: {_spoken(rollout)}")
     with store.transaction():
         route = end_split(store, rollout.endpoint, kind="release", reason=f"stopped: {reason}")
         _end(store, rollout, "stopped", reason)
         return add_event(store, rollout.rollout_id, "stop", rollout.step, reason, ledger=_ledger_of(store, route))
+
+
+def _spoken(rollout: Rollout) -> str:
+    return rollout.status.replace("_", " ")
 
 
 def _advance(store: Store, rollout: Rollout, seen: Look) -> Event:
@@ -128,7 +133,8 @@ def _roll_back(store: Store, rollout: Rollout, seen: Look) -> Event:
 
 def _promote(store: Store, rollout: Rollout, seen: Look) -> Event:
     _require_revision(store, rollout)
-    promoted = promote(store, rollout.model, rollout.detail.version, override=rollout.detail.override)
+    going = going_of(rollout, moment(seen.inputs.as_of), fully=True)  # who agreed is looked at once more
+    promoted = go_live(store, rollout.model, rollout.detail.version, override=rollout.detail.override, going=going)
     store.amend("deployment", {"dep_id": promoted.deployment}, {"strategy": rollout.strategy})
     _end(store, rollout, "promoted", seen.decision.reason, seen)
     return _event(store, rollout, "promote", seen, ledger=promoted.decision)
@@ -202,7 +208,8 @@ def _digest(seen: Look) -> str:
 def _require_pass(store: Store, rollout: Rollout) -> None:
     if rollout.detail.override is None:
         champion = version_by_id(store, rollout.detail.champion.mv_id)
-        passed_or_overridden(store, version_by_id(store, rollout.detail.challenger.mv_id), champion, None)
+        plan = plan_of(rollout.strategy, rollout.detail.rules)
+        passed_or_overridden(store, version_by_id(store, rollout.detail.challenger.mv_id), champion, None, plan=plan)
 
 
 def _require_revision(store: Store, rollout: Rollout) -> None:

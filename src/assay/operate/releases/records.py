@@ -60,7 +60,7 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a release is made of and how far it is."""
+    """What a release is made of and how far it is. `unproven` is what the gate had against it when it began."""
 
     rules: Rules
     steps: tuple[Step, ...]
@@ -71,6 +71,7 @@ class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
     version: int
     champion_version: int
     override: str | None = None
+    unproven: str | None = None
     baseline: Baseline = Baseline()
     test_id: str | None = None
     look: Look | None = None

@@ -75,7 +75,8 @@ def release(
 
     Each step goes on when all guardrails are shown to be safe and the exposure is reached. Proven harm puts the
     champion back at once. Following it ends with 0 for promoted, 1 for rolled back and 3 for held or not decided yet.
-    An interrupt leaves it running: the servers of the endpoint carry it on.
+    An interrupt leaves it running: the servers of the endpoint carry it on. A version without a pass of the gate may
+    begin as a shadow and is held behind it; one that failed may be a shadow and no more, unless an override says why.
     """
     chosen = with_options(
         read_rules(rules) if rules else Rules(),
@@ -92,7 +93,7 @@ def release(
     patience_us = None if wait is None else microseconds(wait, "wait")
     begun = start_release(store, endpoint, version, strategy=strategy, rules=chosen, override=override)
     if detach:
-        return report_of(begun, begun=True)
+        return report_of(begun, judged=False)
     return _followed(store, begun, None if patience_us is None else patience_us / 1e6)
 
 
@@ -122,7 +123,7 @@ def pause_release(store: Store, rollout: Annotated[str, _WHICH], reason: str) ->
     """Keep a release at its step until it is resumed; guardrails may still take it back."""
     found = find_rollout(store, rollout)
     hold(store, found, _stated(reason))
-    return report_of(find_rollout(store, found.rollout_id))
+    return report_of(find_rollout(store, found.rollout_id), judged=False)
 
 
 @operation("release resume")
@@ -130,7 +131,7 @@ def resume_release(store: Store, rollout: Annotated[str, _WHICH], reason: str) -
     """Let a release that is held go on; a mismatch that held it counts as looked at."""
     found = find_rollout(store, rollout)
     resume(store, found, _stated(reason))
-    return report_of(find_rollout(store, found.rollout_id))
+    return report_of(find_rollout(store, found.rollout_id), judged=False)
 
 
 @operation("release abort")
@@ -138,7 +139,7 @@ def abort_release(store: Store, rollout: Annotated[str, _WHICH], reason: str) ->
     """End a release: the champion answers everything again."""
     found = find_rollout(store, rollout)
     abort(store, found, _stated(reason))
-    return report_of(find_rollout(store, found.rollout_id))
+    return report_of(find_rollout(store, found.rollout_id), judged=False)
 
 
 def _stated(reason: str) -> str:

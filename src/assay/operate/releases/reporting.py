@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from assay.operate.releases.evidence import Outcome
-from assay.operate.releases.records import Rollout
+from assay.operate.releases.records import LIVE, Rollout
 from assay.operate.releases.rules import Rules
 
 __all__ = ["GuardrailReport", "ReleaseReport", "StepReport", "false_rollback_rate", "report_of"]
@@ -28,8 +28,9 @@ class GuardrailReport(msgspec.Struct, frozen=True):
 
 class ReleaseReport(msgspec.Struct, frozen=True):
     """A release as it stands. `verdict` is `pass` once promoted, `fail` once rolled back, else `inconclusive`; None
-    where it was only begun.
+    where it was not asked for: the release was only begun, held, resumed or ended.
 
+    `unproven` is what the gate had against the version when it began as a shadow, for as long as it is one.
     `acknowledged_s` is how long it took until all servers answered by its last route, None where nobody waited.
     """
 
@@ -49,14 +50,15 @@ class ReleaseReport(msgspec.Struct, frozen=True):
     needed: list[str]
     false_rollbacks: str
     override: str | None
+    unproven: str | None = None
     acknowledged_s: float | None = None
 
 
 _VERDICTS: dict[str, Outcome] = {"promoted": "pass", "rolled_back": "fail"}
 
 
-def report_of(rollout: Rollout, *, begun: bool = False, acknowledged_s: float | None = None) -> ReleaseReport:
-    """What a release is, in words; one that was only `begun` has no verdict yet."""
+def report_of(rollout: Rollout, *, judged: bool = True, acknowledged_s: float | None = None) -> ReleaseReport:
+    """What a release is, in words; with no verdict where something else was asked for, and done (`judged` is False)."""
     detail, look = rollout.detail, rollout.detail.look
     evidence = look.decision.evidence if look else ()
     over = rollout.status == "promoted"
@@ -64,7 +66,7 @@ def report_of(rollout: Rollout, *, begun: bool = False, acknowledged_s: float | 
         "done" if over or place < rollout.step else "now" if place == rollout.step else "open"
         for place in range(len(detail.steps))
     ]
-    needed = list(look.decision.needed) if look and rollout.status in ("running", "held") else []
+    needed = list(look.decision.needed) if look and rollout.status in LIVE else []
     return ReleaseReport(
         rollout_id=rollout.rollout_id,
         endpoint=rollout.endpoint,
@@ -73,7 +75,7 @@ def report_of(rollout: Rollout, *, begun: bool = False, acknowledged_s: float | 
         champion_version=detail.champion_version,
         strategy=rollout.strategy,
         status=rollout.status,
-        verdict=None if begun else _VERDICTS.get(rollout.status, "inconclusive"),
+        verdict=_VERDICTS.get(rollout.status, "inconclusive") if judged else None,
         reason=rollout.reason or (look.decision.reason if look else ""),
         started=rollout.started,
         ended=rollout.ended,
@@ -82,6 +84,7 @@ def report_of(rollout: Rollout, *, begun: bool = False, acknowledged_s: float | 
         needed=needed,
         false_rollbacks=false_rollback_rate(detail.rules),
         override=detail.override,
+        unproven=detail.unproven if rollout.status in LIVE and detail.steps[rollout.step].kind == "shadow" else None,
         acknowledged_s=acknowledged_s,
     )
 

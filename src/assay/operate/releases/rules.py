@@ -110,6 +110,8 @@ def with_options(
     tolerances: list[str] | tuple[str, ...] = (),
 ) -> Rules:
     """The rules with what was given on the command line in place of what they said; margins as `errors=0.01`."""
+    if min_time is not None:
+        microseconds(min_time, "min_time")
     exposure = msgspec.structs.replace(
         rules.exposure,
         units=rules.exposure.units if min_units is None else min_units,

@@ -2,16 +2,18 @@
 
 import msgspec
 
-from assay.errors import Conflict, InvalidInput
+from assay.errors import Conflict, InvalidInput, Refused
+from assay.operate.releases.approved import plan_of
 from assay.operate.releases.moving import begin_phase
 from assay.operate.releases.records import CHALLENGER, Detail, EventKind, Rollout, add_event, open_rollout
 from assay.operate.releases.rules import Rules
-from assay.operate.releases.strategy import parse_strategy
-from assay.prove.promotion import passed_or_overridden, promote
+from assay.operate.releases.strategy import Step, parse_strategy
+from assay.prove.approvals.plan import Going
+from assay.prove.promotion import gate_standing, passed_or_overridden, promote, require_approval
 from assay.record.canonical import canonical_json
 from assay.record.clock import iso
 from assay.record.identity import new_id
-from assay.record.models.registry import find_version, version_by_id
+from assay.record.models.registry import ModelVersion, find_version, version_by_id
 from assay.record.models.routes import Variant, current_route, decision_behind
 from assay.record.store import Store
 
@@ -29,9 +31,11 @@ def start_release(
 ) -> Rollout:
     """Begin to replace the champion of an endpoint by a version of its model, step by step.
 
-    A version that answers anybody needs a verdict of the gate that is a pass, or `override` says why not; a shadow
-    needs none. The strategy `direct` promotes at once. InvalidInput for a strategy that cannot be, NotFound for an
-    unknown endpoint or version, Refused by the gate, Conflict where the endpoint is in use by a release or a test.
+    A version that answers anybody needs a verdict of the gate that is a pass, or `override` says why not. A shadow
+    needs none, and the release says what is missing; one that the gate let fail may only be a shadow and no more. Where
+    the model's policy asks for an approval, nothing begins without one of this very plan. The strategy `direct`
+    promotes at once. InvalidInput for a strategy that cannot be, NotFound for an unknown endpoint or version, Refused
+    by the gate, Conflict where the endpoint is in use by a release or a test.
     """
     steps = parse_strategy(strategy)
     if steps[-1].kind == "ab" and not any(one.role == "success" for one in (rules or Rules()).metrics.values()):
@@ -63,8 +67,13 @@ def start_release(
                 expected="a champion alone",
                 hint=f"assay endpoint show {endpoint}; end the test or the split first",
             )
+        plan = plan_of(strategy, rules or Rules())
+        unproven = None
         if steps[0].kind != "shadow" or override is not None:
-            passed_or_overridden(store, challenger, champion, override)
+            passed_or_overridden(store, challenger, champion, override, plan=plan)
+        else:
+            unproven = _unproven(store, challenger, champion, steps)
+            require_approval(store, challenger, Going(plan, fully=False))
         rollout = Rollout(
             rollout_id=new_id(),
             endpoint=endpoint,
@@ -86,15 +95,33 @@ def start_release(
                 version=challenger.version,
                 champion_version=champion.version,
                 override=override,
+                unproven=unproven,
             ),
         )
         return _promoted(store, rollout) if steps[0].kind == "direct" else _begun(store, rollout)
+
+
+def _unproven(store: Store, challenger: ModelVersion, champion: ModelVersion, steps: tuple[Step, ...]) -> str | None:
+    """Why a version that begins as a shadow may go no further as it is; None where it may."""
+    standing = gate_standing(store, challenger, champion)
+    if standing.outcome == "pass":
+        return None
+    if standing.outcome == "fail" and len(steps) > 1:
+        raise Refused(
+            standing.words,
+            expected="pass, before it answers anybody",
+            hint="--strategy shadow lets it watch and no more; or --override REASON puts a person's name on it",
+        )
+    after = f"before {steps[1].name}" if len(steps) > 1 else "before it is promoted"
+    return f"{standing.words}. As a shadow it answers nobody; {after} the release is held until the gate lets it pass"
 
 
 def _begun(store: Store, rollout: Rollout) -> Rollout:
     reason = f"release of version {rollout.detail.version} by {rollout.strategy}"
     if rollout.detail.override:
         reason += f"; override: {rollout.detail.override}"
+    if rollout.detail.unproven:
+        reason += f"; {rollout.detail.unproven}"
     going = begin_phase(store, rollout, 0, kind="release", reason=reason)
     decision = decision_behind(store, rollout.endpoint, going.now.revision)
     return _written(store, msgspec.structs.replace(going, decision=decision), "start", reason)

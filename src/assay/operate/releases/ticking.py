@@ -17,6 +17,7 @@ from assay.operate.online_tests.following import FollowedTest
 from assay.operate.online_tests.status import read_test
 from assay.operate.predictions.columns import empty_table
 from assay.operate.predictions.tail import Tail
+from assay.operate.releases.approved import awaited
 from assay.operate.releases.counts import Baseline, Counts, Tally
 from assay.operate.releases.deciding import Decision, Inputs, Quality, decide_next
 from assay.operate.releases.log_rows import log_rows
@@ -103,6 +104,9 @@ class Ticker:
         if self._rests_on_quality(inputs, decision):
             self._read_whole(moment_now)
             inputs = self.inputs(rollout, moment_now)
+            decision = decide_next(inputs)
+        if decision.choice in ("advance", "promote"):
+            inputs = msgspec.structs.replace(inputs, awaited=awaited(self.store, rollout, moment_now))
             decision = decide_next(inputs)
         try:
             event = carry_out(self.store, rollout, inputs, decision)

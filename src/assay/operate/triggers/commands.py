@@ -9,7 +9,7 @@ from assay.operate.triggers.conditions import Look, truth_of
 from assay.operate.triggers.definition import Condition, Trigger, leaves
 from assay.operate.triggers.firing import Firing, consider, firings, note_drill
 from assay.operate.triggers.hygiene import Block
-from assay.operate.triggers.records import find_trigger, triggers_of
+from assay.operate.triggers.records import BY_HAND, REGRESSION, find_trigger, triggers_of
 from assay.operation import operation
 from assay.record.canonical import canonical_json
 from assay.record.store import Store
@@ -23,6 +23,12 @@ __all__ = [
     "said",
     "trigger_history",
 ]
+
+
+_LOOPS_OWN = {
+    BY_HAND: "somebody says so: `assay retrain`",
+    REGRESSION: "a new champion is proven worse than the one before it",
+}
 
 
 class TriggerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,7 +168,7 @@ def said(condition: Condition) -> str:
 def _state(store: Store, trigger: Trigger) -> TriggerState:
     found = consider(store, trigger, store.clock.latest())
     every = [one for one in firings(store, trigger=trigger) if one.outcome == "fired"]
-    enabled = trigger.enabled
+    enabled, own = trigger.enabled, _LOOPS_OWN.get(trigger.name)
     if not enabled:
         state = "off"
     elif found.fires:
@@ -176,9 +182,9 @@ def _state(store: Store, trigger: Trigger) -> TriggerState:
         name=trigger.name,
         model=trigger.model,
         pipeline=trigger.pipeline,
-        condition=said(trigger.definition),
+        condition=own or said(trigger.definition),
         state=state,
-        words="; ".join(block.words for block in found.blocks) or found.truth.words,
+        words="; ".join(block.words for block in found.blocks) or ("" if own else found.truth.words),
         blocks=list(found.blocks),
         next=found.truth.next,
         last=every[0].when if every else None,

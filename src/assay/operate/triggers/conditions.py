@@ -50,7 +50,7 @@ def truth_of(look: Look, condition: Condition) -> Truth:
     if condition.none_of is not None:
         return inverted(truth_of(look, condition.none_of))
     if condition.manual:
-        return Truth(holds=False, words="it is fired by hand")
+        return Truth(holds=False, words="it is fired by `assay triggers fire`, or over HTTP")
     return _LOOKS[condition.kind](look, condition)
 
 
@@ -129,6 +129,8 @@ def _alarm_of(look: Look, monitor: Row, kind: str) -> Truth:
     store, last = look.store, look.facts.last_check(monitor["monitor_id"])
     if last is None:
         return Truth(holds=None, words=f"{monitor['name']} has looked at no window yet")
+    if monitor["since"] and last["started"] < monitor["since"]:  # then another version was the champion
+        return Truth(holds=None, words=f"{monitor['name']} has looked at no window of this champion yet")
     if last["status"] != "alarm":
         return Truth(holds=False, words=f"{monitor['name']} says {last['status']}")
     where = {"monitor_id": monitor["monitor_id"], "status !=": "no_data"}

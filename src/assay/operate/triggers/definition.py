@@ -64,7 +64,8 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
     `schedule` is a cron expression in the time zone `zone`. `harm` and `drift` name a monitor that alarms. `max_age` is
     the age of the champion, `decay` the age at which its staleness curve says that a loss of so much is reached.
-    `any` and `all` are lists of conditions, `not` is one that must not hold.
+    `manual` waits for somebody who fires it: `assay triggers fire`, or a POST to the server. `any` and `all` are lists
+    of conditions, `not` is one that must not hold.
     """
 
     schedule: str | None = None
@@ -104,7 +105,8 @@ class TriggerDefinition(Condition, frozen=True, forbid_unknown_fields=True, omit
 
     After a firing it rests for `cooldown`; longer, twice as long each time, after candidates that were refused.
     `new_rows` labelled rows must have come in since the last training. With `data_checks` it does not fire while a
-    monitor of data quality alarms: nobody teaches a model the defect.
+    monitor of data quality alarms for a defect: nobody teaches a model that. Values that are only new to it, out of the
+    range of training or never seen, keep nothing back.
     """
 
     cooldown: str = "1d"

@@ -16,14 +16,15 @@ from assay.operate.triggers.conditions import Look, truth_of
 from assay.operate.triggers.definition import Trigger, TriggerDefinition
 from assay.operate.triggers.facts import Facts
 from assay.operate.triggers.hygiene import Block, blocks, depth_of
-from assay.operate.triggers.records import BY_HAND, RUN_TYPES, triggers_of
-from assay.operate.triggers.stories import past_stories
+from assay.operate.triggers.records import BY_HAND, REGRESSION, RUN_TYPES, triggers_of
+from assay.operate.triggers.stories import end_story, past_stories
 from assay.operate.triggers.truth import Cause, Truth
-from assay.record.alerts.alert import close_alert
+from assay.record.alerts.alert import Action, close_alert
 from assay.record.alerts.handling import ack_alert
 from assay.record.canonical import canonical_json
 from assay.record.clock import happened, iso
 from assay.record.identity import new_id
+from assay.record.models.registry import ModelVersion
 from assay.record.store import Row, Store
 
 __all__ = [
@@ -33,11 +34,16 @@ __all__ = [
     "consider",
     "fire",
     "fire_by_hand",
+    "fire_called",
     "fire_due",
+    "fire_for_regression",
     "firings",
     "link_run",
     "note_drill",
 ]
+
+
+_SAID = Truth(holds=True, words="somebody says so")
 
 
 class Firing(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +154,7 @@ def fire_by_hand(store: Store, model: str, pipeline: str, reason: str) -> Firing
     if not reason.strip():
         raise InvalidInput("a retraining by hand has no reason", expected="why, in words")
     with store.transaction():
-        trigger = _by_hand(store, model, pipeline)
+        trigger = _own(store, BY_HAND, model, pipeline)
         running = next((story for story in past_stories(store, model) if story.status == "open"), None)
         if running is not None:
             raise InvalidInput(
@@ -156,6 +162,38 @@ def fire_by_hand(store: Store, model: str, pipeline: str, reason: str) -> Firing
             )
         cause = Cause(kind="manual", identity=f"manual {new_id()}", words=reason, evidence={"who": store.actor.name})
         return fire(store, trigger, cause)
+
+
+def fire_called(store: Store, trigger: Trigger, key: str, reason: str) -> Firing:
+    """Fire a trigger because somebody says so under a key, if no rule keeps it back; a key that has fired is known."""
+    cause = Cause(kind="called", identity=f"call {key}", words=reason, evidence={"who": store.actor.name, "key": key})
+    with store.transaction():
+        known = store.query("trigger_fire", {"fire_id": _key(trigger, cause.identity)}, limit=1)
+        if known:
+            return _firing(known[0], trigger)
+        kept = blocks(Look.alone(store, trigger, store.clock.latest()), cause)
+        if not kept:
+            return fire(store, trigger, cause)
+        _note_blocks(store, [Considered(trigger=trigger, truth=_SAID, due=[cause], blocks=kept)])
+        row = store.get("trigger_fire", {"fire_id": _key(trigger, f"{cause.identity} | {kept[0].rule}")})
+        return _firing(row, trigger)
+
+
+def fire_for_regression(store: Store, version: ModelVersion, pipeline: str, cause: Cause) -> Firing | None:
+    """Begin the story that takes a version back for a cause; None where the cause was fired before.
+
+    A retraining that is under way ends: what it began is judged against a champion that does harm.
+    """
+    with store.transaction():
+        trigger = _own(store, REGRESSION, version.model, pipeline)
+        if store.query("trigger_fire", {"fire_id": _key(trigger, cause.identity)}, limit=1):
+            return None
+        for story in past_stories(store, version.model):
+            if story.status == "open":
+                end_story(store, story.story_id, "stopped", f"version {version.version} is taken back first")
+        firing = fire(store, trigger, cause)
+        store.amend("retraining", {"story_id": firing.fire_id}, {"mv_id": version.mv_id})
+        return firing
 
 
 def note_drill(store: Store, trigger: Trigger, result: str, found: Mapping[str, object]) -> str:
@@ -183,11 +221,11 @@ def link_run(store: Store, fire_id: str, run_id: str) -> None:
             store.amend("retraining", {"story_id": fire_id}, {"run_id": run_id})
 
 
-def close_behind(store: Store, fire_id: str, reason: str) -> None:
-    """Close the alert behind a firing, because a model that was trained for it serves now."""
+def close_behind(store: Store, fire_id: str, reason: str, action: Action = "retrained") -> None:
+    """Close the alert behind a firing, because another version serves now."""
     fired = store.get("trigger_fire", {"fire_id": fire_id})
     if fired["alert_id"]:
-        close_alert(store, fired["alert_id"], action="retrained", reason=reason, linked_run=fired["linked_run"])
+        close_alert(store, fired["alert_id"], action=action, reason=reason, linked_run=fired["linked_run"])
 
 
 def _considered(look: Look, truth: Truth, known: Set[str]) -> Considered:
@@ -218,14 +256,15 @@ def _pending(look: Look, cause: Cause, known: Set[str]) -> Cause | None:
     return cause
 
 
-def _by_hand(store: Store, model: str, pipeline: str) -> Trigger:
-    found = [one for one in triggers_of(store, model, all_of_them=True) if one.name == BY_HAND]
+def _own(store: Store, name: str, model: str, pipeline: str) -> Trigger:
+    """The trigger of that name that the model has without its file saying so."""
+    found = [one for one in triggers_of(store, model, all_of_them=True) if one.name == name]
     if found:
         return msgspec.structs.replace(found[0], pipeline=pipeline)
     definition = TriggerDefinition(manual=True)
-    row = {"trigger_id": new_id(), "model": model, "name": BY_HAND, "type": "manual", "pipeline": pipeline}
+    row = {"trigger_id": new_id(), "model": model, "name": name, "type": "manual", "pipeline": pipeline}
     store.append("trigger_def", {**row, "detail": canonical_json(msgspec.to_builtins(definition)), "enabled": 1})
-    return next(one for one in triggers_of(store, model) if one.name == BY_HAND)
+    return next(one for one in triggers_of(store, model) if one.name == name)
 
 
 def _note_blocks(store: Store, found: Sequence[Considered]) -> None:

@@ -71,7 +71,7 @@ def _resting(look: Look, stories: list[PastStory]) -> Block | None:
 
 def _spent(budget: Budget, stories: Sequence[PastStory], now: datetime) -> Block | None:
     since = now - checked_length(budget.per, "budget.per")
-    recent = [story for story in stories if moment(story.started) > since]
+    recent = [story for story in stories if story.trains and moment(story.started) > since]
     hours = sum(story.seconds for story in recent) / _HOUR_S
     money = hours * (budget.cost_per_hour or 0.0)
     used = [("trainings", len(recent), budget.runs), ("hours", hours, budget.hours), ("money", money, budget.money)]
@@ -112,8 +112,12 @@ def _broken_data(look: Look) -> Block | None:
     if not look.trigger.definition.data_checks:
         return None
     for name, last in look.facts.quality(look.trigger.model):
-        if last["status"] == "alarm":
-            return Block("data", f"the data are broken: {name} alarms for {last['window']}")
+        if last["status"] != "alarm":
+            continue
+        detail = msgspec.json.decode(last["detail"]) if last["detail"] else {}
+        if detail.get("defects") == []:
+            continue  # values that training never had: to train again is what helps
+        return Block("data", f"the data are broken: {name} alarms for {last['window']}")
     return None
 
 

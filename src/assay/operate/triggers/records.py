@@ -15,6 +15,8 @@ from assay.record.store import Row, Store
 
 __all__ = [
     "BY_HAND",
+    "LOOPS_OWN",
+    "REGRESSION",
     "RUN_TYPES",
     "declare_triggers",
     "find_trigger",
@@ -24,6 +26,8 @@ __all__ = [
 ]
 
 BY_HAND = "by hand"  # the trigger of a model that a person fires
+REGRESSION = "regression"  # and the one that the loop fires where a new champion does harm
+LOOPS_OWN = (BY_HAND, REGRESSION)
 
 # What a run says that started it, by the kind of the condition that was true.
 RUN_TYPES: Mapping[str, str] = {
@@ -36,6 +40,8 @@ RUN_TYPES: Mapping[str, str] = {
     "decay": "schedule",
     "cost": "schedule",
     "upstream": "event",
+    "regression": "performance",
+    "called": "event",
     "manual": "manual",
 }
 
@@ -51,6 +57,8 @@ def declare_triggers(
     for name, definition in definitions.items():
         if not name.strip():
             raise InvalidInput("a trigger has no name", where=where)
+        if name in LOOPS_OWN:
+            raise InvalidInput(f"a trigger cannot be called {name!r}: the loop has one", where=where)
         check_trigger(definition, f"{where}.{name}")
     with store.transaction():
         _check_circles(store, model, definitions, where)
@@ -58,7 +66,7 @@ def declare_triggers(
         for name, definition in definitions.items():
             _put(store, known.get(name), model, name, pipeline, definition)
         for name, row in known.items():
-            if name not in definitions and name != BY_HAND and row["enabled"]:
+            if name not in definitions and name not in LOOPS_OWN and row["enabled"]:
                 _switch(store, row, 0, "not declared any more")
         return triggers_of(store, model)
 

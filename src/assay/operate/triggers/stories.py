@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from assay.operate.triggers.records import REGRESSION
 from assay.record.clock import happened, iso
 from assay.record.store import Row, Store
 
@@ -17,7 +18,8 @@ _MOST = 200
 class PastStory(msgspec.Struct, frozen=True):
     """A retraining: since when, until when, how it ended, and what training took in seconds.
 
-    `depth` counts how many stories in a row led to it, each by the champion that the one before had made.
+    `depth` counts how many stories in a row led to it, each by the champion that the one before had made. One that
+    only takes a version back does not `train`.
     """
 
     story_id: str
@@ -26,6 +28,7 @@ class PastStory(msgspec.Struct, frozen=True):
     status: StoryStatus
     seconds: float
     depth: int
+    trains: bool = True
 
 
 def past_stories(store: Store, model: str) -> list[PastStory]:
@@ -61,4 +64,5 @@ def _story(row: Row) -> PastStory:
         status=row["status"],
         seconds=float(detail.get("seconds", 0.0)),
         depth=int(detail.get("depth", 0)),
+        trains=detail.get("trigger") != REGRESSION,
     )

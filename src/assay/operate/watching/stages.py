@@ -11,24 +11,32 @@ from assay.operate.releases.starting import start_release
 from assay.operate.releases.ticking import tick
 from assay.operate.routing.workers import live_workers
 from assay.operate.triggers.firing import link_run
-from assay.operate.triggers.records import RUN_TYPES
+from assay.operate.triggers.records import REGRESSION, RUN_TYPES
 from assay.operate.triggers.stories import StoryStatus
-from assay.operate.watching.approving import wait_for_approval
+from assay.operate.watching.approving import going_live, wait_for_approval
 from assay.operate.watching.checking import check
 from assay.operate.watching.gaining import estimate
+from assay.operate.watching.regressing import was_taken_back
 from assay.operate.watching.settling import measure, settle
 from assay.operate.watching.story import Stage, StageResult
+from assay.operate.watching.taking_back import restore, roll_back
 from assay.operate.watching.work import Work, said
+from assay.prove.approvals.plan import DIRECT
+from assay.prove.approvals.policy import policy_of
+from assay.prove.approvals.standing import state_of
 from assay.prove.promotion import promote
 from assay.record.models.registry import CHAMPION, alias, find_version, version_by_id
-from assay.record.models.routes import newest_route
 
 __all__ = ["STAGES"]
+
+_TAKEN_BACK = "it was rolled back once, and is put in place by a person or not at all"
 
 
 def _begin(work: Work) -> StageResult:
     fired = work.store.get("trigger_fire", {"fire_id": work.story.fire_id})
-    return StageResult(words=f"{work.story.detail.get('trigger', 'a trigger')} fired: {fired['reason']}", next="check")
+    following: Stage = "rollback" if work.story.detail.get("trigger") == REGRESSION else "check"
+    words = f"{work.story.detail.get('trigger', 'a trigger')} fired: {fired['reason']}"
+    return StageResult(words=words, next=following)
 
 
 def _train(work: Work) -> StageResult:
@@ -68,7 +76,12 @@ def _train(work: Work) -> StageResult:
     if made.verdict != "pass":
         reasons = "; ".join(made.judgement.reasons)
         return StageResult(words=f"{words}: {reasons}", status="refused", evidence=found, detail=found, columns=columns)
-    following: Stage = "approve" if project.release.approval else "release"
+    if was_taken_back(store, columns["mv_id"]):
+        return StageResult(
+            words=f"{words}; {_TAKEN_BACK}", status="refused", evidence=found, detail=found, columns=columns
+        )
+    asked = project.release.approval or policy_of(store, project.model_name).asks
+    following: Stage = "approve" if asked else "release"
     return StageResult(words=words, next=following, evidence=found, detail=found, columns=columns)
 
 
@@ -82,9 +95,15 @@ def _release(work: Work) -> StageResult:
         return StageResult(words=f"version {version.version} is the champion", next="settle")
     if story.rollout_id is not None:
         return _followed(work, find_rollout(store, story.rollout_id))
+    if was_taken_back(store, version.mv_id):
+        return StageResult(words=f"version {version.version}: {_TAKEN_BACK}", status="refused")
     endpoint = version.model
+    going = going_live(work)
+    approval = state_of(store, version.mv_id, going)
+    if approval.outcome != "pass":  # it was given, and does not count any more
+        return StageResult(words=approval.words, next="approve")
     try:
-        if champion is None or newest_route(store, endpoint) is None or work.project.release.strategy == "direct":
+        if going.plan == DIRECT:
             done = promote(store, version.model, version.version)
             words = f"version {version.version} was promoted: {done.reason}"
             return StageResult(words=words, next="settle", decision=done.decision, columns={"endpoint": done.endpoint})
@@ -109,7 +128,7 @@ def _release(work: Work) -> StageResult:
 def _followed(work: Work, rollout: Rollout) -> StageResult:
     """What has become of a release; where no server carries it on, it is looked at here."""
     if rollout.status in LIVE and not live_workers(work.store, rollout.endpoint):
-        tick(work.store, rollout, work.now)
+        tick(work.store, rollout)  # by the wall clock, as phases begin: in a replay the story's moment is long before
         rollout = find_rollout(work.store, rollout.rollout_id)
     name = f"release of version {rollout.detail.version}"
     if rollout.status in LIVE:
@@ -135,4 +154,6 @@ STAGES: Mapping[Stage, Callable[[Work], StageResult]] = {
     "release": _release,
     "settle": settle,
     "staleness": measure,
+    "rollback": roll_back,
+    "restore": restore,
 }

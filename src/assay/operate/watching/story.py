@@ -22,7 +22,9 @@ from assay.record.store import Row, Store
 
 __all__ = ["Stage", "StageResult", "Story", "StoryEvent", "advance", "events_of", "find_story", "held", "open_stories"]
 
-Stage = Literal["begin", "check", "gain", "train", "approve", "release", "settle", "staleness", "end"]
+Stage = Literal[
+    "begin", "check", "gain", "train", "approve", "release", "settle", "staleness", "rollback", "restore", "end"
+]
 _LEASE = timedelta(seconds=60)
 _TOLD: tuple[Stage, ...] = ("begin", "approve")  # stages after which somebody is told although nothing has ended
 

@@ -6,7 +6,7 @@ import msgspec
 
 from assay.errors import InvalidInput
 from assay.record.alerts.incident import open_incident
-from assay.record.alerts.rules import AlertRules, rules_of
+from assay.record.alerts.rules import AlertRules, kind_of, rules_for
 from assay.record.changes import note_change
 from assay.record.clock import iso
 from assay.record.identity import new_id
@@ -28,7 +28,7 @@ __all__ = [
     "tell_alert",
 ]
 
-Action = Literal["fixed", "retrained", "false alarm", "accepted", "recovered"]
+Action = Literal["fixed", "retrained", "rolled back", "false alarm", "accepted", "recovered"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
@@ -86,7 +86,7 @@ def open_alert(
     if not message.strip():
         raise InvalidInput("an alert says nothing", expected="a message")
     with store.transaction():
-        rules = rules_of(store, model)
+        rules = rules_for(store, model, kind_of(store, key, monitor_id), severity)
         found = store.query("alert", {"key": key, "closed": None}, limit=1)
         if found:
             return _seen_again(store, found[0], message, severity)
@@ -96,7 +96,8 @@ def open_alert(
         now = iso(store.clock.latest())
         row: Row = {"alert_id": new_id(), "key": key, "message": message, "severity": severity, "opened": now}
         row |= {"seen": now, "times": 1, "model": model, "endpoint": endpoint, "monitor_id": monitor_id}
-        row |= {"owner": owner or rules.owner, "runbook": runbook or rules.runbook}
+        routed = rules.route.owner if rules.route is not None else None
+        row |= {"owner": routed or owner or rules.owner, "runbook": runbook or rules.runbook}
         store.append("alert", row)
         return _announced(store, row["alert_id"], "alert.opened")
 
@@ -131,7 +132,8 @@ def close_alert(store: Store, alert_id: str, *, action: Action, reason: str, lin
 def tell_alert(store: Store, alert_id: str, event: str) -> Alert:
     """Tell people of an alert as it is now; returns it."""
     alert = find_alert(store, alert_id)
-    tell(store, event, msgspec.to_builtins(alert))
+    route = rules_for(store, alert.model, kind_of(store, alert.key, alert.monitor_id), alert.severity).route
+    tell(store, event, msgspec.to_builtins(alert), channels=route.channels if route is not None else ())
     return alert
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from assay.errors import Conflict
 from assay.record.alerts.alert import Alert, alert_of, tell_alert
-from assay.record.alerts.rules import rules_of
+from assay.record.alerts.rules import kind_of, rules_for
 from assay.record.changes import note_change
 from assay.record.clock import iso, moment
 from assay.record.store import Store
@@ -46,7 +46,7 @@ def look_after(store: Store, now: datetime | None = None) -> LookedAfter:
 def _is_due(store: Store, alert: Alert, now: datetime) -> bool:
     if alert.acked is not None or alert.severity == "info":
         return False
-    rules = rules_of(store, alert.model)
+    rules = rules_for(store, alert.model, kind_of(store, alert.key, alert.monitor_id), alert.severity)
     opened = moment(alert.opened)
     since = moment(alert.escalated) if alert.escalated else opened
     if alert.severity == "warning":

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from assay.errors import InvalidInput
+from assay.record.alerts.rules import kind_of, rules_for
 from assay.record.changes import note_change
 from assay.record.clock import iso, moment
 from assay.record.identity import new_id
@@ -188,8 +189,16 @@ def _going_on(store: Store, model: str | None, endpoint: str | None) -> Row | No
 
 def _told(store: Store, incident_id: str, event: str) -> Incident:
     found = find_incident(store, incident_id)
-    tell(store, event, {**msgspec.to_builtins(found), "message": found.title})
+    route = rules_for(store, found.model, _kind_of(store, found), found.severity).route
+    said = {**msgspec.to_builtins(found), "message": found.title}
+    tell(store, event, said, channels=route.channels if route is not None else ())
     return found
+
+
+def _kind_of(store: Store, found: Incident) -> str:
+    """What routes ask of it: the kind of the alert that opened it, so that both are told to the same."""
+    alerts = store.query("alert", {"alert_id": found.alert_id}, limit=1) if found.alert_id else []
+    return kind_of(store, alerts[0]["key"], alerts[0]["monitor_id"]) if alerts else "incident"
 
 
 def _seconds(start: str | None, end: str | None) -> float | None:

@@ -1,7 +1,7 @@
 """What happened is told: kept in the transaction of the change, with a delivery for each who asked for it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from assay.errors import InvalidInput, nearest
@@ -12,7 +12,7 @@ from assay.record.lengths import written_length
 from assay.record.notify.severity import rank
 from assay.record.store import Row, Store
 
-__all__ = ["EVENTS", "OPERATION_EVENTS", "REGISTRY_EVENTS", "tell"]
+__all__ = ["EVENTS", "OPERATION_EVENTS", "REGISTRY_EVENTS", "deliver_to", "tell"]
 
 REGISTRY_EVENTS = (  # those of MLflow's webhooks
     "registered_model.created",
@@ -39,36 +39,62 @@ OPERATION_EVENTS = (  # what people are told of models at work
     "incident.opened",
     "incident.restored",
     "incident.closed",
+    "gate.failed",
+    "gate.overridden",
+    "comment.mentioned",
+    "question.asked",
+    "question.answered",
+    "decision.recorded",
+    "notice.escalated",
+    "digest.made",
     "retraining.begun",
     "retraining.waiting",
     "retraining.ended",
+    "approval.requested",
+    "approval.given",
+    "approval.rejected",
+    "approval.withdrawn",
+    "approval.overridden",
+    "approval.review_due",
+    "objective.review_opened",
+    "objective.review_closed",
 )
 EVENTS = REGISTRY_EVENTS + OPERATION_EVENTS
 
 
-def tell(store: Store, event: str, data: Mapping[str, object]) -> None:
+def tell(store: Store, event: str, data: Mapping[str, object], *, channels: Collection[str] = ()) -> str:
     """Tell those who asked for `event`, with `data` that JSON can hold; in a transaction it stands or falls with it.
 
     `severity` in the data (info | warning | critical; info without it) decides who is told, and what is critical waits
     for no digest. People read `message`, `model`, `endpoint`, `owner` and `runbook` of the data where they are there.
+    Where `channels` are named, only these are told, and all that asked where none of them is there any more.
+    Channels of a person or a role are told later, when it is found out who has to know. Returns the id of the event.
     InvalidInput for an event that is not one of `EVENTS`.
     """
     if event not in EVENTS:
         close = nearest(event, list(EVENTS))
         raise InvalidInput(f"there is no event {event!r}", expected=", ".join(EVENTS), hint=close)
-    now = store.clock.now()
-    severity = data.get("severity")
     event_id = ordered_id()
     with store.transaction():
-        store.append("outbox", {"event_id": event_id, "event": event, "payload": canonical_json(data), "ts": iso(now)})
-        asked = [
-            hook
-            for hook in store.query("webhook", {"deleted": None, "status": "ACTIVE"})
-            if event in json.loads(hook["events"]) and rank(severity) >= rank(hook["least"])
-        ]
-        common = {"event_id": event_id, "state": "waiting", "attempts": 0}
-        rows = [{**common, "webhook_id": hook["webhook_id"], "due": _due(store, hook, severity, now)} for hook in asked]
-        store.append_many("delivery", rows)
+        now = iso(store.clock.now())
+        store.append("outbox", {"event_id": event_id, "event": event, "payload": canonical_json(data), "ts": now})
+        hooks = store.query("webhook", {"deleted": None, "status": "ACTIVE", "audience": None})
+        named = [hook for hook in hooks if hook["name"] in channels]
+        deliver_to(store, event_id, event, data.get("severity"), named or hooks)
+    return event_id
+
+
+def deliver_to(
+    store: Store, event_id: str, event: str, severity: object, hooks: Sequence[Row], *, after: datetime | None = None
+) -> None:
+    """Deliver an event, once, to those of the channels that asked for it; what is not critical not before `after`."""
+    now = store.clock.now()
+    asked = [hook for hook in hooks if event in json.loads(hook["events"]) and rank(severity) >= rank(hook["least"])]
+    common = {"event_id": event_id, "state": "waiting", "attempts": 0}
+    rows = [{**common, "webhook_id": hook["webhook_id"], "due": _due(store, hook, severity, now)} for hook in asked]
+    if after is not None and severity != "critical":
+        rows = [{**row, "due": max(str(row["due"]), iso(after))} for row in rows]
+    store.append_many("delivery", rows, skip_existing=True)
 
 
 def _due(store: Store, hook: Row, severity: object, now: datetime) -> str:

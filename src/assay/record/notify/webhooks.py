@@ -18,6 +18,7 @@ from assay.record.lengths import FORM, written_length
 from assay.record.notify.channels import FORMS, PEOPLE, check_address, events_for, shown_address
 from assay.record.notify.severity import checked_severity
 from assay.record.notify.telling import EVENTS, REGISTRY_EVENTS
+from assay.record.people import addressee
 from assay.record.store import Row, Store
 
 __all__ = [
@@ -41,7 +42,8 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 class Webhook(msgspec.Struct, frozen=True):
     """A channel, without its secret. `events` such as `model_version.created`; `form` is one of `channels.FORMS`.
 
-    `least` is the lowest severity that is told, `digest` how long several events wait for one message. Of a chat, `url`
+    `least` is the lowest severity that is told, `digest` how long several events wait for one message. `audience` is a
+    person, or `role:NAME`: only what they have to know goes there; None: all that happens. Of a chat, `url`
     is only where it leads: in the whole of it lies the right to write there.
     """
 
@@ -57,6 +59,7 @@ class Webhook(msgspec.Struct, frozen=True):
     updated: str
     least: str | None = None
     digest: str | None = None
+    audience: str | None = None
 
 
 def create_webhook(
@@ -71,10 +74,11 @@ def create_webhook(
     form: str = "mlflow",
     least: str | None = None,
     digest: str | None = None,
+    audience: str | None = None,
 ) -> Webhook:
     """Tell `url` of events from now on. InvalidInput where it cannot be told there; hosts of webhooks are looked up."""
     row: Row = {"name": name, "url": url, "events": list(events), "status": status, "form": form}
-    row |= {"least": least, "digest": digest}
+    row |= {"least": least, "digest": digest, "audience": audience}
     _check(row)
     now = iso(store.clock.now())
     row |= {
@@ -101,6 +105,7 @@ def add_webhook(
     digest: Annotated[
         str | None, "Several events within so long, such as 1h, are one message; critical ones go at once"
     ] = None,
+    to: Annotated[str | None, "Only what a person, or who has a role, has to know; without it all that happens"] = None,
     secret_file: Annotated[str | None, "A file whose content signs what is sent, or is the password for e-mail"] = None,
 ) -> Webhook:
     """Tell an address of what happens from now on."""
@@ -115,7 +120,13 @@ def add_webhook(
         if not secret:
             raise InvalidInput(f"the file {secret_file} is empty", expected="the secret")
     chosen = events_for(form) if events == "all" else tuple(part.strip() for part in events.split(","))
-    return create_webhook(store, name, url, chosen, secret=secret, form=form, least=least, digest=digest)
+    audience = None if to is None else addressee(to)
+    if audience is not None and form == "mlflow":
+        raise InvalidInput(
+            f"what {to} has to know has no form in MLflow's webhooks", expected="another --form", hint="--form email"
+        )
+    said: Row = {"secret": secret, "form": form, "least": least, "digest": digest, "audience": audience}
+    return create_webhook(store, name, url, chosen, **said)
 
 
 @operation("notify remove")

@@ -23,13 +23,15 @@ _FACTS = {  # a fact's name: the field of the data
     "learnt": "learnt",
     "done": "action",
     "reason": "reason",
+    "page": "page",
 }
 _MOST_TITLE = 300
 _MOST_TOGETHER = 50
+_MOST_LINES = 200
 
 
 class Told(msgspec.Struct, frozen=True):
-    """A message for people. `lines` stand for several events, `facts` are names and values of one."""
+    """A message for people. `lines` are several events, or what one says at length; `facts` names and values of one."""
 
     title: str
     severity: Severity
@@ -48,9 +50,11 @@ def in_words(event: str, data: Mapping[str, object]) -> Told:
     about = data.get("message") or data.get("title") or data.get("name") or data.get("model") or ""
     title = _line(f"{event.replace('.', ' ').replace('_', ' ')}: {about}".rstrip(": "))
     facts = {name: _line(str(data[field])) for name, field in _FACTS.items() if data.get(field) not in (None, "")}
+    given = data.get("lines")
+    lines = [_line(str(one)) for one in given[:_MOST_LINES]] if isinstance(given, list) else []
     runbook = data.get("runbook")
     severity = checked_severity(str(data["severity"])) if rank(data.get("severity")) else "info"
-    return Told(title, severity, facts, runbook=_line(str(runbook)) if runbook else None)
+    return Told(title, severity, facts, lines, runbook=_line(str(runbook)) if runbook else None)
 
 
 def together(told: Sequence[Told]) -> Told:
