@@ -2,7 +2,8 @@
 
 `hash = SHA-256(prev_hash || canonical JSON of {seq, kind, body})`; the body holds who decided, when, and on what. The
 database refuses to change or delete entries; `verify` finds what was done around it. Its limit: whoever owns the file
-and rewrites the whole chain, its head and every record that names an entry leaves no trace in the store itself.
+and rewrites the whole chain, its head and every record that names an entry leaves no trace in the store itself. That is
+what signed checkpoints and anchors elsewhere are for: the room `audit`.
 """
 
 import json
@@ -96,7 +97,6 @@ def numbered(store: Store, numbers: Sequence[int]) -> dict[int, Entry]:
     return {row["seq"]: _entry(row) for row in store.query("ledger", {"seq in": list(numbers)})}
 
 
-@operation("ledger verify")
 def verify(store: Store) -> Verification:
     """Check the chain of decisions from the first entry to the last, and what rests on them.
 
