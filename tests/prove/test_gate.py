@@ -63,6 +63,8 @@ def test_harm_to_one_segment_fails_and_names_it(store: SqlStore, rows_per_unit: 
     parts = {"a": Part(6000, 0.03), "b": Part(1500, -0.08), "c": Part(4000)}
     result = gate(evaluated(store, world(parts, rows_per_unit=rows_per_unit)), ACCURACY, store=store)
     assert result.verdict == "fail"
+    (told,) = store.query("outbox", {"event": "gate.failed"})
+    assert json.loads(told["payload"])["message"].startswith("the gate says no to ")
     assert names(result, "fail") == {"segment=b"}
     assert result.reasons[0].startswith("segment=b: ")
     assert "is proven worse by 0.0" in result.reasons[0]

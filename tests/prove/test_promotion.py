@@ -66,6 +66,7 @@ def test_a_pass_makes_the_first_champion(either_store: SqlStore) -> None:
         deployment=promoted.deployment,
         cause="change",
         reason=f"gate {verdict.gate_id[:8]} passed",
+        approval="nothing is declared for late: no approval is asked for, the gate alone decides",
     )
     assert champion(either_store) == 2
     (move,) = either_store.query("alias_move")
@@ -186,6 +187,8 @@ def test_an_override_is_recorded_with_the_person_and_the_reason(store: SqlStore,
     assert (row["mv_id"], row["baseline_mv_id"], row["subject_hash"]) == (candidate.mv_id, None, candidate.hash)
     assert row["outcome"] == verdict
     assert row["evaluation_id"] == (result.evaluation_id if result else "")
+    (told,) = store.query("outbox", {"event": "gate.overridden"})
+    assert "rosa overrides the gate for late/2: the labels of March are wrong" in told["payload"]
     overrides = ledger.entries(store, kind="override")
     assert [(entry.seq, entry.actor, entry.subject) for entry in overrides] == [(row["decision"], "rosa", "late/2")]
     assert overrides[0].detail == {"hash": candidate.hash, "reason": "the labels of March are wrong"}

@@ -1,6 +1,18 @@
 """Floor 3: prove. Evaluation by segment, the gate with three verdicts, promotion and rollback."""
 
 from assay.prove.alias_commands import delete_alias, point_alias, set_alias_command
+from assay.prove.approvals.answering import give_approval, reject_request, withdraw_approval
+from assay.prove.approvals.exceptions import Overrides, list_exceptions, review_exception
+from assay.prove.approvals.policy import ApprovalPolicy, approval_policy
+from assay.prove.approvals.showing import (
+    ApprovalCheck,
+    ApprovalDetail,
+    ApprovalLine,
+    list_approvals,
+    show_approval,
+    verify_approval,
+)
+from assay.prove.approvals.standing import ApprovalState
 from assay.prove.contribution import contribution
 from assay.prove.costs import ModelCosts
 from assay.prove.drawing import Drawing, draw_gaps
@@ -19,6 +31,11 @@ from assay.prove.segments import Segments
 from assay.prove.thresholds import ThresholdRow, ThresholdTable, thresholds
 
 __all__ = [
+    "ApprovalCheck",
+    "ApprovalDetail",
+    "ApprovalLine",
+    "ApprovalPolicy",
+    "ApprovalState",
     "Drawing",
     "Evaluation",
     "FairnessRow",
@@ -29,6 +46,7 @@ __all__ = [
     "Judgement",
     "Measurement",
     "ModelCosts",
+    "Overrides",
     "Policy",
     "Promotion",
     "Remedy",
@@ -38,6 +56,7 @@ __all__ = [
     "ThresholdRow",
     "ThresholdTable",
     "add_idea",
+    "approval_policy",
     "contribution",
     "delete_alias",
     "draw_gaps",
@@ -45,7 +64,10 @@ __all__ = [
     "evaluate_version",
     "fairness",
     "gate",
+    "give_approval",
     "judge_evaluation",
+    "list_approvals",
+    "list_exceptions",
     "list_ideas",
     "load_evaluation",
     "load_policy",
@@ -54,11 +76,16 @@ __all__ = [
     "point_alias",
     "profile",
     "promote",
+    "reject_request",
     "repair",
     "repair_evaluation",
+    "review_exception",
     "rollback",
     "save_profile",
     "set_alias_command",
+    "show_approval",
     "thresholds",
     "try_idea",
+    "verify_approval",
+    "withdraw_approval",
 ]

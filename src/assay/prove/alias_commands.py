@@ -4,6 +4,7 @@ from typing import Annotated
 
 from assay.errors import InvalidInput
 from assay.operation import operation
+from assay.prove.approvals.policy import policy_of
 from assay.prove.promotion import promote
 from assay.record.models.aliases import (
     ANY,
@@ -15,6 +16,7 @@ from assay.record.models.aliases import (
     set_alias,
 )
 from assay.record.models.guards import check_move, is_guarded
+from assay.record.models.registry import CHAMPION
 from assay.record.models.versions import version_row
 from assay.record.store import Store
 
@@ -37,7 +39,7 @@ def point_alias(
     """
     check_override(override)
     with store.transaction():
-        if is_guarded(store, model, alias):
+        if is_guarded(store, model, alias) or (alias == CHAMPION and policy_of(store, model).asks):
             target = version_row(store, model, version)
             current = checked_current(store, model, alias, expected)
             if current is None or current["mv_id"] != target["mv_id"]:

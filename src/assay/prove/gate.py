@@ -30,6 +30,8 @@ from assay.prove.verdict import GateResult, settings_of
 from assay.record.canonical import canonical_json
 from assay.record.identity import new_id
 from assay.record.ledger import decide
+from assay.record.models.registry import ModelVersion
+from assay.record.notify.telling import tell
 from assay.record.store import Store
 from assay.stats import Comparisons, Profile, Segment, columns_of, compare_all, holm, metric_named, metrics_of
 
@@ -101,7 +103,17 @@ def gate(evaluation: Evaluation, policy: Policy | str | Path, *, store: Store | 
                 "decision": decision,
             },
         )
+        if verdict == "fail":
+            tell_failed(store, candidate, reasons)
     return result_of(gate_id, evaluation, policy, (verdict, reasons, checks), use=use, decision=decision)
+
+
+def tell_failed(store: Store, candidate: ModelVersion, reasons: Sequence[str]) -> None:
+    """Tell that the gate refused a version, with the first reason."""
+    name = f"{candidate.model}/{candidate.version}"
+    said = {"message": f"the gate says no to {name}: {reasons[0] if reasons else 'fail'}", "severity": "warning"}
+    subject = {"subject_kind": "version", "subject_id": candidate.mv_id}
+    tell(store, "gate.failed", {"model": candidate.model, "version": candidate.version, **said, **subject})
 
 
 def computed_with() -> dict[str, str]:

@@ -2,6 +2,9 @@
 
 Serving processes see the new routing table and swap; the deployment counts as complete when they acknowledge it. A
 split and shadows end with it: the new route has the champion only, and the decision says what ended.
+
+Where the model's policy asks for an approval, nothing answers people without one that counts at that moment; whoever
+overrides that breaks glass. A rollback is never held.
 """
 
 import json
@@ -11,22 +14,42 @@ import msgspec
 
 from assay.errors import Conflict, InvalidInput, NotFound, Refused
 from assay.operation import operation
+from assay.prove.approvals.exceptions import break_glass
+from assay.prove.approvals.plan import BY_TEST, DIRECT, Going, Plan
+from assay.prove.approvals.policy import policy_of
+from assay.prove.approvals.standing import ApprovalState, state_of
+from assay.prove.approvals.subject import subject_of, verdict_on
 from assay.record.alerts.incident import open_incident
 from assay.record.clock import iso, moment
 from assay.record.identity import new_id
-from assay.record.ledger import decide
+from assay.record.ledger import decide, serialise
 from assay.record.models.champions import champion_of_moves
 from assay.record.models.registry import CHAMPION, ModelVersion, alias, find_version, move_alias, version_by_id
 from assay.record.models.routes import Route, Variant, append_route, newest_route
+from assay.record.notify.telling import tell
 from assay.record.store import Row, Store
 
-__all__ = ["Cause", "Promotion", "passed_or_overridden", "promote", "put_back", "rollback"]
+__all__ = [
+    "Cause",
+    "Promotion",
+    "Standing",
+    "gate_standing",
+    "go_live",
+    "passed_or_overridden",
+    "promote",
+    "put_back",
+    "require_approval",
+    "rollback",
+]
 
 Cause = Literal["change", "incident", "drill"]
 
 
 class Promotion(msgspec.Struct, frozen=True):
-    """A champion that was put in place: by which decision, instead of which version, under which routing revision."""
+    """A champion that was put in place: by which decision, instead of which version, under which routing revision.
+
+    `approval` says who had agreed, or that nobody was asked for.
+    """
 
     model: str
     version: int
@@ -37,6 +60,14 @@ class Promotion(msgspec.Struct, frozen=True):
     deployment: str
     cause: str
     reason: str
+    approval: str = ""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What the gate says of a version against the champion: the outcome, `none` without a verdict, and why in words."""
+
+    outcome: str
+    words: str
 
 
 @operation("promote")
@@ -47,32 +78,97 @@ def promote(
     *,
     override: Annotated[str | None, "Promote against the verdict, for this reason, which stays on record"] = None,
 ) -> Promotion:
-    """Make a version the champion, if the gate let it pass against the champion of now."""
+    """Make a version the champion, if the gate let it pass against the champion of now and who has to agree did.
+
+    On a model that needs an approval, an override breaks glass: everybody is told, and somebody else reviews it.
+    """
+    return go_live(store, model, version, override=override)
+
+
+def go_live(
+    store: Store,
+    model: str,
+    version: int,
+    *,
+    override: str | None = None,
+    proof: str | None = None,
+    going: Going = Going(),  # noqa: B008 - frozen
+) -> Promotion:
+    """The same at the end of a plan: `going` says which, and how long the version was at each stage.
+
+    `proof` is evidence that stands in place of the gate's verdict, such as a test with real users; it stands for no
+    approval.
+    """
     _check_override(override)
     target = find_version(store, model, version)
     with store.transaction():
         champion = alias(store, model, CHAMPION)
         if champion and champion.mv_id == target.mv_id:
             raise Conflict(f"{model}/{target.version} is the champion already")
-        reason = passed_or_overridden(store, target, champion, override)
-        return _put_in_place(store, target, champion, cause="change", reason=reason)
+        approval: ApprovalState | None
+        if proof is None:
+            reason, approval = _allowed(store, target, champion, override, going)
+        else:
+            approval, reason = require_approval(store, target, going), f"override: {proof}"
+            _record_override(store, target, champion, verdict_on(store, target, champion), proof)
+        return _put_in_place(store, target, champion, cause="change", reason=reason, approval=approval, plan=going.plan)
 
 
 def passed_or_overridden(
-    store: Store, target: ModelVersion, champion: ModelVersion | None, override: str | None
+    store: Store,
+    target: ModelVersion,
+    champion: ModelVersion | None,
+    override: str | None,
+    *,
+    plan: Plan = BY_TEST,
 ) -> str:
-    """Why a version may answer people: the gate let it pass against the champion, or somebody says so, on record.
+    """Why a version may answer some people: the gate let it pass against the champion and who has to agree to the plan
+    did, or somebody says so, on record.
 
     Refused where neither is so, InvalidInput for an override that gives no reason.
     """
     _check_override(override)
-    verdict = _verdict(store, target, champion)
+    return _allowed(store, target, champion, override, Going(plan=plan, fully=False))[0]
+
+
+def _allowed(
+    store: Store, target: ModelVersion, champion: ModelVersion | None, override: str | None, going: Going
+) -> tuple[str, ApprovalState | None]:
+    """Why a version may answer people, and how its approval stands; None for the latter where glass was broken."""
+    verdict = verdict_on(store, target, champion)
     if override is None:
         if verdict is None or verdict["outcome"] != "pass":
             raise Refused(**_why_refused(target, champion, verdict))
-        return f"gate {verdict['id'][:8]} passed"
-    _record_override(store, target, champion, verdict, override)
-    return f"override: {override}"
+        return f"gate {verdict['id'][:8]} passed", require_approval(store, target, going)
+    gate_id = _record_override(store, target, champion, verdict, override)
+    broken = break_glass(store, target, override, gate_id)
+    return f"override: {override}", None if broken else state_of(store, target.mv_id, going)
+
+
+def require_approval(store: Store, target: ModelVersion, going: Going) -> ApprovalState:
+    """How the approval of a version stands; Refused, with what is missing, where it may not go like that."""
+    if policy_of(store, target.model).asks:
+        serialise(store)  # who takes back an approval at this moment comes before or after, not in between
+    state = state_of(store, target.mv_id, going)
+    if state.outcome != "pass":
+        name = f"{target.model}/{target.version}"
+        raise Refused(
+            f"{name} is not approved: {state.words}",
+            where=f"risk tier {state.tier}",
+            expected="; ".join(state.missing) or "an approval of what there is now",
+            hint=state.next,
+        )
+    return state
+
+
+def gate_standing(store: Store, target: ModelVersion, champion: ModelVersion | None) -> Standing:
+    """What the gate says of it now; an override changes nothing about that."""
+    verdict = verdict_on(store, target, champion)
+    if verdict is not None and verdict["outcome"] == "pass":
+        return Standing("pass", f"gate {verdict['id'][:8]} passed")
+    why = _why_refused(target, champion, verdict)
+    words = f"{why['what']}: {why['where']}" if why.get("where") else why["what"]
+    return Standing("none" if verdict is None else verdict["outcome"], words)
 
 
 def _check_override(override: str | None) -> None:
@@ -133,11 +229,14 @@ def _put_in_place(
     cause: Cause,
     reason: str,
     restoring: Route | None = None,
+    approval: ApprovalState | None = None,
+    plan: Plan = DIRECT,
 ) -> Promotion:
     endpoint = target.model
     alone = Route(endpoint, 0, (Variant(target.mv_id, target.hash),))
     coming = restoring if restoring and restoring.variants[0].mv_id == target.mv_id else alone
     kind = "promotion" if cause == "change" else "rollback"
+    subject_hash, said = _on_what(store, target, approval, plan) if cause == "change" else (None, {})
     decision = decide(
         store,
         kind,
@@ -148,6 +247,7 @@ def _put_in_place(
             "endpoint": endpoint,
             "cause": cause,
             "reason": reason,
+            **said,
             **_ended(store, endpoint),
             **({"restored": restoring.revision} if restoring and coming is restoring else {}),
         },
@@ -166,6 +266,7 @@ def _put_in_place(
         "started": now,
         "cause": cause,
         "rollback_of": ended if kind == "rollback" else None,
+        "subject_hash": subject_hash,
         "decision": decision,
     }
     store.append("deployment", deployment)
@@ -182,10 +283,32 @@ def _put_in_place(
         deployment=str(deployment["dep_id"]),
         cause=cause,
         reason=reason,
+        approval=_approval_words(cause, approval),
     )
     if cause == "incident" and champion is not None:
         _note_incident(store, target, champion, current, promotion)
     return promotion
+
+
+def _on_what(
+    store: Store, target: ModelVersion, approval: ApprovalState | None, plan: Plan
+) -> tuple[str | None, dict[str, object]]:
+    """The hash of all that was agreed on, and what the decision says of it; nothing where no approval is asked for."""
+    if approval is None:
+        subject = subject_of(store, target.mv_id, plan=plan)
+        return subject.hash, {"approval": {"subject_hash": subject.hash, "state": "glass broken"}}
+    if approval.state == "not asked":
+        return None, {}
+    found: dict[str, object] = {"subject_hash": approval.subject_hash, "state": approval.state, "by": approval.by}
+    if approval.conditions:
+        found["conditions"] = [msgspec.to_builtins(one) for one in approval.conditions]
+    return approval.subject_hash, {"approval": found}
+
+
+def _approval_words(cause: Cause, approval: ApprovalState | None) -> str:
+    if cause != "change":
+        return "a rollback waits for nobody"
+    return approval.words if approval else "glass was broken: somebody else reviews it, `assay approve exceptions`"
 
 
 def _ended(store: Store, endpoint: str) -> dict[str, object]:
@@ -228,15 +351,6 @@ def _end_deployment(store: Store, current: list[Row], now: str, cause: Cause) ->
     return str(current[0]["dep_id"])
 
 
-def _verdict(store: Store, target: ModelVersion, champion: ModelVersion | None) -> Row | None:
-    """The last verdict on the version; against the champion where there is one."""
-    where: dict[str, object] = {"mv_id": target.mv_id, "subject_hash": target.hash, "mode": "auto"}
-    if champion:
-        where["baseline_mv_id"] = champion.mv_id
-    found = store.query("gate", where, order_by=["-decision"], limit=1)
-    return found[0] if found else None
-
-
 def _why_refused(target: ModelVersion, champion: ModelVersion | None, verdict: Row | None) -> dict[str, str]:
     name = f"{target.model}/{target.version}"
     if verdict is None:
@@ -256,12 +370,14 @@ def _why_refused(target: ModelVersion, champion: ModelVersion | None, verdict: R
 
 def _record_override(
     store: Store, target: ModelVersion, champion: ModelVersion | None, verdict: Row | None, reason: str
-) -> None:
+) -> str:
+    """Keep that somebody says so against the verdict, or without one; the id of the record."""
+    gate_id = new_id()
     decision = decide(store, "override", f"{target.model}/{target.version}", {"hash": target.hash, "reason": reason})
     store.append(
         "gate",
         {
-            "id": new_id(),
+            "id": gate_id,
             "mv_id": target.mv_id,
             "baseline_mv_id": champion.mv_id if champion else None,
             "subject_hash": target.hash,
@@ -275,3 +391,7 @@ def _record_override(
             "decision": decision,
         },
     )
+    message = f"{store.actor.name} overrides the gate for {target.model}/{target.version}: {reason}"
+    subject = {"subject_kind": "version", "subject_id": target.mv_id, "version": target.version}
+    tell(store, "gate.overridden", {"message": message, "model": target.model, "severity": "warning", **subject})
+    return gate_id
