@@ -24,6 +24,7 @@ class Operation:
     check: Callable[..., None] | None = None
     on_server: Callable[..., Any] | None = None
     local: bool = False
+    local_options: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -41,16 +42,18 @@ def operation(
     check: Callable[..., None] | None = None,
     on_server: Callable[..., Any] | None = None,
     local: bool = False,
+    local_options: tuple[str, ...] = (),
 ) -> Callable[[Function], Function]:
     """Register the decorated function as the operation `name`; most work on a store that is there already.
 
     One that makes a store has its options looked at by `check` before: a refused input makes none. Where the store is a
     server, the operation is done there; `on_server(url, ...)` is what takes its place where that cannot be. One that is
-    `local` reads or writes files where it runs, or does not end: no server does it for others.
+    `local` reads or writes files where it runs, or does not end: no server does it for others; nor what
+    `local_options` ask for, where only these do so.
     """
 
     def register(function: Function) -> Function:
-        OPERATIONS[name] = Operation(name, function, creates_store, check, on_server, local)
+        OPERATIONS[name] = Operation(name, function, creates_store, check, on_server, local, local_options)
         return function
 
     return register

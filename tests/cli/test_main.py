@@ -56,7 +56,10 @@ def becomes(assay: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Callable[[Ca
     [
         (["rnus"], "assay: there is no command 'rnus'; did you mean 'runs'?"),
         (["ledger", "verfy"], "assay: there is no command 'verfy'; did you mean 'verify'?"),
-        (["ledger", "xyz"], "assay: there is no command 'xyz'; there are list, verify"),
+        (
+            ["ledger", "xyz"],
+            "assay: there is no command 'xyz'; there are anchor, checkpoint, erase, export, key, list, verify",
+        ),
         (["runs", "--limti", "3"], "--limit"),
         (["runs", "--jsno"], "--json"),
         (["--jsno", "runs"], "--json"),

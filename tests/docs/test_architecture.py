@@ -14,7 +14,7 @@ def test_the_page_names_every_module() -> None:
         for path in SOURCES.rglob("*.py")
         if path.name not in ("__init__.py", "__main__.py") and "versions" not in path.parts
     }
-    named = set(re.findall(r"`([a-z_/]+\.py)`", PAGE.read_text()))
+    named = set(re.findall(r"`([a-z0-9_/]+\.py)`", PAGE.read_text()))
     assert named == there
 
 

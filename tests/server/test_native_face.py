@@ -41,6 +41,7 @@ def test_an_operation_answers_with_its_result(sqlite_server: RunningServer) -> N
         ("runz", {}, 404, "NotFound", "runz"),
         ("server", {}, 404, "NotFound", "server"),
         ("show", {}, 400, "InvalidInput", "lacks 'run'"),
+        ("ledger/verify", {"anchors": ["/etc"]}, 400, "InvalidInput", "it names files"),
         ("show", {"run": 7}, 400, "InvalidInput", "Expected `str`"),
         ("show", {"run": "nope"}, 404, "NotFound", "no run"),
         ("runs", {"limits": 1}, 400, "InvalidInput", "limits"),

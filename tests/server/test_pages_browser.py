@@ -137,7 +137,7 @@ def test_a_note_and_tags_are_written_on_the_page_with_who_wrote_them(
         page.get_by_label("Remove tag team").check()
         page.get_by_label("New tag").fill("stage")
         page.get_by_label("Its value").fill("second")
-        page.get_by_label("Your name").fill("Ana")
+        page.get_by_label("Your name").first.fill("Ana")
         assert grave(page) == []
         page.get_by_role("button", name="Save").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("renamed")

@@ -1,6 +1,7 @@
 """Pages of models, versions, evaluations and decisions, on a world whose verdict is known."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -12,6 +13,9 @@ from assay.prove.evaluation import Evaluation
 from assay.prove.gate import gate
 from assay.prove.promotion import promote
 from assay.record import open_store
+from assay.record.audit.anchors import anchor
+from assay.record.audit.personal import commit_personal
+from assay.record.ledger import decide
 from assay.record.models.aliases import clear_alias, set_alias
 from assay.record.models.registered_models import create_registered_model
 from assay.record.sqlstore import SqlStore
@@ -112,6 +116,18 @@ def test_decisions_are_listed_and_their_chain_is_checked(told: Told) -> None:
     assert 'href="/models/late/2">late/2</a>' in page
     assert "the first one" in page
     assert "is sound" in client.get("/ledger?check=1").text
+
+
+def test_decisions_say_up_to_when_they_can_be_verified(told: Told, tmp_path: Path) -> None:
+    store, _, client = told
+    assert "No anchor yet: whoever owns this store could rewrite all of it" in client.get("/ledger").text
+    made = anchor(store, file=str(tmp_path / "anchors.jsonl"))[0]
+    page = client.get("/ledger").text
+    assert f'Verifiable up to <time datetime="{made.ts}"' in page
+    assert f"the chain up to entry {made.seq} was noted then in a file elsewhere" in page
+    assert str(tmp_path) not in page
+    decide(store, "note", "late/1", {"reason": commit_personal(store, "carl", "words", "<i>unwell</i>")})
+    assert "&lt;i&gt;unwell&lt;/i&gt;" in client.get("/ledger").text
 
 
 def test_datasets_are_listed_by_name_and_content(told: Told) -> None:

@@ -66,4 +66,4 @@ def test_a_retraining_is_ended_with_a_reason_and_then_offers_nothing(
     assert client.post(address, data=sent, headers=HERE).status_code == 303
     story = find_story(store, waiting)
     assert (story.status, story.reason) == ("stopped", "a mistake")
-    assert '<form method="post"' not in client.get(address).text
+    assert 'name="do"' not in client.get(address).text

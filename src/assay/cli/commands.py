@@ -25,6 +25,73 @@ COMMANDS: dict[str, Command] = {
     "answer": Command(
         "assay.build.steps.waiting", "Answer the question that a run waits for, with yes or no; resuming it goes on"
     ),
+    "approve exceptions": Command(
+        "assay.prove.approvals.exceptions",
+        "List what went live without the approval it needed, what waits for a review, and the share of all deployments",
+    ),
+    "approve give": Command(
+        "assay.prove.approvals.answering",
+        "Approve what was asked for, exactly as it is now: any change of it voids the approval",
+    ),
+    "approve ls": Command("assay.prove.approvals.showing", "List what waits for an approval, and for whom"),
+    "approve policy": Command(
+        "assay.prove.approvals.policy",
+        "Say who has to agree before versions of a model go live, or show what counts; without a model for all of them",
+    ),
+    "approve reject": Command(
+        "assay.prove.approvals.answering",
+        "Say no to what was asked for; the very same cannot be asked for again, until you take it back",
+    ),
+    "approve request": Command(
+        "assay.operate.project.asking",
+        "Ask for a version to be approved as it is now: model, evaluation, policy, card, objective and rollout plan",
+    ),
+    "approve review": Command(
+        "assay.prove.approvals.exceptions",
+        "Look again at what went live without the approval it needed, and say whether that was right",
+    ),
+    "approve show": Command(
+        "assay.prove.approvals.showing",
+        "Show what was asked for a version part by part, who said what, and how it stands now",
+    ),
+    "approve verify": Command(
+        "assay.prove.approvals.showing",
+        "Say whether a version may go live by what was approved, and if not which part changed, from what to what",
+    ),
+    "approve withdraw": Command(
+        "assay.prove.approvals.answering",
+        "Take your own approval or rejection back, or the request if you made it; a new row, the earlier one stays",
+    ),
+    "ask": Command(
+        "assay.record.talk.talking",
+        "Ask people or a role about a record; the question stays open until somebody answers",
+    ),
+    "card": Command(
+        "assay.steer.cards.commands",
+        "Write the card of a version from the records, and keep it under the hash of what it says",
+    ),
+    "card diff": Command(
+        "assay.steer.cards.commands", "Say in words how the card of one version differs from that of another"
+    ),
+    "card ls": Command(
+        "assay.steer.cards.commands",
+        "List the newest card of each version and dataset: whether it is true of what answers now, and what it lacks",
+    ),
+    "card show": Command("assay.steer.cards.commands", "Show a card as the records are now, or as it was last written"),
+    "card write": Command(
+        "assay.steer.cards.texts",
+        "Say what only a person knows of a model or a dataset: intended use, caveats, licence and the like",
+    ),
+    "comment": Command("assay.record.talk.talking", "Say something about a record; `@name` and `@role` in it are told"),
+    "comment export": Command(
+        "assay.record.talk.exporting",
+        "Write comments, questions and decision records to a file: JSON lines, or comments alone as CSV",
+    ),
+    "comment import": Command(
+        "assay.record.talk.importing",
+        "Bring over comments, questions and decision records from a file that `assay comment export` wrote",
+    ),
+    "comment ls": Command("assay.record.talk.talking", "List what was said, newest first"),
     "compare": Command(
         "assay.record.tracking.comparing", "Put runs side by side: params, metrics and tags that differ"
     ),
@@ -52,12 +119,32 @@ COMMANDS: dict[str, Command] = {
     "data show": Command(
         "assay.build.data.listing", "Show a dataset: where it is from, and what the values of each column look like"
     ),
+    "decide": Command(
+        "assay.record.talk.deciding", "Write down what was decided, and why, by whom and on what evidence"
+    ),
+    "decide export": Command(
+        "assay.record.talk.exporting",
+        "Write each decision record as a Markdown file in the form of MADR 4 into a folder, which is made",
+    ),
+    "decide ls": Command("assay.record.talk.deciding", "List decision records, newest first"),
+    "decide show": Command(
+        "assay.record.talk.deciding", "Show a decision record, and whether what it rests on has changed since"
+    ),
+    "decide supersede": Command(
+        "assay.record.talk.deciding",
+        "Decide again: a new record takes the place of an older one, which stays as it was",
+    ),
     "demo": Command("assay.demo.operation", "Turn the whole loop once on a year of real flights"),
     "diff": Command(
         "assay.record.tracking.comparing",
         "Say how one run differs from another: params, metrics, code, environment and data",
     ),
     "doctor": Command("assay.operate.doctor", "Check the store, its blobs, the ledger and the prediction logs"),
+    "dossier annex-iv": Command(
+        "assay.steer.dossier.dossier",
+        "Write the technical documentation of a version by the points of Annex IV, each with how it is covered",
+    ),
+    "dossier write": Command("assay.steer.dossier.saying", "Say what a point of Annex IV asks for and no record knows"),
     "endpoint ls": Command(
         "assay.operate.routing.endpoints",
         "List endpoints: which versions answer with which share, and how many workers have taken the route over",
@@ -206,14 +293,46 @@ COMMANDS: dict[str, Command] = {
         "assay.operate.labels.loading",
         "Keep the labels of a CSV, Parquet or JSON-lines file; those that are known are passed over",
     ),
+    "ledger anchor": Command(
+        "assay.record.audit.anchors",
+        "Say what the chain of decisions is where whoever writes the store cannot reach, after checking that it holds",
+    ),
+    "ledger checkpoint": Command(
+        "assay.record.audit.signed_checkpoints",
+        "Sign the chain of decisions as it stands, after checking that it holds",
+    ),
+    "ledger erase": Command(
+        "assay.record.audit.personal",
+        "Erase what the store keeps of a person outside of the chain of decisions, which still verifies",
+    ),
+    "ledger export": Command(
+        "assay.record.audit.bundle",
+        "Write the audit bundle of a model, or of all: records, decisions, proofs, and the script that verifies them",
+    ),
+    "ledger key ls": Command("assay.record.audit.keys", "List the keys that sign, oldest first"),
+    "ledger key new": Command(
+        "assay.record.audit.keys",
+        "Make a key: the private half goes into a file that only you can read, the public half on record",
+    ),
+    "ledger key revoke": Command(
+        "assay.record.audit.keys", "Say that a key counts no more from now on; what it signed before stays signed"
+    ),
     "ledger list": Command("assay.record.ledger", "List decisions, newest first"),
     "ledger verify": Command(
-        "assay.record.ledger", "Check the chain of decisions from the first entry to the last, and what rests on them"
+        "assay.record.audit.verification",
+        "Check the chain of decisions, who signed it, where it was anchored, and what rests on it",
     ),
     "lineage": Command("assay.record.models.version_lineage", "Show what a version came from, and what came of it"),
     "model show": Command(
         "assay.build.models.version_command",
         "Show a version of a model: where it came from, and its compiled form with the proof, or why it has none",
+    ),
+    "model sign": Command(
+        "assay.record.audit.signed_models",
+        "Sign the files of a version with an EC key, in the form of OpenSSF model signing",
+    ),
+    "model verify-signature": Command(
+        "assay.record.audit.signed_models", "Check that the files of a version are those that were signed, and by whom"
     ),
     "models": Command("assay.record.models.registry", "List models with their versions, aliases and verdicts"),
     "monitor ack": Command(
@@ -242,13 +361,57 @@ COMMANDS: dict[str, Command] = {
     "monitor status": Command(
         "assay.operate.monitors.commands", "Say where each monitor stands: what its last window showed, and which alarm"
     ),
+    "notices": Command(
+        "assay.record.talk.notices", "List what you have to know and have not read yet, the worst first"
+    ),
+    "notices digest": Command(
+        "assay.record.talk.digest", "Say what changed and what needs a role or a person, to be read once a week"
+    ),
+    "notices measure": Command(
+        "assay.record.talk.measuring",
+        "Measure who had to know, was told, read and acted, and the share that knew in time",
+    ),
+    "notices read": Command("assay.record.talk.notices", "Say that you have read a notice, or all of yours"),
     "notify add": Command("assay.record.notify.webhooks", "Tell an address of what happens from now on"),
     "notify deliver": Command(
         "assay.record.notify.delivery", "Send what waits for webhooks now, as the server does by itself"
     ),
     "notify list": Command("assay.record.notify.webhooks", "List the webhooks, newest first"),
     "notify remove": Command("assay.record.notify.webhooks", "Tell a webhook nothing any more"),
+    "notify rule": Command("assay.record.talk.rules", "Say that a role has to know of an event, and how soon"),
+    "notify rules": Command("assay.record.talk.rules", "List who has to know of what, and how soon"),
     "notify test": Command("assay.record.notify.delivery", "Send an example to a channel and say what came back"),
+    "objective decide": Command(
+        "assay.steer.objectives.reviewing", "Close the review of an objective: keep, retrain, rescope or retire"
+    ),
+    "objective ls": Command(
+        "assay.steer.objectives.declaring",
+        "List what models are for, with their owner, the newest KPI and the next review",
+    ),
+    "objective new": Command(
+        "assay.steer.objectives.declaring",
+        "Decide what a model is for: the next version of its objective, from a file or asked for in the terminal",
+    ),
+    "objective observe": Command(
+        "assay.steer.objectives.observing",
+        "Record what a KPI of an objective was in a span of time, or compute it of the months that are over",
+    ),
+    "objective review": Command(
+        "assay.steer.objectives.reviewing",
+        "Look whether objectives have to be decided on again, and open a review where they have",
+    ),
+    "objective show": Command(
+        "assay.steer.objectives.declaring",
+        "Show what a model is for, how its KPIs were, and when that is looked at again",
+    ),
+    "objective threshold": Command(
+        "assay.steer.objectives.thresholds",
+        "Find the threshold that is worth most with the values and outcomes of now, and what the present one leaves",
+    ),
+    "objective value": Command(
+        "assay.steer.objectives.valuing",
+        "Say what a model was worth by month, beside what is done without it, less what running it costs",
+    ),
     "predictions": Command(
         "assay.operate.querying", "Count, list or query what an endpoint answered, from its prediction log"
     ),
@@ -273,8 +436,14 @@ COMMANDS: dict[str, Command] = {
     ),
     "project new": Command("assay.record.tracking.projects", "Begin a project"),
     "promote": Command(
-        "assay.prove.promotion", "Make a version the champion, if the gate let it pass against the champion of now"
+        "assay.prove.promotion",
+        "Make a version the champion, if the gate let it pass against the champion of now and who has to agree did",
     ),
+    "regimes ls": Command(
+        "assay.steer.dossier.regimes",
+        "List regimes and provisions: from when they apply, and how long ago that was looked up",
+    ),
+    "regimes show": Command("assay.steer.dossier.regimes", "Show what is known of one provision, by its id"),
     "register": Command(
         "assay.record.models.registering",
         "Make the files that a run kept the next version of a model, sealed under their hash",
@@ -316,6 +485,9 @@ COMMANDS: dict[str, Command] = {
         "assay.operate.watching.commands",
         "Train a model now, judge the candidate and release it as the project says: a story that is on record",
     ),
+    "role end": Command("assay.record.people", "End a role of a person now; what was done with it stays valid"),
+    "role grant": Command("assay.record.people", "Give a person a role from now on"),
+    "role ls": Command("assay.record.people", "List who has which role"),
     "rollback": Command("assay.prove.promotion", "Put the previous champion back at once; no gate stands in the way"),
     "run": Command(
         "assay.operate.project.running",
@@ -334,6 +506,13 @@ COMMANDS: dict[str, Command] = {
     ),
     "show": Command(
         "assay.record.tracking.runs", "Show all that a run recorded; the first characters of its id are enough"
+    ),
+    "sign": Command(
+        "assay.record.audit.signatures",
+        "Sign a record with your key: an evaluation, a gate, a card, an approval, or the file of a report",
+    ),
+    "signatures": Command(
+        "assay.record.audit.signatures", "List who signed which records, newest first, or those of one record"
     ),
     "sync": Command(
         "assay.record.live.leftover",
@@ -382,6 +561,10 @@ COMMANDS: dict[str, Command] = {
     "trials": Command(
         "assay.build.searching.showing",
         "Show the trials of a search, best first; the first characters of its run's id are enough",
+    ),
+    "triggers fire": Command(
+        "assay.operate.triggers.calling",
+        "Fire a trigger, whatever its condition says; what else keeps it back still does, and whoever watches trains",
     ),
     "triggers history": Command(
         "assay.operate.triggers.commands",

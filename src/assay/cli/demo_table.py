@@ -48,6 +48,8 @@ def _before(found: "DemoResult") -> list[tuple[str, str, str]]:
                 f"assay report {found.model}",
             )
         )
+    if found.moved:
+        rows.append(("drift", found.moved.words, "assay monitor show skew"))
     if found.retrained:
         retrained = found.retrained
         versions = " and ".join(str(version) for version in retrained.candidates)

@@ -90,10 +90,9 @@ def _option(parameter: inspect.Parameter, kind: type, text: str) -> click.Option
         return click.Option([name, parameter.name], multiple=True, default=(), callback=_listed, help=text)
     if kind is bool:
         return click.Option([name, parameter.name], is_flag=True, default=bool(parameter.default), help=text)
-    has_default = parameter.default is not None
-    return click.Option(
-        [name, parameter.name], type=kind, default=parameter.default, show_default=has_default, help=text
-    )
+    has_default = parameter.default not in (None, "")
+    names = [name, *(["-o"] if name == "--output" else []), parameter.name]
+    return click.Option(names, type=kind, default=parameter.default, show_default=has_default, help=text)
 
 
 def _type_and_help(hint: object) -> tuple[type, str]:

@@ -84,7 +84,7 @@ class _Lazy(click.Group):
         if full in COMMANDS and full not in _GROUPS:
             importlib.import_module(COMMANDS[full].module)
             return derive(OPERATIONS[full], _invoke)
-        return _group(cmd_name)
+        return _group(full)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -94,7 +94,8 @@ class _Lazy(click.Group):
             close = nearest(name, list(self._summaries))
             hint = f"did you mean {close!r}?" if close else f"there are {', '.join(self._summaries)}"
             raise click.UsageError(f"there is no command {name!r}; {hint}", ctx)
-        if not self._prefix and name in COMMANDS and name in _GROUPS and " ".join(args[:2]) not in COMMANDS:
+        inside = len(args) > 1 and " ".join(args[:2]) in COMMANDS
+        if not self._prefix and name in COMMANDS and name in _GROUPS and not inside:
             importlib.import_module(COMMANDS[name].module)
             own = derive(OPERATIONS[name], _invoke)  # a command that others are grouped under
             own.epilog = f"{_GROUPS[name]}:\n\n" + "\n\n".join(f"{one}  {said}" for one, said in _inside(name).items())
@@ -117,22 +118,32 @@ def _root() -> click.Group:
 
 _GROUPS = {
     "alias": "Names that point to versions: move them, see where they pointed",
+    "approve": "Who agreed to a version, and on what: ask, approve, reject, take back, list, show, verify",
+    "card": "What cards say: write parts of them, show, compare and list them",
     "data": "Datasets: keep, check and list them, what is in them, what changed, what came of them",
+    "dossier": "Technical documentation by Annex IV: write it, and what people say of its points",
+    "comment": "What was said of records: list, export, import",
+    "decide": "Decision records: list, show, supersede, export",
     "endpoint": "Who answers: shares of versions, shadows, workers, and which variant a unit has",
     "features": "Columns that models read: views of them, what they say, and which would help",
     "idea": "What might make a model better: write it down, try it, see what came of it",
     "incident": "What went wrong: open, list, show, note, restore, close",
     "import": "Bring over what was recorded elsewhere",
     "labels": "What really happened, learned later: load it, see what of it is there",
-    "ledger": "The chain of decisions: list or verify it",
-    "model": "A version of a model: what it is, and whether it is compiled",
+    "ledger": "The chain of decisions: list, verify, sign, anchor and export it, erase a person",
+    "ledger key": "Keys that sign: make, list, revoke",
+    "model": "A version of a model: what it is, whether it is compiled, who signed it",
     "monitor": "What is watched of models in service, and alerts: look, list, show, handle",
+    "notices": "What people have to know: read it, measure it, a digest of it",
     "notify": "Who is told of what, and where",
     "predictions": "The log itself, by further commands",
     "project": "What work belongs to: begin, list, close",
+    "regimes": "What applies from when, as it was known on which day: list, show",
     "release": "See, stop, resume, end and check releases",
+    "objective": "What models are for: KPI, values by month, reviews and who decides",
+    "role": "Who has which role for which model: grant, list, end",
     "test": "Online tests: begin one, look at it, give it more traffic, end it",
-    "triggers": "What starts a training by itself: list, history, drills",
+    "triggers": "What starts a training by itself: list, fire, history, drills",
     "watch": "The loop: list, tell and stop retrainings",
     "time": "Where time goes: start and stop a clock, enter hours, report",
 }
@@ -143,7 +154,13 @@ def _group(name: str) -> click.Group:
 
 
 def _inside(name: str) -> dict[str, str]:
-    return {full.partition(" ")[2]: c.summary for full, c in COMMANDS.items() if full.startswith(f"{name} ")}
+    """Commands and groups directly below a group."""
+    found: dict[str, str] = {}
+    for full, command in COMMANDS.items():
+        if full.startswith(f"{name} "):
+            first, _, rest = full.removeprefix(f"{name} ").partition(" ")
+            found.setdefault(first, _GROUPS[f"{name} {first}"] if rest else command.summary)
+    return found
 
 
 def _invoke(operation: Operation, given: dict[str, object]) -> None:

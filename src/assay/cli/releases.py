@@ -30,9 +30,11 @@ def release_report(found: "ReleaseReport") -> RenderableType:
     if found.acknowledged_s is not None:
         said.append(f"  all servers answered by the new route after {found.acknowledged_s:.2f} s")
     parts: list[RenderableType] = [lines(said, _COLOURS.get(found.verdict or "", ""))]
+    if found.unproven:
+        parts.append(lines([f"  WITHOUT A PASS: {found.unproven}"], "bold red"))
     steps = table("step", "")
     for step in found.steps:
-        steps.add_row(step.name, _MARKS[step.state])
+        steps.add_row(step.name, "ended here" if step.state == "now" and found.ended else _MARKS[step.state])
     parts.append(steps)
     if found.guardrails:
         guardrails = table("guardrail", "verdict", "what is known", widths={"what is known": 90})

@@ -16,7 +16,27 @@ from assay.cli.alerts import (
     incident_list,
     incident_told,
 )
+from assay.cli.approvals import (
+    approval_check,
+    approval_detail,
+    approval_list,
+    approval_policy,
+    approval_state,
+    exception_told,
+    overrides,
+)
 from assay.cli.audit import feature_audit
+from assay.cli.cards import (
+    card_difference,
+    card_list,
+    card_text,
+    dossier,
+    dossier_text,
+    one_regime,
+    regime_list,
+    shown_card,
+    written_card,
+)
 from assay.cli.checks import data_check
 from assay.cli.comparison import comparison, difference, repetition
 from assay.cli.compiled import compile_report, endpoint_policies, version_detail
@@ -39,8 +59,31 @@ from assay.cli.feature_views import (
 from assay.cli.features import suggestions
 from assay.cli.ideas import ideas, one_idea, one_try
 from assay.cli.joined import joined_rows
+from assay.cli.ledger import (
+    anchors,
+    bundle,
+    checkpoint,
+    erased_person,
+    keys,
+    ledger_check,
+    model_check,
+    new_key,
+    signatures,
+    signed,
+    signed_model,
+)
 from assay.cli.lineage import lineage
 from assay.cli.monitors import checked_list, monitor_list, monitor_states, told_monitor
+from assay.cli.objectives import (
+    new_objective,
+    objective_detail,
+    objective_list,
+    observation_list,
+    review_list,
+    review_told,
+    threshold_advice,
+    value_report,
+)
 from assay.cli.online_tests import (
     checked_metrics,
     ended_test,
@@ -56,6 +99,17 @@ from assay.cli.releases import release_list, release_replay, release_report
 from assay.cli.run_steps import logs, question, steps_table
 from assay.cli.search import search_report
 from assay.cli.tables import lines, number, pairs, table, when
+from assay.cli.talk import (
+    comment_list,
+    comment_told,
+    communication,
+    digest_text,
+    notice_list,
+    record_list,
+    record_told,
+    rule_list,
+    rule_told,
+)
 from assay.cli.time_tables import projects, time_report
 from assay.cli.triggers import firing_list, story_list, tick_report, told_story, trigger_drill, trigger_list
 from assay.cli.why import step_reason, step_reasons
@@ -68,10 +122,11 @@ if TYPE_CHECKING:
     from assay.prove.promotion import Promotion
     from assay.prove.remedy import Remedy
     from assay.record.clearing.gc import GarbageReport
-    from assay.record.ledger import Entry, Verification
+    from assay.record.ledger import Entry
     from assay.record.models.aliases import AliasMove, AliasThen
     from assay.record.models.registry import ModelSummary
     from assay.record.notify.webhooks import Webhook
+    from assay.record.people import RoleOf
     from assay.record.tracking.runs import RunDetail, RunSummary
     from assay.server.serve import ServerReady
     from assay.stats import FoundSlice
@@ -170,10 +225,11 @@ def _alias_then(found: "AliasThen") -> RenderableType:
 
 
 def _webhooks(hooks: "list[Webhook]") -> RenderableType:
-    shown = table("webhook", "name", "address", "status", "form", "signed", "events")
+    shown = table("webhook", "name", "address", "status", "form", "signed", "for", "events")
     for hook in hooks:
         signed = "yes" if hook.signed else "no"
-        shown.add_row(hook.webhook_id[:8], hook.name, hook.url, hook.status, hook.form, signed, ", ".join(hook.events))
+        known = (hook.webhook_id[:8], hook.name, hook.url, hook.status, hook.form, signed)
+        shown.add_row(*known, hook.audience or "", ", ".join(hook.events))
     return shown
 
 
@@ -225,12 +281,6 @@ def _run_detail(detail: "RunDetail") -> RenderableType:
     return Group(*parts)
 
 
-def _verification(found: "Verification") -> RenderableType:
-    if found.sound:
-        return Text(f"sound: {found.entries} decisions in an unbroken chain, head {found.head[:12]}", "green")
-    return lines([f"NOT SOUND: {found.entries} decisions", *(f"  {text}" for text in found.problems)], "red")
-
-
 def _examination(found: "Examination") -> RenderableType:
     counts = (
         f"{found.runs} runs, {found.blobs} blobs, {found.ledger_entries} decisions, {found.predictions:,} predictions"
@@ -242,11 +292,20 @@ def _examination(found: "Examination") -> RenderableType:
     return lines(said, "green" if found.sound else "red")
 
 
+def _roles(found: "list[RoleOf]") -> RenderableType:
+    shown = table("person", "role", "for", "since", "until")
+    for one in found:
+        shown.add_row(
+            one.person, one.role, one.model or "all models", when(one.from_ts), when(one.to_ts) if one.to_ts else ""
+        )
+    return shown
+
+
 def _promotion(done: "Promotion") -> RenderableType:
     instead = f" instead of version {done.previous_version}" if done.previous_version else ""
     return Text(
         f"{done.model}/{done.version} is the champion{instead} "
-        f"(decision {done.decision}, routing revision {done.revision}): {done.reason}"
+        f"(decision {done.decision}, routing revision {done.revision}): {done.reason}\n{done.approval}"
     )
 
 
@@ -369,7 +428,17 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "Alert": alert_told,
     "AlertHistory": alert_history,
     "AliasThen": _alias_then,
+    "ApprovalCheck": approval_check,
+    "ApprovalDetail": approval_detail,
+    "ApprovalPolicy": approval_policy,
+    "ApprovalState": approval_state,
     "Audit": feature_audit,
+    "Bundle": bundle,
+    "Checkpoint": checkpoint,
+    "CardDifference": card_difference,
+    "CardText": card_text,
+    "Comment": comment_told,
+    "Communication": communication,
     "Comparison": comparison,
     "Coverage": label_coverage,
     "DatasetDetail": dataset_detail,
@@ -378,13 +447,18 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "DatasetList": dataset_list,
     "DatasetVersion": dataset_version,
     "DataCheck": data_check,
+    "DecisionRecord": record_told,
+    "Digest": digest_text,
     "DemoResult": demo_table,
     "Difference": difference,
     "Duplicates": duplicates,
     "CompileReport": compile_report,
+    "Dossier": dossier,
+    "DossierText": dossier_text,
     "EndpointDetail": endpoint_detail,
     "EndpointPolicies": endpoint_policies,
     "Erased": erased,
+    "ErasedPerson": erased_person,
     "Examination": _examination,
     "CandidateRun": lambda found: candidate_run(found, _judgement(found.judgement)),
     "Idea": one_idea,
@@ -393,13 +467,20 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "IdeaTry": one_try,
     "Judgement": _judgement,
     "FeatureAnswer": feature_answer,
+    "Firing": lambda found: firing_list([found]),
     "FoundFeatures": found_features,
     "NewProject": new_project,
+    "NoticeRule": rule_told,
     "OnlineTest": online_test,
     "ProjectSearch": project_search,
     "JoinedRows": joined_rows,
+    "LedgerCheck": ledger_check,
     "Materialization": materialization,
     "Measurement": _measurement,
+    "ModelSignature": signed_model,
+    "ModelSignatureCheck": model_check,
+    "ExceptionRecord": exception_told,
+    "Overrides": overrides,
     "PredictionAnswer": prediction_answer,
     "Promotion": _promotion,
     "Pushed": pushed,
@@ -408,10 +489,14 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "ReleaseReplay": release_replay,
     "ReleaseReport": release_report,
     "Rerun": repetition,
+    "KnownRegime": one_regime,
     "GarbageReport": _garbage,
     "RunDetail": _run_detail,
+    "ShownCard": shown_card,
     "SearchReport": search_report,
     "ServerReady": _server_ready,
+    "Signature": signed,
+    "SigningKey": new_key,
     "Serving": _serving,
     "StepReason": step_reason,
     "Reallocation": shared_out,
@@ -421,11 +506,15 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "TestEnd": ended_test,
     "Tick": tick_report,
     "ToldMonitor": told_monitor,
+    "NewObjective": new_objective,
+    "ObjectiveDetail": objective_detail,
+    "ObjectiveReview": review_told,
+    "ThresholdAdvice": threshold_advice,
+    "ValueReport": value_report,
     "ToldStory": told_story,
     "TriggerDrill": trigger_drill,
     "TestPlan": planned_test,
     "TestReading": reading_of_test,
-    "Verification": _verification,
     "UnitVariant": unit_variant,
     "Usage": usage,
     "VersionLineage": lineage,
@@ -435,22 +524,37 @@ RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
     "Worth": worth,
     "TimeReport": time_report,
     "VersionDetail": version_detail,
+    "WrittenCard": written_card,
 }
 LIST_RENDERERS: dict[str, Callable[[Any], RenderableType]] = {
+    "ApprovalLine": approval_list,
     "Alert": alert_list,
     "AliasMove": _moves,
+    "CardState": card_list,
     "Checked": checked_list,
+    "Comment": comment_list,
+    "DecisionRecord": record_list,
     "EndpointSummary": endpoint_list,
     "Entry": _entries,
     "Idea": ideas,
     "Incident": incident_list,
+    "LedgerAnchor": anchors,
+    "KnownRegime": regime_list,
     "ModelSummary": _models,
     "Monitor": monitor_list,
     "MonitorState": monitor_states,
+    "KpiObservation": observation_list,
+    "ObjectiveLine": objective_list,
+    "ObjectiveReview": review_list,
+    "Notice": notice_list,
+    "NoticeRule": rule_list,
     "OnlineTest": online_tests,
     "Project": projects,
     "ReleaseSummary": release_list,
+    "RoleOf": _roles,
     "RunSummary": _runs,
+    "Signature": signatures,
+    "SigningKey": keys,
     "StepReason": step_reasons,
     "Story": story_list,
     "TriggerState": trigger_list,

@@ -99,6 +99,7 @@ def tick_report(found: "Tick") -> RenderableType:
         for one in found.checked
         if one.outcome.status == "alarm"
     ]
+    said += [f"{one.model}, doubted by {one.monitor}: {one.words}" for one in found.doubted if one.firing is None]
     said += [f"{one.trigger} of {one.model} fired: {one.reason}" for one in found.fired]
     for story in found.stories:
         state = story.status.replace("_", " ") if story.ended else f"at {story.stage}"

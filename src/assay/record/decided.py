@@ -1,4 +1,4 @@
-"""Do records that rest on decisions say what these say: promotions, routes, releases and online tests.
+"""Do records that rest on decisions say what these say: promotions, approvals, objectives, releases, online tests.
 
 Entries of the ledger are in its chain; the records are not. Where an entry holds the hash of what was decided from, or
 a copy of it, the record has to agree.
@@ -8,20 +8,22 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from assay.record.canonical import digest_bytes
+from assay.record.canonical import digest, digest_bytes
+from assay.record.schema import TABLES
 from assay.record.store import Row, Store
 
-__all__ = ["records_against"]
+__all__ = ["hash_of_record", "records_against"]
 
 Detail = Mapping[str, Any]
 
 
 def records_against(store: Store, entries: Mapping[int, Row]) -> Iterator[str]:
     """What is wrong with records that name entries, and with entries that name readings; a sentence each."""
-    for kind, compared in _NAMING.items():
+    for kind in _NAMING:
+        compared = _COMPARED.get(kind)
         for row in store.query(kind):
             number = row["decision"]
-            if number is None:  # an event of a release that changed nothing for others
+            if number is None:  # an event of a release that changed nothing for others, a review that is open
                 continue
             if number not in entries:
                 yield f"entry {number} is missing, a record of kind {kind} names it"
@@ -30,6 +32,18 @@ def records_against(store: Store, entries: Mapping[int, Row]) -> Iterator[str]:
                 if wrong:
                     yield f"{wrong} is not what entry {number} says"
     yield from _readings(store, entries)
+
+
+def _recorded(row: Row, said: Detail) -> str | None:
+    """All that a decision record says is in the hash of its entry."""
+    other = said.get("record") != row["record_id"] or said.get("hash") != hash_of_record(row)
+    return f"decision record {row['record_id'][:8]}" if other else None
+
+
+def hash_of_record(row: Row) -> str:
+    """The hash of all that a decision record says."""
+    names = ("title", "kind", "subject_kind", "subject_id", "review_due", "supersedes")
+    return digest({name: row[name] for name in names} | {"said": _read(row["detail"])})
 
 
 def _test(row: Row, said: Detail) -> str | None:
@@ -53,14 +67,48 @@ def _event(row: Row, said: Detail) -> str | None:
     return _release(row, said)
 
 
-_NAMING: dict[str, Callable[[Row, Detail], str | None] | None] = {
-    "alias_move": None,
-    "gate": None,
-    "deployment": None,
-    "route": None,
+def _asked(row: Row, said: Detail) -> str | None:
+    """Of a request: the hash of its subject, and those of the parts."""
+    parts = {part.get("name"): part.get("hash") for part in _read(row["subject"]).get("parts", [])}
+    other = said.get("subject_hash") != row["subject_hash"] or said.get("parts") != parts
+    return f"the subject of approval request {row['request_id'][:8]}" if other else None
+
+
+def _answered(row: Row, said: Detail) -> str | None:
+    known = ("subject_hash", "outcome", "role", "expires", "withdraws")
+    other = any(said.get(name) != row[name] for name in known) or said.get("request") != row["request_id"]
+    return f"what {row['approver']} said of approval request {row['request_id'][:8]}" if other else None
+
+
+def _excepted(row: Row, said: Detail) -> str | None:
+    other = any(said.get(name) != row[name] for name in ("subject_hash", "reason", "review_due"))
+    return f"exception {row['exception_id'][:8]} from an approval" if other else None
+
+
+def _objective(row: Row, said: Detail) -> str | None:
+    """The terms have the hash that was decided, and are what the row says they are."""
+    if said.get("hash") != row["hash"] or digest_bytes(row["detail"].encode()) != row["hash"]:
+        return f"version {row['version']} of what {row['model']} is for"
+    return None
+
+
+def _review(row: Row, said: Detail) -> str | None:
+    if (said.get("review"), said.get("outcome")) != (row["review_id"], row["outcome"]):
+        return f"how review {row['review_id'][:8]} of an objective ended"
+    return None
+
+
+_NAMING = sorted(kind for kind, table in TABLES.items() if "decision" in table.c)
+_COMPARED: dict[str, Callable[[Row, Detail], str | None]] = {
+    "approval": _answered,
+    "approval_exception": _excepted,
+    "approval_request": _asked,
+    "objective": _objective,
+    "objective_review": _review,
     "online_test": _test,
     "rollout": _release,
     "rollout_event": _event,
+    "decision_record": _recorded,
 }
 
 

@@ -15,14 +15,20 @@ from assay.record.store import Store
 __all__ = ["CodeVersion", "Installed", "code_version", "environment", "git", "installed"]
 
 _GIT_SECONDS = 5
+_MOST_COMMITS = 100
 
 
 class CodeVersion(msgspec.Struct, frozen=True):
-    """Commit of the working folder, or the installed package where there is none; `dirty`: not all is committed."""
+    """Commit of the working folder, or the installed package where there is none; `dirty`: not all is committed.
+
+    `authors` are the names and addresses of those who wrote the commit, of a merge those who wrote what it merged, with
+    co-authors.
+    """
 
     code_sha: str
     dirty: bool
     commit_ts: str | None
+    authors: tuple[str, ...] = ()
 
 
 def code_version(folder: Path | None = None) -> CodeVersion:
@@ -58,7 +64,17 @@ def _code_version(folder: str) -> CodeVersion:
     if not commit:
         return CodeVersion(f"assay-mlops=={metadata.version('assay-mlops')}", dirty=False, commit_ts=None)
     sha, committed = commit.split(" ", 1)
-    return CodeVersion(sha, dirty=bool(git(folder, "status", "--porcelain").strip()), commit_ts=committed)
+    dirty = bool(git(folder, "status", "--porcelain").strip())
+    return CodeVersion(sha, dirty=dirty, commit_ts=committed, authors=_authors(folder))
+
+
+def _authors(folder: str) -> tuple[str, ...]:
+    """Who wrote the last commit; of a merge those who wrote what came in with it, not who merged."""
+    form = "--format=%an%n%ae%n%(trailers:key=Co-authored-by,valueonly)"
+    told = git(folder, "log", "--no-merges", f"-{_MOST_COMMITS}", form, "HEAD^1..HEAD")
+    told = told or git(folder, "log", "-1", form)  # the first commit of all has none before it
+    named = [part.strip(" <>") for line in told.decode(errors="replace").splitlines() for part in line.split(" <")]
+    return tuple(dict.fromkeys(name for name in named if name))
 
 
 def git(folder: str, *arguments: str) -> bytes:

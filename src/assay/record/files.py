@@ -1,4 +1,4 @@
-"""Files written whole: a reader sees the old content or the new one, never a part."""
+"""Files written whole: a reader sees the old content or the new one, never a part; text in them for spreadsheets."""
 
 import contextlib
 import os

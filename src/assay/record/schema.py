@@ -107,6 +107,7 @@ Table(
     *_text("ended", "parent_run_id", "host"),
     *_text("user_id", "deleted", "seen"),  # seen: when something last came from a run that goes on
     Column("detail", Text),  # JSON: what was captured: command line, hardware, seeds, where the code's diff is
+    *_text("code_authors"),  # JSON: names and addresses of those who wrote the commit
     Column("dirty", Integer),
     Column("seed", BigInteger),
     Column("pid", Integer),
@@ -447,6 +448,7 @@ Table(
     _key("dep_id"),
     *_required("model", "endpoint", "mv_id", "env", "strategy", "started", "cause"),
     *_text("full_at", "ended", "outcome", "rollback_of"),
+    *_text("subject_hash"),  # of all that an approval binds to, as it stood; null where none was asked for
     Column("decision", Integer, nullable=False),
     *_evidence(),
     Index(None, "endpoint", "started"),
@@ -643,6 +645,7 @@ Table(
     METADATA,
     _key("model"),
     *_text("escalate_after", "critical_after", "same_within", "owner", "runbook"),
+    *_text("routes"),  # JSON: [{"least", "kinds", "channels", "owner", ...}], the first that fits an alert counts
     *_evidence(),
 )
 Table(
@@ -713,6 +716,197 @@ Table(
     *_evidence(),
 )
 
+# --- who agreed, and on what --------------------------------------------------------------------------------------
+
+Table(
+    "owner",  # who has a role for a model, for all of them where the model is empty, from when to when
+    METADATA,
+    _key("owner_id"),
+    *_required("model", "role", "person", "from_ts"),
+    *_text("to_ts"),
+    *_evidence(),
+    Index(None, "model"),
+    Index(None, "person"),
+)
+Table(
+    "objective",  # append-only by version: what a model is for, and what it is worth
+    METADATA,
+    _key("objective_id"),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    *_required("model", "statement", "kpi", "direction", "owner", "review_due", "hash", "detail"),
+    *_text("value_matrix_version", "valid_until", "ended"),
+    Column("target", Float),
+    Column("floor", Float),
+    Column("decision", Integer, nullable=False),
+    *_evidence(),
+    Index(None, "model"),
+)
+Table(
+    "kpi_obs",  # append-only: what a KPI was in a period; basis: measured | observed | estimated
+    METADATA,
+    _key("obs_id"),
+    *_required("model", "kpi", "basis", "started", "ended"),
+    *_text("link", "note"),
+    Column("value", Float, nullable=False),
+    Column("low", Float),
+    Column("high", Float),
+    *_evidence(),
+    Index(None, "model", "kpi"),
+)
+Table(
+    "objective_review",  # opened by what changed; outcome: keep | retrain | rescope | retire
+    METADATA,
+    _key("review_id"),
+    *_required("objective_id", "model", "cause", "reason", "opened", "due", "detail"),
+    *_text("closed", "outcome", "words", "closed_by"),
+    Column("decision", Integer),
+    *_evidence(),
+    Index(None, "model"),
+)
+Table(
+    "approval_rule",  # who has to agree to versions of a model: its risk tier (low | medium | high)
+    METADATA,
+    _key("model"),
+    *_required("tier", "detail"),
+    *_evidence(),
+)
+Table(
+    "approval_request",  # append-only, by the database too; subject: JSON, all that is approved, with hashes
+    METADATA,
+    _key("request_id"),
+    *_required("mv_id", "model", "subject_hash", "subject", "requester", "tier", "detail"),
+    *_text("expires", "comment"),
+    Column("decision", Integer, nullable=False),
+    *_evidence(),
+    Index(None, "mv_id"),
+)
+Table(
+    "approval",  # append-only, by the database too; outcome: approve | reject | withdraw
+    METADATA,
+    _key("approval_id"),
+    *_required("request_id", "mv_id", "subject_hash", "requester", "approver", "approver_kind", "role", "outcome"),
+    *_text("comment", "conditions", "expires", "withdraws"),
+    Column("decision", Integer, nullable=False),
+    *_evidence(),
+    Index(None, "mv_id"),
+    Index(None, "request_id"),
+)
+Table(
+    "approval_exception",  # live without the approval it needs; kind: break_glass | one_person
+    METADATA,
+    _key("exception_id"),
+    *_required("mv_id", "model", "subject_hash", "kind", "reason", "review_due"),
+    *_text("not_before", "reviewed", "reviewer", "outcome", "words", "gate_id"),
+    Column("decision", Integer, nullable=False),
+    *_evidence(),
+    Index(None, "model"),
+)
+Table(
+    "card",  # append-only: a card as it was written; content_hash: of the model's or dataset's content then
+    METADATA,
+    _key("card_id"),
+    *_required("kind", "subject", "hash", "content_hash", "blob", "sections"),
+    *_text("model", "name"),
+    *_evidence(),
+    Index(None, "subject"),
+)
+Table(
+    "card_text",  # append-only: what only a person can say, of a model, a version or a dataset
+    METADATA,
+    _key("text_id"),
+    *_required("subject_kind", "subject", "section", "text", "owner"),
+    *_text("valid_until"),
+    *_evidence(),
+    Index(None, "subject"),
+)
+Table(
+    "signing_key",  # public halves
+    METADATA,
+    _key("key_id"),
+    *_required("algorithm", "public_key", "holder"),
+    *_text("revoked", "reason"),
+    *_evidence(),
+)
+Table(
+    "ledger_checkpoint",  # append-only: up to entry `seq` the chain was this, and who holds the key says so
+    METADATA,
+    _key("checkpoint_id"),
+    *_required("hash", "key_id", "signature", "content"),
+    Column("seq", Integer, nullable=False),
+    Column("count", Integer, nullable=False),
+    *_evidence(),
+    Index(None, "seq"),
+)
+Table(
+    "ledger_anchor",  # append-only: the same, said where the writer of the store cannot reach
+    METADATA,
+    _key("anchor_id"),
+    *_required("hash", "kind", "place", "proof"),
+    *_text("checkpoint_id"),
+    Column("seq", Integer, nullable=False),
+    *_evidence(),
+    Index(None, "seq"),
+)
+Table(
+    "signature",  # a person signs a report, a card, an evaluation
+    METADATA,
+    _key("signature_id"),
+    *_required("subject_kind", "subject_id", "content_hash", "key_id", "signature"),
+    *_evidence(),
+    Index(None, "subject_id"),
+)
+Table(
+    "personal_data",  # what the ledger only commits to: erasing it leaves the chain valid
+    METADATA,
+    _key("ref"),
+    *_required("person", "field", "commitment"),
+    *_text("salt", "value", "erased"),
+    *_evidence(),
+    Index(None, "person"),
+)
+
+# --- conversation -------------------------------------------------------------------------------------------------
+
+Table(
+    "comment",  # kind: comment | question | answer; a thread has the id of its first
+    METADATA,
+    _key("comment_id"),
+    *_required("subject_kind", "subject_id", "thread", "kind", "text"),
+    *_text("mentions", "due", "closed", "closed_by", "outcome", "origin"),
+    *_evidence(),
+    Index(None, "subject_id"),
+    Index(None, "thread"),
+)
+Table(
+    "decision_record",  # append-only: why something was decided so (MADR), with the hashes of its evidence
+    METADATA,
+    _key("record_id"),
+    *_required("title", "kind", "status", "detail"),
+    *_text("model", "subject_kind", "subject_id", "review_due", "supersedes", "origin"),
+    Column("decision", Integer, nullable=False),
+    *_evidence(),
+    Index(None, "model"),
+)
+Table(
+    "notice_rule",  # which role has to know of which events, how soon
+    METADATA,
+    _key("rule_id"),
+    *_required("event", "role", "severity", "detail"),
+    *_text("model", "ended"),
+    *_evidence(),
+)
+Table(
+    "notice",  # who had to know, was told, read it, acted
+    METADATA,
+    _key("notice_id"),
+    *_required("event_id", "event", "role", "person", "severity", "subject_kind", "subject_id", "words"),
+    *_text("model", "due", "sent", "read", "acted", "how", "escalated"),
+    *_evidence(),
+    Index(None, "person"),
+    Index(None, "event_id"),
+    Index(None, "subject_id"),
+)
+
 # --- who is told --------------------------------------------------------------------------------------------------
 
 Table(
@@ -722,6 +916,7 @@ Table(
     *_required("name", "url", "events", "status", "form", "created", "updated"),
     *_text("description", "secret", "deleted"),
     *_text("least", "digest"),  # the lowest severity that is told; how long several things wait for one message
+    *_text("audience"),  # a person, or role:NAME, whose notices alone go there
     *_evidence(),
 )
 Table(
@@ -729,7 +924,9 @@ Table(
     METADATA,
     _key("event_id"),
     *_required("event", "payload"),
+    *_text("noticed"),  # when it was found out who has to know
     *_evidence(),
+    Index(None, "noticed"),
 )
 Table(
     "delivery",

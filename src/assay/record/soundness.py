@@ -137,6 +137,8 @@ def _named(store: Store) -> Iterator[tuple[str, str]]:
                 yield from ((part.blob, f"a part of {whose}") for part in Manifest.read(store.blobs, row["blob"]).parts)
     for row in store.query("evaluation"):
         yield row["profile_blob"], f"evaluation {row['evaluation_id'][:12]}"
+    for row in store.query("card"):
+        yield row["blob"], f"the card of {row['name']}"
     for row in store.query("step", {"output !=": None}):
         for digest in _encoded(json.loads(row["output"])):
             yield digest, f"step {row['name']}"

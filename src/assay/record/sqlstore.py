@@ -355,6 +355,8 @@ class SqlStore:
 def _check_changeable(kind: str) -> None:
     if kind.startswith("ledger"):
         raise InvalidInput("the ledger is append-only")
+    if kind == "approval":
+        raise InvalidInput("approvals are append-only", hint="a rejection or withdrawal is another row")
 
 
 def _fetched(cursor: "DBAPICursor") -> list[Row]:

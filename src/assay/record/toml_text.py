@@ -157,5 +157,6 @@ def _fields_at(kind: Any, keys: typing.Sequence[str | int]) -> list[str]:
 def _bare(kind: Any) -> Any:
     """The type itself, of one that may also be None."""
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
-        return next(one for one in typing.get_args(kind) if one is not type(None))
+        others = tuple(one for one in typing.get_args(kind) if one is not type(None))
+        return others[0] if len(others) == 1 else typing.Union[others]  # noqa: UP007 - made of a tuple
     return kind

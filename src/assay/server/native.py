@@ -135,7 +135,12 @@ def _arguments(operation: Operation, given: dict[str, Any]) -> tuple[list[object
             named[parameter.name] = value
         else:
             positional.append(value)
-    for name in given:
+    for name, value in given.items():
+        if name in operation.local_options and value:
+            raise InvalidInput(
+                f"a server does not do {operation.name} with {name!r}: it names files",
+                hint="the command line where the store is",
+            )
         if name not in known:
             close = nearest(name, known)
             hint = f"did you mean {close!r}?" if close else f"it takes {', '.join(known) or 'none'}"

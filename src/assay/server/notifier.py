@@ -1,4 +1,4 @@
-"""What people are to be told leaves the store in a thread of its own, every few seconds; alerts are looked after."""
+"""What people are to be told leaves the store in a thread of its own; alerts and notices are looked after."""
 
 import logging
 import threading
@@ -8,6 +8,7 @@ from assay.record.alerts.escalation import look_after
 from assay.record.notify.delivery import deliver_due
 from assay.record.notify.sending import Send, send
 from assay.record.store import Store
+from assay.record.talk.standing import look_after_notices
 
 __all__ = ["Notifier"]
 
@@ -36,6 +37,7 @@ class Notifier:
         while not self._end.wait(self._every_s):
             try:
                 look_after(self._store)
+                look_after_notices(self._store)
                 deliver_due(self._store, send=self._send, ended=self._end.is_set)
             except AssayError as error:  # a store that is away now may be back at the next turn
                 _log.warning("webhooks were not told: %s", error.what)

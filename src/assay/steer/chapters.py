@@ -15,6 +15,7 @@ __all__ = [
     "Decay",
     "Decision",
     "Deployment",
+    "Moved",
     "Promoted",
     "Refusal",
     "Retraining",
@@ -69,6 +70,15 @@ class Decay(msgspec.Struct, frozen=True):
     limit_auc: float
     observed_auc: float
     e_value: float
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """What monitors of drift found to have moved: `columns`, the most harmful first; `words` say it, and the harm."""
+
+    window: str
+    columns: list[str]
+    answers_moved: bool
+    words: str
 
 
 class DailyAuc(msgspec.Struct, frozen=True):

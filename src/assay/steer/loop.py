@@ -6,6 +6,7 @@ from statistics import fmean
 import msgspec
 
 from assay.errors import NotFound
+from assay.operate.monitors.kind import OVERALL_SEGMENT
 from assay.operate.monitors.records import find_monitor
 from assay.operate.monitors.versions import standing
 from assay.operate.predictions.checking import count_answered
@@ -27,6 +28,7 @@ from assay.steer.chapters import (
     Decay,
     Decision,
     Deployment,
+    Moved,
     Promoted,
     Refusal,
     Retraining,
@@ -55,6 +57,7 @@ class LoopSummary(msgspec.Struct, frozen=True, kw_only=True):
     champion: Champion
     decay: Decay | None
     watches: list[Watch]
+    moved: Moved | None = None
     retrained: Retraining | None
     refused: Refusal | None
     beside: Beside | None
@@ -93,6 +96,7 @@ def summarise(store: Store, model: str) -> LoopSummary:
         champion=_champion(store, gates[0]),
         decay=_decay(store, monitors[0]) if monitors else None,
         watches=[_watch(store, monitor) for monitor in monitors],
+        moved=_moved(store, model, _decay(store, monitors[0]) if monitors else None),
         retrained=_retraining(store, model),
         refused=_refusal(store, refused) if refused else None,
         beside=_beside(store, model),
@@ -183,6 +187,30 @@ def _decay(store: Store, monitor: Row) -> Decay:
         observed_auc=state.mean or 0.0,
         e_value=state.e_value,
     )
+
+
+def _moved(store: Store, model: str, decay: Decay | None) -> Moved | None:
+    """The first window in which inputs were unlike training, with the answers of that week, and what labels say of it.
+
+    None where no monitor of skew looks.
+    """
+    watching = {row["kind"]: row["monitor_id"] for row in store.query("monitor", {"model": model}, order_by=["ts"])}
+    alarms = {"monitor_id": watching.get("skew", ""), "status": "alarm"}
+    rows = store.query("monitor_check", alarms, order_by=["ended"], limit=1)
+    if not rows:
+        return None
+    window = rows[0]["window"]
+    found = {"window": window, "state": "drift", "segment": OVERALL_SEGMENT}
+    inputs = store.query("monitor_finding", {**found, "monitor_id": watching["skew"]}, order_by=["-harm", "subject"])
+    answers = store.query("monitor_finding", {**found, "monitor_id": watching.get("prediction_drift", "")})
+    columns = list(dict.fromkeys(row["subject"] for row in inputs))
+    said = inputs[0]["words"] if inputs else "its inputs moved"
+    said += f"; also {', '.join(columns[1:])}" if columns[1:] else ""
+    said += "; the answers moved with it" if answers else "; the answers are as the weeks before"
+    if decay is not None:
+        limit = f"{decay.limit_auc:.3f}"
+        said += f"; it harms: labels prove a daily AUC below {limit}" if decay.alarm_day else "; labels prove no harm"
+    return Moved(window, columns, bool(answers), said)
 
 
 def _watch(store: Store, monitor: Row) -> Watch:

@@ -11,6 +11,7 @@ from assay.record.exchange.exporting import export_runs, runs_table
 from assay.record.sqlstore import SqlStore
 from assay.record.tracking.metrics import points_of
 from assay.record.tracking.run_changes import create_run, log, update_run
+from assay.record.tracking.runs import start_run
 
 
 def _runs(store: SqlStore, count: int = 3) -> None:
@@ -78,3 +79,14 @@ def test_nothing_is_overwritten_or_guessed(store: SqlStore, tmp_path: Path) -> N
             export_runs(store, str(tmp_path / bad))
     with pytest.raises(InvalidInput, match="no folder"):
         export_runs(store, str(tmp_path / "nowhere" / "runs.csv"))
+
+
+def test_no_cell_of_a_csv_file_is_a_formula(store: SqlStore, tmp_path: Path) -> None:
+    with start_run(store, "=cmd()", "@SUM(A1)") as run:
+        run.params({"lr": "-0.1", "note": "=1+1"})
+    export_runs(store, str(tmp_path / "runs.csv"))
+    text = (tmp_path / "runs.csv").read_text()
+    assert '"\'=1+1"' in text
+    assert '"\'@SUM(A1)"' in text
+    assert '"-0.1"' in text, "a number stays one"
+    assert '"=' not in text

@@ -6,6 +6,7 @@ Monitors compare what is served with it. Windows need a column of the time; they
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -107,7 +108,12 @@ def write_training_profile(folder: Path, made: TrainingProfile) -> None:
 def training_profile_of(store: Store, version: ModelVersion) -> TrainingProfile | None:
     """What was kept with a version; None for one without, such as of before there was such a thing."""
     digest = store.blobs.manifest(version.hash).get(PROFILE_FILE)
-    return None if digest is None else TrainingProfile.from_bytes(store.blobs.get(digest))
+    return None if digest is None else _read(store.blobs.get(digest))
+
+
+@lru_cache(maxsize=4)  # reading one takes a tenth of a second, and each monitor of an endpoint asks for the same
+def _read(data: bytes) -> TrainingProfile:
+    return TrainingProfile.from_bytes(data)
 
 
 def _window_starts(moment_us: np.ndarray[tuple[int], np.dtype[np.int64]], length: timedelta) -> np.ndarray:

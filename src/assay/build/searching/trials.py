@@ -116,6 +116,7 @@ def begin_search(
             code_sha=version.code_sha,
             dirty=int(version.dirty),
             commit_ts=version.commit_ts,
+            code_authors=_text(version.authors),
             env_hash=env_hash,
             seed=seed,
             host=platform.node(),

@@ -9,6 +9,7 @@ import pyarrow as pa
 from assay.errors import InvalidInput
 from assay.operation import operation
 from assay.record.clock import moment
+from assay.record.csv_text import cell
 from assay.record.files import write_whole
 from assay.record.search.finding import search_runs
 from assay.record.search.run_listing import parse_query
@@ -92,6 +93,17 @@ def _table(rows: list[RunRow]) -> pa.Table:
     return pa.table(columns)
 
 
+def _harmless(table: pa.Table) -> pa.Table:
+    """The table with no text, and no name of a column, that a spreadsheet takes for a formula."""
+    columns = [
+        pa.array([None if one is None else cell(one) for one in column.to_pylist()], pa.string())
+        if pa.types.is_string(column.type)
+        else column
+        for column in table.columns
+    ]
+    return pa.table(columns, names=[cell(name) for name in table.column_names])
+
+
 def _written(table: pa.Table, suffix: str) -> bytes:
     if suffix == ".parquet":
         import pyarrow.parquet as pq
@@ -103,7 +115,7 @@ def _written(table: pa.Table, suffix: str) -> bytes:
         from pyarrow import csv
 
         sink = pa.BufferOutputStream()
-        csv.write_csv(table, sink)
+        csv.write_csv(_harmless(table), sink)
         return bytes(sink.getvalue())
     rows = [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]
     lines = [msgspec.json.encode(row) for row in rows]

@@ -21,6 +21,7 @@ import numpy as np
 from assay.errors import AssayError, Conflict, InvalidInput, NotFound
 from assay.record import tables
 from assay.record.artifacts import checked_path
+from assay.record.canonical import canonical_json
 from assay.record.clock import Clock, iso
 from assay.record.datasets import kept_table
 from assay.record.environment import code_version, installed
@@ -264,6 +265,7 @@ def run(
             "code_sha": code.code_sha,
             "dirty": int(code.dirty),
             "commit_ts": code.commit_ts,
+            "code_authors": canonical_json(code.authors),
             "env_hash": environment.hash,
             "parent_run_id": outer.run_id if outer is not None and resume is None else None,
             "host": environment.host,

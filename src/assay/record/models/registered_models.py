@@ -215,7 +215,7 @@ def _put_tags(store: Store, model_key: str, tags: Mapping[str, str]) -> None:
 
 
 def _rename_rows(store: Store, before: str, after: str) -> None:
-    for kind in ("model_version", "alias_move", "idea"):
+    for kind in ("model_version", "alias_move", "idea", "owner", "notice_rule", "notice", "decision_record"):
         store.amend_all(kind, {"model": before}, {"model": after})
 
 

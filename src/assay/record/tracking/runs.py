@@ -11,6 +11,7 @@ import msgspec
 
 from assay.errors import AssayError, InvalidInput, NotFound
 from assay.operation import operation
+from assay.record.canonical import canonical_json
 from assay.record.clock import iso, moment, to_ms
 from assay.record.environment import code_version, environment
 from assay.record.identity import new_id
@@ -178,6 +179,7 @@ def start_run(
         code_sha=code.code_sha,
         dirty=int(code.dirty),
         commit_ts=code.commit_ts,
+        code_authors=canonical_json(code.authors),
         env_hash=environment(store),
         parent_run_id=parent.run_id if parent else None,
         seed=seed,

@@ -15,7 +15,17 @@ from assay.record.canonical import canonical_json
 from assay.record.identity import Actor
 from assay.record.store import Store
 
-__all__ = ["Form", "TagChanges", "acting_as", "check_origin", "check_seen", "read_form", "seen_of", "tag_changes"]
+__all__ = [
+    "Form",
+    "TagChanges",
+    "acting_as",
+    "check_origin",
+    "check_seen",
+    "read_form",
+    "seen_of",
+    "tag_changes",
+    "user_of",
+]
 
 _MOST_BYTES = 512_000
 _MOST_FIELDS = 4_000
@@ -76,7 +86,7 @@ def acting_as(store: Store, request: Request, form: Form) -> Store:
 
     It is the same store otherwise, inside the same transaction.
     """
-    name = _user(request) or form.one("by").strip()
+    name = user_of(request) or form.one("by").strip()
     if not name:
         return store
     if len(name) > _LONGEST_NAME or not name.isprintable():
@@ -121,7 +131,7 @@ def tag_changes(form: Form, current: Mapping[str, str]) -> TagChanges:
     return TagChanges(put, dropped)
 
 
-def _user(request: Request) -> str:
+def user_of(request: Request) -> str:
     """The user of Basic authentication; the server has checked the password."""
     kind, _, rest = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "basic":

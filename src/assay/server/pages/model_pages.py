@@ -92,6 +92,7 @@ def show(store: Store, request: Request) -> Response:
         title=name,
         place="/models",
         name=name,
+        key=model.model_key,
         description=model.description,
         tags=model.tags,
         versions=versions,

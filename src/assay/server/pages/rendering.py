@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from assay.record.schema import TABLES
 from assay.record.store import Store
+from assay.record.talk.comments import thread_of
 from assay.server.pages import standings, wording
 
 __all__ = ["HEADERS", "MAY_WRITE", "STATIC", "render"]
@@ -35,11 +36,14 @@ _PLACES = (
     ("/endpoints", "Endpoints"),
     ("/monitoring", "Monitoring"),
     ("/alerts", "Alerts"),
+    ("/approvals", "Approvals"),
+    ("/objectives", "Objectives"),
     ("/evaluations", "Evaluations"),
     ("/datasets", "Datasets"),
     ("/features", "Features"),
     ("/projects", "Projects"),
     ("/ledger", "Decisions"),
+    ("/inbox", "Inbox"),
 )
 
 
@@ -56,6 +60,7 @@ def render(
             title=title,
             place=place,
             places=_PLACES,
+            said_of=lambda kind, subject_id: thread_of(store, kind, subject_id),
             open_alerts=lambda model=None: _open_alerts(store, model),
             location=store.location,
             path=request.url.path,
@@ -104,6 +109,9 @@ def _environment() -> jinja2.Environment:
         firing_state=standings.firing_state,
         story_state=standings.story_state,
         alert_state=standings.alert_state,
+        approval_state=standings.approval_state,
+        review_state=standings.review_state,
+        condition_state=standings.condition_state,
         incident_state=standings.incident_state,
     )
     return environment

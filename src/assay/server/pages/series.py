@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from assay.errors import InvalidInput
 from assay.record.clock import from_ms
+from assay.record.csv_text import cell
 from assay.record.store import Row, Store
 from assay.record.tracking.metrics import history
 from assay.record.tracking.points import Points, downsample
@@ -69,7 +70,7 @@ def as_csv(store: Store, request: Request) -> Response:
         points = history(store, run["run_id"], key, late=request.query_params.get("late") == "1")
         columns = (points.step.tolist(), points.ts_ms.tolist(), points.value.tolist())
         for step, ts_ms, value in zip(*columns, strict=True):
-            table.writerow([run["run_id"], _plain(run["name"]), _plain(key), step, from_ms(ts_ms), value])
+            table.writerow([run["run_id"], cell(run["name"]), cell(key), step, from_ms(ts_ms), value])
     headers = {**HEADERS, "Content-Disposition": 'attachment; filename="metric.csv"'}
     return Response(written.getvalue(), media_type="text/csv", headers=headers)
 
@@ -116,11 +117,6 @@ def _whole(text: str, name: str) -> int:
         return int(float(text))
     except (ValueError, OverflowError):
         raise InvalidInput(f"{name} is {text!r}", expected="a number") from None
-
-
-def _plain(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _json(value: object) -> Response:

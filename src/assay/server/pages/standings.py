@@ -9,9 +9,12 @@ __all__ = [
     "KIND_WORDS",
     "Standing",
     "alert_state",
+    "approval_state",
+    "condition_state",
     "firing_state",
     "incident_state",
     "monitor_state",
+    "review_state",
     "story_state",
     "trigger_state",
 ]
@@ -86,6 +89,38 @@ _INCIDENT = {
     "restored": Standing("restored", "◔", "wait"),
     "closed": Standing("closed", "✓", "good"),
 }
+_APPROVAL = {
+    "not asked": Standing("not asked for", "–", "quiet"),
+    "approved": Standing("approved", "✓", "good"),
+    "one person": Standing("a team of one", "◔", "wait"),
+    "waiting": Standing("waits for somebody", "…", "going"),
+    "conditions": Standing("approved, if", "◔", "wait"),
+    "rejected": Standing("rejected", "✕", "bad"),
+    "void": Standing("void", "▲", "bad"),
+    "expired": Standing("expired", "■", "bad"),
+    "missing": Standing("not asked for yet", "?", "wait"),
+}
+_REVIEW = {
+    "reviewed": Standing("reviewed", "✓", "good"),
+    "due": Standing("waits for a review", "…", "wait"),
+    "overdue": Standing("review overdue", "▲", "bad"),
+}
+_CONDITION = {"held": Standing("holds", "✓", "good"), "open": Standing("not yet", "…", "wait")}
+
+
+def approval_state(state: str) -> Standing:
+    """How the approval of a version stands."""
+    return _APPROVAL[state]
+
+
+def review_state(state: str) -> Standing:
+    """How the review of an exception stands."""
+    return _REVIEW[state]
+
+
+def condition_state(state: str) -> Standing:
+    """How a condition of an approval stands."""
+    return _CONDITION[state]
 
 
 def monitor_state(status: str) -> Standing:

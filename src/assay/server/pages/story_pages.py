@@ -7,8 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from assay.errors import InvalidInput, NotFound
+from assay.operate.triggers.records import REGRESSION
 from assay.operate.watching.commands import approve_story, list_stories, stop_story
 from assay.operate.watching.story import Story, StoryEvent, events_of, story_of
+from assay.prove.approvals.policy import policy_of
+from assay.prove.approvals.records import ApprovalRequest, newest_request
 from assay.record.clock import moment
 from assay.record.models.registry import version_by_id
 from assay.record.store import Row, Store
@@ -29,6 +32,11 @@ STAGES = {  # in the order in which a story goes through them
     "settle": "new champion",
     "staleness": "staleness curve",
 }
+ROLLBACK = {
+    "begin": "harm is proven",
+    "rollback": "rollback",
+    "restore": "the version before serves",
+}  # of a regression
 
 _NOT_ALWAYS = ("check", "gain", "approve", "staleness")
 
@@ -68,7 +76,7 @@ def show(store: Store, request: Request) -> Response:
         store,
         request,
         "story.html",
-        title=f"Retraining of {story.model}",
+        title=f"{'Rollback' if _is_rollback(story) else 'Retraining'} of {story.model}",
         place="/monitoring",
         story=story,
         fired=fired,
@@ -77,10 +85,11 @@ def show(store: Store, request: Request) -> Response:
         evaluation=_evaluation(store, story),
         release=rollout[0] if rollout else None,
         steps=_steps(story, events),
-        stages=STAGES,
+        stages={**ROLLBACK, **STAGES},
         events=[(one, _shown(one.detail)) for one in events if one.stage != "begin"],
         lasted=_seconds(story),
         live=story.status == "open",
+        asked=_asked(store, story),
         seen=seen_of(_state(story)),
     )
 
@@ -130,6 +139,13 @@ def _evaluation(store: Store, story: Story) -> Row | None:
     return found[0] if found else None
 
 
+def _asked(store: Store, story: Story) -> ApprovalRequest | None:
+    """The request that the story waits for, where the model's policy asks for an approval."""
+    if story.mv_id is None or story.stage != "approve" or not policy_of(store, story.model).asks:
+        return None
+    return newest_request(store, story.mv_id)
+
+
 def _seconds(story: Story) -> float | None:
     return (moment(story.ended) - moment(story.started)).total_seconds() if story.ended else None
 
@@ -141,7 +157,7 @@ def _steps(story: Story, events: list[StoryEvent]) -> list[Step]:
     here = last if story.status != "open" else story.stage
     ended = {"open": "now", "promoted": "done"}.get(story.status, "ended")
     found = []
-    for stage, name in STAGES.items():
+    for stage, name in (ROLLBACK if _is_rollback(story) else STAGES).items():
         if stage == here:
             found.append(Step(name, ended))
         elif stage in done:
@@ -149,6 +165,10 @@ def _steps(story: Story, events: list[StoryEvent]) -> list[Step]:
         elif stage not in _NOT_ALWAYS:
             found.append(Step(name, "open"))
     return found
+
+
+def _is_rollback(story: Story) -> bool:
+    return story.detail.get("trigger") == REGRESSION
 
 
 def _shown(detail: dict[str, object]) -> str | None:

@@ -7,6 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from assay.errors import AssayError, NotFound, Tampered
+from assay.prove.approvals.policy import policy_of
+from assay.prove.approvals.standing import ApprovalState, state_of
 from assay.record.changes import changes
 from assay.record.models.seals import check_seal
 from assay.record.models.version_lineage import version_lineage
@@ -70,6 +72,7 @@ def show(store: Store, request: Request) -> Response:
         deployments=deployments,
         inputs=_columns(version, "inputs"),
         compiled=_compiled(store, version),
+        approval=_approval(store, version),
         seal=_SEALS.get(version["sealed"], version["sealed"]),
         sealed_records=_records(version),
         checked=_checked(store, version) if "check" in request.query_params else None,
@@ -98,6 +101,11 @@ def show_file(store: Store, request: Request) -> Response:
         blob=manifest[path],
         shown=preview(store, path, manifest[path]),
     )
+
+
+def _approval(store: Store, version: Row) -> ApprovalState | None:
+    """How its approval stands, where its model asks for one."""
+    return state_of(store, version["mv_id"]) if policy_of(store, version["model"]).asks else None
 
 
 def _version(store: Store, request: Request) -> Row:
