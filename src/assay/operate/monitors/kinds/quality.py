@@ -120,7 +120,7 @@ class Quality:
             if words is None or _is_usual(learned, one.name, before, read):
                 continue
             last = _last_whole(store, monitor, window, learned, one.name)
-            if last is None or broken(one.name, learned.columns[one.name], last, given, read) is not None:
+            if not last or any(broken(one.name, learned.columns[one.name], was, given, read) for was in last):
                 breaks[one.name] = words
         return _outcome(store, monitor, found, breaks, weights, learned.owners, window)
 
@@ -176,18 +176,19 @@ def _is_usual(learned: _Learned, name: str, before: ColumnProfile | None, read: 
     return False
 
 
-def _last_whole(store: Store, monitor: Monitor, window: Window, learned: _Learned, name: str) -> ColumnProfile | None:
-    """The column in the last window in which it was whole, else on the last day of training; None where there is none.
+def _last_whole(store: Store, monitor: Monitor, window: Window, learned: _Learned, name: str) -> list[ColumnProfile]:
+    """The column in the last windows in which it was whole, else on the last day of training.
 
-    A unit changes from one window to the next. What moves with the seasons was nearly as it is now shortly before.
+    A unit changes from one window to the next; within one by count, which is then neither. What moves with the seasons
+    was nearly as it is now shortly before.
     """
     where = {"monitor_id": monitor.monitor_id, "subject": name, "measure": "broken"}
     spoilt = {row["window"] for row in store.query("monitor_finding", where)}
-    for row in reversed(served_profiles(store, monitor, window)):
-        if row["window"] not in spoilt:
-            profile = loaded_profile(store, row)
-            return profile.column(name) if name in profile.columns else None
-    return next(iter(reversed(_windows(learned, name))), None)
+    rows = [row for row in served_profiles(store, monitor, window) if row["window"] not in spoilt]
+    rows = rows[-2:] if monitor.definition.rows is not None else rows[-1:]  # one by count holds days before and after
+    profiles = [loaded_profile(store, row) for row in rows]
+    found = [profile.column(name) for profile in profiles if name in profile.columns]
+    return found or _windows(learned, name)[-1:]
 
 
 def _most_missing(learned: _Learned, name: str) -> float:
