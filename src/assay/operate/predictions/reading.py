@@ -9,7 +9,7 @@ import msgspec
 
 from assay.errors import StoreMismatch
 from assay.operate.predictions.folder import segments
-from assay.operate.predictions.frames import frames, is_gap
+from assay.operate.predictions.frames import HEADER_BYTES, frames, is_gap
 from assay.operate.predictions.prediction import Gap, Prediction
 from assay.record.faults import storage_faults
 
@@ -68,6 +68,9 @@ def segment_pieces(path: Path, begin: int = 0) -> Iterator[Piece]:
         with path.open("rb", buffering=0) as file:
             most = _AT_ONCE
             while True:
+                file.seek(begin)
+                if not any(file.read(HEADER_BYTES)):  # the end, or space that was set aside: no need to read all of it
+                    return
                 file.seek(begin)
                 content = _read(file, most)
                 piece, end = _piece(content, begin, path)
