@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import uvicorn
@@ -17,6 +17,7 @@ from assay.record.store import Store
 from assay.server.pages import routes
 
 ANY_IMPACT = ("minor", "moderate", "serious", "critical")
+_WAYS: tuple[tuple[int, Literal["dark", "light"]], ...] = ((0, "dark"), (1280, "light"))  # 0: the narrow one
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync"]
@@ -114,3 +115,21 @@ def grave(page: Page, impacts: tuple[str, ...] = ("serious", "critical")) -> lis
         if each["impact"] in impacts
         for node in each["nodes"][:3]
     ]
+
+
+def faults(
+    page: Page, address: str, *, narrow: int = 360, impacts: tuple[str, ...] = ANY_IMPACT, unfolded: bool = False
+) -> list[str]:
+    """What is wrong with the page at an address: whether it fits, and what axe finds, on a dark phone and a light
+    desktop; with `unfolded`, also in what is folded away.
+    """
+    page.goto(address)
+    if unfolded:
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    found = []
+    for width, theme in _WAYS:
+        page.set_viewport_size({"width": width or narrow, "height": 800})
+        page.emulate_media(color_scheme=theme)
+        found += [] if fits(page) else [f"scrolls sideways at {width or narrow} px"]
+        found += [f"{one} at {width or narrow} px, {theme}" for one in grave(page, impacts)]
+    return found

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Callable
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
-from tests.page_browser import ANY_IMPACT, fits, grave, opened, served
+from tests.page_browser import faults, opened, served
 from tests.prove.approvals.approval_worlds import ASKER, MODEL, acting, candidate
 from tests.server.page_stores import HOSTILE
 
@@ -21,7 +20,6 @@ from assay.record.store import Store
 from assay.server.pages import routes
 
 HERE = {"Origin": "http://testserver"}
-WAYS: tuple[tuple[int, Literal["dark", "light"]], ...] = ((360, "dark"), (1280, "light"))
 
 
 @pytest.fixture
@@ -152,10 +150,4 @@ def test_the_pages_fit_and_axe_finds_nothing(store: SqlStore, browser: Browser, 
         promote(store, MODEL, 2, override="the old one is on fire")
     with served(store) as home, opened(browser, f"{home}/approvals") as page:
         for path in ("/approvals", "/approvals?state=all", address):
-            page.goto(home + path)
-            page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-            for width, theme in WAYS:
-                page.set_viewport_size({"width": width, "height": 800})
-                page.emulate_media(color_scheme=theme)
-                assert fits(page), f"{path} at {width} px"
-                assert grave(page, ANY_IMPACT) == [], f"{path} at {width} px, {theme}"
+            assert faults(page, home + path, unfolded=True) == [], path

@@ -1,14 +1,13 @@
 """Pages of cards and dossiers: what they say, what their forms keep, and how they look and print."""
 
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
-from tests.page_browser import fits, grave, opened, served
+from tests.page_browser import faults, opened, served
 from tests.steer.cards.card_worlds import HOSTILE, fill_cards
 from tests.steer.dossier.dossier_worlds import fill_dossier
 
@@ -19,7 +18,6 @@ from assay.server.pages import routes
 
 HERE = {"Origin": "http://testserver"}
 CARD, DOSSIER = "/models/late/2/card", "/models/late/2/dossier"
-WAYS: tuple[tuple[int, Literal["dark", "light"]], ...] = ((360, "dark"), (1280, "light"))
 
 
 def _client(store: SqlStore, *, may_write: bool = True) -> TestClient:
@@ -139,12 +137,7 @@ def test_forms_refuse_what_cannot_be_and_who_may_not(store: SqlStore) -> None:
 def test_the_pages_fit_and_axe_finds_nothing_serious(browser: Browser, full: SqlStore) -> None:
     with served(full) as address, opened(browser, address) as page:
         for place in (CARD, DOSSIER, "/datasets/hold-out/card"):
-            page.goto(address + place, wait_until="networkidle")
-            for width, theme in WAYS:
-                page.set_viewport_size({"width": width, "height": 800})
-                page.emulate_media(color_scheme=theme)
-                assert fits(page), f"{place} at {width} px"
-                assert grave(page) == [], f"{place} at {width} px, {theme}"
+            assert faults(page, address + place, impacts=("serious", "critical")) == [], place
             page.emulate_media(media="print")
             assert not page.locator(".edit, .top nav, footer").first.is_visible()
             assert page.locator(".document table").first.is_visible()

@@ -3,21 +3,18 @@
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, expect
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from tests.page_browser import ANY_IMPACT, fits, grave, opened, served
+from tests.page_browser import faults, opened, served
 from tests.server.feature_worlds import fill_features
 from tests.server.page_stores import HOSTILE
 
 from assay.record import open_store
 from assay.record.sqlstore import SqlStore
 from assay.server.pages import routes
-
-WAYS: tuple[tuple[int, Literal["dark", "light"]], ...] = ((390, "dark"), (1280, "light"))
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +94,7 @@ def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
 def test_pages_of_features_fit_and_are_accessible_in_both_themes(browser: Browser, filled: SqlStore) -> None:
     with served(filled) as home, opened(browser, f"{home}/features") as page:
         for path in ("/features", "/features?q=delay", "/features/congestion", "/features/odd.view-1"):
-            page.goto(home + path)
-            for width, theme in WAYS:
-                page.set_viewport_size({"width": width, "height": 800})
-                page.emulate_media(color_scheme=theme)
-                assert fits(page), f"{path} at {width} px"
-                assert grave(page, ANY_IMPACT) == [], f"{path} at {width} px, {theme}"
+            assert faults(page, home + path, narrow=390) == [], path
 
 
 @pytest.mark.browser

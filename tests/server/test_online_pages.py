@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -12,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from tests.operate.releases.release_worlds import ENDPOINT
 from tests.operate.serving_helpers import prediction
-from tests.page_browser import ANY_IMPACT, fits, grave, opened, served
+from tests.page_browser import faults, opened, served
 from tests.server.online_worlds import Online, fill_online
 from tests.server.page_stores import HOSTILE
 
@@ -26,8 +25,6 @@ from assay.record.clock import iso
 from assay.record.sqlstore import SqlStore
 from assay.server.pages import routes
 from assay.server.pages.endpoint_traffic import traffic_of
-
-WAYS: tuple[tuple[int, Literal["dark", "light"]], ...] = ((390, "dark"), (1280, "light"))
 
 
 @pytest.fixture(scope="module")
@@ -192,12 +189,7 @@ def test_pages_of_endpoints_fit_and_are_accessible_in_both_themes(
     paths += [f"/releases/{one}" for one in (ids.rolled_back, ids.ended, ids.running)]
     with served(store) as home, opened(browser, f"{home}/endpoints") as page:
         for path in paths:
-            page.goto(home + path)
-            for width, theme in WAYS:
-                page.set_viewport_size({"width": width, "height": 800})
-                page.emulate_media(color_scheme=theme)
-                assert fits(page), f"{path} at {width} px"
-                assert grave(page, ANY_IMPACT) == [], f"{path} at {width} px, {theme}"
+            assert faults(page, home + path, narrow=390) == [], path
 
 
 @pytest.mark.browser

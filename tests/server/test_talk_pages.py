@@ -4,14 +4,13 @@ import base64
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
-from tests.page_browser import ANY_IMPACT, fits, grave, opened, served
+from tests.page_browser import faults, opened, served
 from tests.record.talk.talk_world import DAY, acting, begin, later
 from tests.server.page_stores import HOSTILE
 
@@ -25,7 +24,6 @@ from assay.record.talk.talking import ask_about, comment_on, list_comments
 from assay.server.pages import routes
 
 HERE = {"Origin": "http://testserver"}
-WAYS: tuple[tuple[int, Literal["dark", "light"]], ...] = ((360, "dark"), (1280, "light"))
 
 
 @pytest.fixture
@@ -145,10 +143,4 @@ def test_the_pages_fit_and_axe_finds_nothing(world: tuple[SqlStore, TestClient],
     paths = ["/inbox?who=ann", "/inbox?who=nobody", "/records", f"/records/{record}", "/models/churn"]
     with served(store) as home, opened(browser, f"{home}/inbox") as page:
         for path in paths:
-            page.goto(home + path)
-            page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-            for width, theme in WAYS:
-                page.set_viewport_size({"width": width, "height": 800})
-                page.emulate_media(color_scheme=theme)
-                assert fits(page), f"{path} at {width} px"
-                assert grave(page, ANY_IMPACT) == [], f"{path} at {width} px, {theme}"
+            assert faults(page, home + path, unfolded=True) == [], path
