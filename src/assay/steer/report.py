@@ -14,6 +14,7 @@ from assay.stats import metric_of_any_task
 from assay.steer.charts import ForestPlot, forest_plot, forest_range, time_chart
 from assay.steer.facts import Facts
 from assay.steer.loop import LoopSummary, summarise
+from assay.steer.page_templates import environment
 
 __all__ = ["ReportFile", "render", "report", "write_report"]
 
@@ -58,25 +59,16 @@ def write_report(store: Store, model: str, target: Path) -> ReportFile:
 
 def render(summary: LoopSummary) -> str:
     """The page of a summary. The same summary gives the same page."""
-    import jinja2  # only a report needs it
-
     facts = Facts(summary)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("assay.steer"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals.update(
+    templates = environment()
+    templates.globals.update(
         fact=facts.show,
         key=facts.key,
         heading=_heading,
         title=_title,
         embedded=Markup(_embedded(summary)),  # noqa: S704 - escaped for the element it stands in
     )
-    page = environment.get_template("report.html")
+    page = templates.get_template("report.html")
     forests = _forests(summary)
     return page.render(s=summary, forests=forests, chart=time_chart(summary.watches, summary.deployments))
 

@@ -3,13 +3,10 @@
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from assay.steer.cards.document import NOT_SAID, Document, has_expired
 from assay.steer.cards.words import coverage_words, day, said_by
-
-if TYPE_CHECKING:
-    import jinja2
+from assay.steer.page_templates import environment
 
 __all__ = ["as_fragment", "as_page"]
 
@@ -44,15 +41,4 @@ def _values(document: Document, at: datetime, root: str) -> dict[str, object]:
     }
 
 
-@cache
-def _environment() -> "jinja2.Environment":
-    import jinja2
-
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("assay.steer"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+_environment = cache(environment)  # nothing of it changes here
