@@ -1,6 +1,6 @@
 """The contract of a store of records: a few verbs for every kind of row, not a method a feature.
 
-A *kind* is the name of a table in `schema.py`, a row is a flat mapping of its columns.
+A *kind* is the name of a table in `schema`, a row is a flat mapping of its columns.
 
 * Atomicity: what stands inside one `transaction()` happens wholly or not at all; a call outside is its own
   transaction. Transactions do not nest: an inner one joins the outer.
@@ -119,7 +119,7 @@ class Store(Protocol):
         ...
 
     def select(self, statement: sa.Select[Any] | Sql) -> list[Row]:
-        """The rows of a statement over the tables of `schema.py`, for questions that join several of them."""
+        """The rows of a statement over the tables of `schema`, for questions that join several of them."""
         ...
 
     def tuples(self, question: Sql) -> Sequence[Sequence[Any]]:
