@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -10,11 +10,9 @@ from typing import Any, Literal
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
+from tests.server.page_clients import pages_of
 
 from assay.record.store import Store
-from assay.server.pages import routes
 
 ANY_IMPACT = ("minor", "moderate", "serious", "critical")
 _WAYS: tuple[tuple[int, Literal["dark", "light"]], ...] = ((0, "dark"), (1280, "light"))  # 0: the narrow one
@@ -37,12 +35,7 @@ def chromium() -> Iterator[Browser]:
 @contextmanager
 def served(store: Store, *, may_write: bool = True) -> Iterator[str]:
     """The pages of a store at a port of their own."""
-
-    async def write(work: Callable[[Store], str]) -> str:
-        return await run_in_threadpool(work, store)
-
-    application = Starlette(routes=routes(store, write if may_write else None))
-    config = uvicorn.Config(application, port=0, log_level="error", ws="none")
+    config = uvicorn.Config(pages_of(store, may_write=may_write), port=0, log_level="error", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

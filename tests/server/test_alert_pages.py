@@ -1,15 +1,15 @@
 """Pages of alerts and incidents: what they say, what their forms keep and refuse, and how they look."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
 from tests.page_browser import faults, opened, served
+from tests.server.page_clients import client_of
 from tests.server.page_stores import HOSTILE
 from tests.server.watch_worlds import MODEL, WatchWorld, fill_watched
 
@@ -24,10 +24,7 @@ Told = tuple[SqlStore, TestClient]
 
 
 def _client(store: SqlStore) -> TestClient:
-    async def write(work: Callable[[Store], str]) -> str:
-        return await run_in_threadpool(work, store)
-
-    return TestClient(Starlette(routes=routes(store, write)), follow_redirects=False)
+    return client_of(store)
 
 
 @pytest.fixture(scope="module")

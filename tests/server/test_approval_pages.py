@@ -1,22 +1,20 @@
 """Pages of approvals: what they say, what their forms keep and refuse, and how they look."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Browser
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
 from tests.page_browser import faults, opened, served
 from tests.prove.approvals.approval_worlds import ASKER, MODEL, acting, candidate
+from tests.server.page_clients import client_of
 from tests.server.page_stores import HOSTILE
 
 from assay.prove.approvals.requesting import ask_for_approval
 from assay.prove.promotion import promote
 from assay.record.people import grant_role
 from assay.record.sqlstore import SqlStore
-from assay.record.store import Store
 from assay.server.pages import routes
 
 HERE = {"Origin": "http://testserver"}
@@ -24,10 +22,7 @@ HERE = {"Origin": "http://testserver"}
 
 @pytest.fixture
 def client(store: SqlStore) -> TestClient:
-    async def write(work: Callable[[Store], str]) -> str:
-        return await run_in_threadpool(work, store)
-
-    return TestClient(Starlette(routes=routes(store, write)), follow_redirects=False)
+    return client_of(store)
 
 
 @pytest.fixture

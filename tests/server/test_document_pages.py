@@ -1,30 +1,24 @@
 """Pages of cards and dossiers: what they say, what their forms keep, and how they look and print."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
 from tests.page_browser import faults, opened, served
+from tests.server.page_clients import client_of
 from tests.steer.cards.card_worlds import HOSTILE, fill_cards
 from tests.steer.dossier.dossier_worlds import fill_dossier
 
 from assay.record import open_store
 from assay.record.sqlstore import SqlStore
-from assay.record.store import Store
-from assay.server.pages import routes
 
 HERE = {"Origin": "http://testserver"}
 CARD, DOSSIER = "/models/late/2/card", "/models/late/2/dossier"
 
 
 def _client(store: SqlStore, *, may_write: bool = True) -> TestClient:
-    async def write(work: Callable[[Store], str]) -> str:
-        return await run_in_threadpool(work, store)
-
-    return TestClient(Starlette(routes=routes(store, write if may_write else None)), follow_redirects=False)
+    return client_of(store, may_write=may_write)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Pages of objectives: what they say, what their form keeps and refuses, and how they look."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
 from tests.page_browser import faults, opened, served
+from tests.server.page_clients import client_of
 from tests.server.page_stores import HOSTILE
 from tests.steer.objectives.objective_world import BEGIN, MODEL, Shop, open_shop, terms_with, value_with
 
@@ -19,7 +19,6 @@ from assay.record import open_store
 from assay.record.objective_terms import Baseline, Terms
 from assay.record.objectives import decide_objective, objective_of
 from assay.record.sqlstore import SqlStore
-from assay.record.store import Store
 from assay.server.pages import routes
 from assay.steer.objectives.reviewing import review_objectives
 
@@ -31,10 +30,7 @@ TERMS = terms_with(
 
 
 def _client(store: SqlStore) -> TestClient:
-    async def write(work: Callable[[Store], str]) -> str:
-        return await run_in_threadpool(work, store)
-
-    return TestClient(Starlette(routes=routes(store, write)), follow_redirects=False)
+    return client_of(store)
 
 
 @pytest.fixture(scope="module")

@@ -2,20 +2,19 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import pytest
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
 from tests.server.conftest import RunningServer
+from tests.server.page_clients import client_of
 from tests.server.page_stores import HOSTILE, Small, fill_small
 
 from assay.record import open_store
 from assay.record.changes import changes
 from assay.record.sqlstore import SqlStore
-from assay.record.store import Store
 from assay.server.pages import routes
 
 Told = tuple[SqlStore, Small, TestClient]
@@ -23,11 +22,8 @@ HERE = {"Origin": "http://testserver"}
 
 
 def _told(store: SqlStore) -> Told:
-    async def write(work: Callable[[Store], str]) -> str:
-        return await run_in_threadpool(work, store)
-
     small = fill_small(store)
-    return store, small, TestClient(Starlette(routes=routes(store, write)), follow_redirects=False)
+    return store, small, client_of(store)
 
 
 @pytest.fixture

@@ -1,28 +1,21 @@
 """What people decide of a retraining on its page: to let it go on, or to end it."""
 
 import re
-from collections.abc import Callable
 
 import pytest
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
+from tests.server.page_clients import client_of
 
 from assay.operate.triggers.firing import fire_by_hand
 from assay.operate.watching.story import StageResult, advance, find_story
 from assay.record.sqlstore import SqlStore
-from assay.record.store import Store
-from assay.server.pages import routes
 
 HERE = {"Origin": "http://testserver"}
 
 
 @pytest.fixture
 def client(store: SqlStore) -> TestClient:
-    async def write(work: Callable[[Store], str]) -> str:
-        return await run_in_threadpool(work, store)
-
-    return TestClient(Starlette(routes=routes(store, write)), follow_redirects=False)
+    return client_of(store)
 
 
 @pytest.fixture

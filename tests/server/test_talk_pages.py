@@ -2,22 +2,21 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.testclient import TestClient
 from tests.page_browser import faults, opened, served
 from tests.record.talk.talk_world import DAY, acting, begin, later
+from tests.server.page_clients import client_of
 from tests.server.page_stores import HOSTILE
 
 from assay.record import open_store
 from assay.record.alerts.incident_commands import report_incident
 from assay.record.sqlstore import SqlStore
-from assay.record.store import Store
 from assay.record.talk.deciding import record_decision
 from assay.record.talk.standing import look_after_notices
 from assay.record.talk.talking import ask_about, comment_on, list_comments
@@ -39,10 +38,7 @@ def world(tmp_path: Path) -> Iterator[tuple[SqlStore, TestClient]]:
     )  # fmt: skip
     look_after_notices(store)
 
-    async def write(work: Callable[[Store], str]) -> str:
-        return await run_in_threadpool(work, store)
-
-    yield store, TestClient(Starlette(routes=routes(store, write)), follow_redirects=False)
+    yield store, client_of(store)
     store.close()
 
 
